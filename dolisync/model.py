@@ -1,0 +1,149 @@
+"""What the core knows of the world: sales, customers, and the words for them.
+
+Plain frozen data. Money is ``Decimal`` in the company's currency, times are aware UTC, days are
+the shop's days. Every identity begins with the name of its source, so that one ledger can serve
+several Dolibarr instances; document numbers (``ref``) change and are reused, and identify nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SaleKey:
+    """Identify a sale: (source, entity, rowid), never its number."""
+
+    source: str
+    entity: int
+    rowid: int
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.entity}:{self.rowid}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CustomerKey:
+    """Identify a customer of one source."""
+
+    source: str
+    entity: int
+    rowid: int
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.entity}:{self.rowid}"
+
+
+class SaleKind(enum.StrEnum):
+    """What kind of document a sale is (Dolibarr's invoice types 0 to 5)."""
+
+    STANDARD = "standard"
+    REPLACEMENT = "replacement"
+    CREDIT_NOTE = "credit_note"
+    DEPOSIT = "deposit"
+    PROFORMA = "proforma"
+    SITUATION = "situation"
+
+
+class SaleStatus(enum.StrEnum):
+    """Where a sale stands.
+
+    ``PAID`` means paid in full; ``CLOSED`` means closed without being fully paid (a close code says
+    why); ``ABANDONED`` covers abandoned and replaced documents.
+    """
+
+    DRAFT = "draft"
+    VALIDATED = "validated"
+    PAID = "paid"
+    CLOSED = "closed"
+    ABANDONED = "abandoned"
+
+
+class PaymentKind(enum.StrEnum):
+    """Money, or a document used in its place."""
+
+    MONEY = "money"
+    CREDIT_NOTE = "credit_note"
+    DEPOSIT = "deposit"
+
+
+class DiscountKind(enum.StrEnum):
+    """What a line that consumes a discount of the customer card stands for."""
+
+    FIXED = "fixed"
+    CREDIT_NOTE = "credit_note"
+    DEPOSIT = "deposit"
+
+
+@dataclass(frozen=True, slots=True)
+class SaleLine:
+    """One line. Totals are what the line adds to the sale, negative for what it takes off.
+
+    ``discount`` tells that the line consumes a fixed discount, a credit note or a deposit.
+    ``product_points`` is what the product card said when the sale was first read, or ``None``.
+    """
+
+    rowid: int
+    product_rowid: int | None
+    product_ref: str
+    text: str
+    quantity: Decimal
+    unit_price_excl: Decimal
+    discount_percent: Decimal
+    tax_rate: Decimal
+    total_excl: Decimal
+    total_incl: Decimal
+    is_service: bool = False
+    discount: DiscountKind | None = None
+    product_points: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One payment, or part of one, of this sale. ``mode`` is the shop's code (LIQ, CB)."""
+
+    mode: str
+    amount: Decimal
+    paid_at: datetime | None
+    kind: PaymentKind = PaymentKind.MONEY
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """An invoice, a POS ticket or a credit note, as the rules see it."""
+
+    key: SaleKey
+    ref: str
+    kind: SaleKind
+    status: SaleStatus
+    customer: CustomerKey
+    date: date
+    created_at: datetime | None
+    changed_at: datetime
+    total_excl: Decimal
+    total_incl: Decimal
+    currency: str
+    origin: SaleKey | None = None
+    close_code: str = ""
+    terminal: str = ""
+    lines: tuple[SaleLine, ...] = ()
+    payments: tuple[Payment, ...] = ()
+
+    @property
+    def is_pos(self) -> bool:
+        """Tell whether it was made at a till."""
+        return bool(self.terminal)
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A customer, with what a receipt needs. ``language`` is like ``it``, or empty."""
+
+    key: CustomerKey
+    name: str
+    language: str = ""
+    email: str = ""
+    card_number: str = ""

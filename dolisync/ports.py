@@ -1,0 +1,244 @@
+"""The doors of the core: what it asks of the world outside, and of nothing else.
+
+Connectors implement these protocols and know nothing of loyalty. Errors at every door:
+``TransientError`` (try again later), ``UnknownOutcome`` (the effect may exist: look first),
+``RefusedError`` (a clear no). Anything else is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Protocol
+
+from dolisync.model import Customer, CustomerKey, Sale, SaleKey
+
+
+class Clock(Protocol):
+    """Tell the time; tests move it by hand."""
+
+    def now(self) -> datetime:
+        """Return the present moment, aware, in UTC."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in a source's stream of changes: second of the change, then rowid."""
+
+    changed_at: datetime
+    rowid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some sales in the order (changed_at, rowid); ``next_position`` is ``None`` at the end."""
+
+    sales: tuple[Sale, ...]
+    next_position: Position | None
+
+
+@dataclass(frozen=True, slots=True)
+class DatedPage:
+    """Some sales of a range of days in the order of rowid, and the rowid after which to go on."""
+
+    sales: tuple[Sale, ...]
+    next_rowid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentPage:
+    """Which sales were touched by payments with a rowid above the one asked for."""
+
+    sale_rowids: tuple[int, ...]
+    last_payment_rowid: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIdentity:
+    """What tells one Dolibarr from another: compared at each start."""
+
+    version: str
+    fingerprint: str
+
+
+class SaleSource(Protocol):
+    """Read sales from one outside system.
+
+    Documents with provisional numbers (drafts never validated) are never returned by ``changed``
+    and ``between``; ``get`` returns whatever the rowids hold today, and leaves out what is gone.
+    """
+
+    name: str
+    entity: int
+
+    def now(self) -> datetime:
+        """Return the source's own clock, in UTC and on the same scale as ``Sale.changed_at``."""
+
+    def identity(self) -> SourceIdentity:
+        """Say which system this is."""
+
+    def changed(self, since: datetime, after: Position | None, limit: int) -> Page:
+        """Read sales changed at or after ``since``, in order, beyond ``after`` when given.
+
+        Documents that were validated once and are drafts again are included: they lost their claim.
+        """
+
+    def paid_after(self, payment_rowid: int, limit: int) -> PaymentPage:
+        """Find sales with newer payments than this one; none where the door cannot tell."""
+
+    def last_payment_rowid(self) -> int:
+        """Return the newest payment's rowid, 0 where there is none or the door cannot tell."""
+
+    def get(self, rowids: Sequence[int]) -> tuple[Sale, ...]:
+        """Read these sales as they are now; missing ones are left out."""
+
+    def find(self, ref: str) -> tuple[Sale, ...]:
+        """Read the sales that bear this number today."""
+
+    def between(self, start: date, end: date, after_rowid: int, limit: int) -> DatedPage:
+        """Read sales dated from ``start`` to before ``end``, by rowid, for a backfill."""
+
+    def count_between(self, start: date, end: date) -> int | None:
+        """Count what ``between`` would give; ``None`` where counting is dear."""
+
+
+class CustomerSource(Protocol):
+    """Read customers."""
+
+    def customers(self, rowids: Sequence[int]) -> dict[int, Customer]:
+        """Read these customers; missing ones are left out."""
+
+    def find_customer(self, text: str) -> tuple[Customer, ...]:
+        """Find customers by exact rowid, card number (barcode), customer code or e-mail."""
+
+
+FieldValue = int | Decimal | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Discount:
+    """A fixed discount to be put on a customer card. ``token`` is unique and stands in its text."""
+
+    customer: CustomerKey
+    token: str
+    text: str
+    amount_incl: Decimal
+    tax_rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedDiscount:
+    """A fixed discount as found in the outside system. A split one has several rowids."""
+
+    token: str
+    rowids: tuple[int, ...]
+    amount_incl: Decimal
+    used: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SinkAbilities:
+    """What this way of writing can do without harm, and why not where it cannot."""
+
+    customer_fields: bool
+    sale_fields: bool
+    discounts: bool
+    reasons: tuple[str, ...] = field(default=())
+
+
+class Sink(Protocol):
+    """Write display values and discounts into one outside system.
+
+    Field writes are absolute and may be repeated. ``create_discount`` is not: whoever calls it must
+    have looked for the token first, and must look again after any ``UnknownOutcome``.
+    """
+
+    def abilities(self) -> SinkAbilities:
+        """Say what can be written here."""
+
+    def write_customer(self, customer: CustomerKey, values: dict[str, FieldValue]) -> None:
+        """Set these extra fields on the customer card; keep all others."""
+
+    def read_customer(
+        self, customer: CustomerKey, names: Sequence[str]
+    ) -> dict[str, FieldValue] | None:
+        """Read these extra fields back; ``None`` when the customer is gone."""
+
+    def write_sale(self, sale: SaleKey, values: dict[str, FieldValue]) -> None:
+        """Set these extra fields on the invoice; never touch the invoice itself."""
+
+    def read_sale(self, sale: SaleKey, names: Sequence[str]) -> dict[str, FieldValue] | None:
+        """Read these extra fields back; ``None`` when the invoice is gone."""
+
+    def find_discount(self, customer: CustomerKey | None, token: str) -> PlacedDiscount | None:
+        """Look a discount up by its token, whoever owns it by now."""
+
+    def create_discount(self, discount: Discount) -> PlacedDiscount:
+        """Put a fixed discount on the customer card and read it back.
+
+        Raises ``RefusedError`` when it was read back otherwise (it is undone first).
+        """
+
+    def revoke_discount(self, token: str) -> bool:
+        """Remove a discount, whole, if it was not used; tell whether it was removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """An extra field that must exist. ``kind``: integer, amount (two decimals) or text (255)."""
+
+    element: str  # customer, sale or product
+    name: str
+    label: str
+    kind: str
+    editable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentModeSpec:
+    """A payment mode that must exist; ``code`` has at most six characters."""
+
+    code: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class TagSpec:
+    """A customer tag that must exist."""
+
+    label: str
+    color: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What dolisync needs to find in the outside system; ``setup`` makes it, ``check`` looks."""
+
+    fields: tuple[FieldSpec, ...] = ()
+    payment_modes: tuple[PaymentModeSpec, ...] = ()
+    tags: tuple[TagSpec, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetupStep:
+    """One thing that setup would do, did, or leaves to a person.
+
+    ``state``: present, planned, done, manual or failed. ``statement`` is the SQL or the request.
+    """
+
+    what: str
+    state: str
+    statement: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One result of check. ``level``: ok, warning or error; ``remedy`` is a command, SQL or a click."""
+
+    level: str
+    topic: str
+    message: str
+    remedy: str = ""
