@@ -236,7 +236,7 @@ class SetupStep:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One result of check. ``level``: ok, warning or error; ``remedy`` is a command, SQL or a click."""
+    """One result of check. ``level``: ok, warning, error; ``remedy``: a command, SQL, a click."""
 
     level: str
     topic: str

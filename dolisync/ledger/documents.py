@@ -1,0 +1,148 @@
+"""How the ledger keeps a sale: a compact document to judge it again, a fingerprint to see change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from dolisync.model import (
+    CustomerKey,
+    DiscountKind,
+    Payment,
+    PaymentKind,
+    Sale,
+    SaleKey,
+    SaleKind,
+    SaleLine,
+    SaleStatus,
+)
+
+# Raised when the fields below change; every sale is then judged again, and differences posted.
+FINGERPRINT_VERSION = 1
+
+
+def fingerprint(sale: Sale) -> str:
+    """Hash what the rules read of a sale. Texts count only where they identify a discount."""
+    facts = [
+        sale.kind,
+        sale.status,
+        sale.customer.rowid,
+        str(sale.date),
+        str(sale.total_incl),
+        sale.currency,
+        sale.origin.rowid if sale.origin else None,
+        sale.close_code,
+        sale.terminal,
+        [_line_facts(line) for line in sale.lines],
+        [_payment_facts(payment) for payment in sale.payments],
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _line_facts(line: SaleLine) -> list[Any]:
+    return [
+        line.product_rowid,
+        str(line.quantity),
+        str(line.total_excl),
+        str(line.total_incl),
+        str(line.discount_percent),
+        line.discount,
+        line.text if line.discount else None,
+    ]
+
+
+def _payment_facts(payment: Payment) -> list[Any]:
+    paid_at = payment.paid_at.isoformat() if payment.paid_at else None
+    return [payment.mode, str(payment.amount), paid_at, payment.kind]
+
+
+def to_document(sale: Sale) -> str:
+    """Write a sale as JSON text, whole."""
+    return json.dumps(
+        {
+            "ref": sale.ref,
+            "kind": sale.kind,
+            "status": sale.status,
+            "customer": sale.customer.rowid,
+            "date": str(sale.date),
+            "created": _moment_text(sale.created_at),
+            "changed": _moment_text(sale.changed_at),
+            "excl": str(sale.total_excl),
+            "incl": str(sale.total_incl),
+            "currency": sale.currency,
+            "origin": sale.origin.rowid if sale.origin else None,
+            "close": sale.close_code,
+            "terminal": sale.terminal,
+            "lines": [_line_row(line) for line in sale.lines],
+            "payments": [_payment_facts(payment) for payment in sale.payments],
+        },
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+
+
+def _line_row(line: SaleLine) -> list[Any]:
+    return [
+        line.rowid,
+        line.product_rowid,
+        line.product_ref,
+        line.text,
+        str(line.quantity),
+        str(line.unit_price_excl),
+        str(line.discount_percent),
+        str(line.tax_rate),
+        str(line.total_excl),
+        str(line.total_incl),
+        int(line.is_service),
+        line.discount,
+        None if line.product_points is None else str(line.product_points),
+    ]
+
+
+def from_document(key: SaleKey, text: str) -> Sale:
+    """Read a sale back from ``to_document``'s text."""
+    data = json.loads(text)
+    return Sale(
+        key=key,
+        ref=data["ref"],
+        kind=SaleKind(data["kind"]),
+        status=SaleStatus(data["status"]),
+        customer=CustomerKey(key.source, key.entity, data["customer"]),
+        date=date.fromisoformat(data["date"]),
+        created_at=_moment(data["created"]),
+        changed_at=datetime.fromisoformat(data["changed"]),
+        total_excl=Decimal(data["excl"]),
+        total_incl=Decimal(data["incl"]),
+        currency=data["currency"],
+        origin=SaleKey(key.source, key.entity, data["origin"]) if data["origin"] else None,
+        close_code=data["close"],
+        terminal=data["terminal"],
+        lines=tuple(_line(row) for row in data["lines"]),
+        payments=tuple(_payment(row) for row in data["payments"]),
+    )
+
+
+def _line(row: list[Any]) -> SaleLine:
+    decimals = [Decimal(text) for text in row[4:10]]
+    return SaleLine(
+        *row[:4],
+        *decimals,
+        is_service=bool(row[10]),
+        discount=DiscountKind(row[11]) if row[11] else None,
+        product_points=None if row[12] is None else Decimal(row[12]),
+    )
+
+
+def _payment(row: list[Any]) -> Payment:
+    return Payment(row[0], Decimal(row[1]), _moment(row[2]), PaymentKind(row[3]))
+
+
+def _moment_text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

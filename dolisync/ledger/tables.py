@@ -1,0 +1,231 @@
+"""The ledger's tables. Postings, lots' points and allocations are written once and never changed.
+
+Points are whole ledger units (see ``Program.scale``), money is minor units, moments are naive UTC,
+days are the shop's days. ``member.balance``, ``member.debt`` and ``lot.remaining`` are sums kept at
+hand; ``verify`` recomputes them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeDecorator
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcMoment(TypeDecorator[datetime]):
+    """An aware moment in Python, naive UTC with microseconds in the database."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect):  # type: ignore[no-untyped-def]  # noqa: D102
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: D102
+        assert value is None or value.tzinfo is not None, "the ledger takes aware moments only"
+        return value and value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: D102
+        return value and value.replace(tzinfo=UTC)
+
+
+# SQLite counts rows only in a column declared INTEGER; elsewhere the key is 64 bits wide.
+Key = BigInteger().with_variant(Integer(), "sqlite")
+LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+
+source_state = Table(
+    "source_state",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("fingerprint", String(190), nullable=False),
+    Column("version", String(20), nullable=False),
+    Column("first_seen_at", UtcMoment, nullable=False),
+)
+
+stream = Table(
+    "stream",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("changed_at", UtcMoment),
+    Column("payment_rowid", Key, nullable=False),
+    Column("backfill_rowid", Key, nullable=False),
+)
+
+rule_set = Table(
+    "rule_set",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=True),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("effective_from", UtcMoment, nullable=False),
+    Column("content", LongText, nullable=False),
+)
+
+sale = Table(
+    "sale",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=False),
+    Column("source", String(40), nullable=False),
+    Column("entity", Integer, nullable=False),
+    Column("rowid", Key, nullable=False),
+    Column("ref", String(60), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("customer_rowid", Key, nullable=False),
+    Column("sale_date", Date, nullable=False),
+    Column("origin_rowid", Key),
+    Column("fingerprint", String(64), nullable=False),
+    Column("fingerprint_version", Integer, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("rule_set_id", Key, ForeignKey("rule_set.id"), nullable=False),
+    Column("document", LongText, nullable=False),
+    Column("first_seen_at", UtcMoment, nullable=False),
+    Column("vanished_at", UtcMoment),
+    UniqueConstraint("source", "entity", "rowid"),
+    Index(None, "source", "entity", "origin_rowid"),
+    Index(None, "source", "entity", "customer_rowid", "sale_date"),
+    Index(None, "ref"),
+)
+
+member = Table(
+    "member",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=False),
+    Column("program", String(40), nullable=False),
+    Column("source", String(40), nullable=False),
+    Column("entity", Integer, nullable=False),
+    Column("customer_rowid", Key, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("balance", BigInteger, nullable=False),
+    Column("debt", BigInteger, nullable=False),
+    Column("opened_at", UtcMoment, nullable=False),
+    UniqueConstraint("source", "entity", "customer_rowid", "program"),
+)
+
+posting = Table(
+    "posting",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=False),
+    Column("key", String(160), nullable=False, unique=True),
+    Column("member_id", Key, ForeignKey("member.id"), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("balance_after", BigInteger, nullable=False),
+    Column("sale_id", Key, ForeignKey("sale.id")),
+    Column("redemption_id", Key, ForeignKey("redemption.id")),
+    Column("rule_set_id", Key, ForeignKey("rule_set.id")),
+    Column("occurred_on", Date, nullable=False),
+    Column("recorded_at", UtcMoment, nullable=False),
+    Column("reason", String(255), nullable=False),
+    UniqueConstraint("member_id", "sequence"),
+    Index(None, "sale_id"),
+)
+
+lot = Table(
+    "lot",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=False),
+    Column("posting_id", Key, ForeignKey("posting.id"), nullable=False, unique=True),
+    Column("member_id", Key, ForeignKey("member.id"), nullable=False),
+    Column("sale_id", Key, ForeignKey("sale.id")),
+    Column("points", BigInteger, nullable=False),
+    Column("remaining", BigInteger, nullable=False),
+    Column("available_from", Date, nullable=False),
+    Column("expires_on", Date),
+    Index(None, "member_id", "remaining"),
+    Index(None, "sale_id"),
+    Index(None, "expires_on"),
+)
+
+allocation = Table(
+    "allocation",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=False),
+    Column("posting_id", Key, ForeignKey("posting.id"), nullable=False),
+    Column("member_id", Key, ForeignKey("member.id"), nullable=False),
+    # Without a lot the allocation is debt: negative when it arises, positive when it is settled.
+    Column("lot_id", Key, ForeignKey("lot.id")),
+    Column("points", BigInteger, nullable=False),
+    Index(None, "posting_id"),
+    Index(None, "lot_id"),
+    Index(None, "member_id"),
+)
+
+redemption = Table(
+    "redemption",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=False),
+    Column("token", String(40), nullable=False, unique=True),
+    Column("member_id", Key, ForeignKey("member.id"), nullable=False),
+    Column("reward", String(40), nullable=False),
+    Column("title", String(190), nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("tax_rate", String(12), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("reason", String(255), nullable=False),
+    Column("created_at", UtcMoment, nullable=False),
+    Index(None, "state"),
+    Index(None, "member_id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=False),
+    # One open row per target: the key is emptied when the row is done or dead.
+    Column("open_key", String(120), unique=True),
+    Column("target", String(120), nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("source", String(40), nullable=False),
+    Column("entity", Integer, nullable=False),
+    Column("object_rowid", Key, nullable=False),
+    Column("token", String(40)),
+    Column("state", String(12), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", UtcMoment, nullable=False),
+    Column("last_error", String(500), nullable=False),
+    Column("created_at", UtcMoment, nullable=False),
+    Column("updated_at", UtcMoment, nullable=False),
+    Index(None, "state", "not_before"),
+    Index(None, "target"),
+)
+
+parked = Table(
+    "parked",
+    metadata,
+    Column("source", String(40), primary_key=True),
+    Column("entity", Integer, primary_key=True, autoincrement=False),
+    Column("rowid", Key, primary_key=True, autoincrement=False),
+    Column("reason", String(500), nullable=False),
+    Column("since", UtcMoment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+)

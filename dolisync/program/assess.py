@@ -1,0 +1,383 @@
+"""What a sale and its returns earn: pure rules, data in, decision with reasons out.
+
+A sale is judged together with its returns: the origin earns what its lines are worth, and each
+return, in the order of their rowids, takes back the difference between what was left before it and
+what is left after it. So any row of partial returns ends exactly at zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+
+from dolisync.model import DiscountKind, PaymentKind, Sale, SaleKey, SaleKind, SaleLine, SaleStatus
+from dolisync.program.calendar import last_day_of_use
+from dolisync.program.reasons import Reason, Why, because
+from dolisync.program.rounding import round_units
+from dolisync.program.terms import Basis, Counting, Moment, Program, Rounding, Scope
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the rules must know of a source besides the sale: who is anonymous, what pays in points.
+
+    ``reward_texts`` lets a line be known as a discount bought with points: its text holds the
+    token of one of our rewards.
+    """
+
+    pos_customers: frozenset[int] = frozenset()
+    points_payment_mode: str = ""
+    reward_token_prefix: str = "DS-"  # noqa: S105 - the mark of our discounts, not a secret
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A sale and its returns. ``other_visit`` tells that another sale holds the day's visit."""
+
+    origin: Sale
+    returns: tuple[Sale, ...] = ()
+    other_visit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one sale holds in one program, in ledger units, and why.
+
+    ``pending`` is what it will earn once it is paid. ``origin`` names the sale whose lots a
+    negative verdict draws on first.
+    """
+
+    sale: SaleKey
+    units: int
+    reasons: tuple[Reason, ...]
+    earned_on: date
+    expires_on: date | None = None
+    pending: int = 0
+    origin: SaleKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Worth:
+    units: int
+    reasons: tuple[Reason, ...] = ()
+
+
+def assess(program: Program, around: Surroundings, family: Family) -> tuple[Verdict, ...]:
+    """Judge a sale and its returns; the first verdict is the origin's, the others in order."""
+    origin = family.origin
+    refusal = refuse(program, around, origin)
+    if refusal is not None:
+        first = _nothing(program, origin, refusal)
+    else:
+        first = _judge_origin(program, around, family)
+    return first, *_judge_returns(program, around, family, first)
+
+
+def assess_alone(program: Program, around: Surroundings, sale: Sale, reason_alone: str) -> Verdict:
+    """Judge a return whose origin is unknown or cannot be trusted: it takes back its own worth."""
+    refusal = refuse(program, around, sale)
+    if refusal is not None:
+        return _nothing(program, sale, refusal)
+    if not program.returns.take_back:
+        return _nothing(program, sale, because(Why.RETURNS_OFF))
+    worth = _worth(program, around, sale, _mirrored(sale), full=True, with_visit=False)
+    alone = because(Why.RETURN_ALONE, because=reason_alone)
+    return Verdict(sale.key, -worth.units, (alone, *worth.reasons), earned_on(program, sale))
+
+
+def refuse(program: Program, around: Surroundings, sale: Sale) -> Reason | None:
+    """Say why a sale can never count as it stands, or ``None`` when it may."""
+    for applies, reason in _refusals(program, around, sale):
+        if applies:
+            return reason
+    return None
+
+
+def _refusals(program: Program, around: Surroundings, sale: Sale) -> Iterator[tuple[bool, Reason]]:
+    customer = sale.customer.rowid
+    yield not program.takes(sale.key.source), because(Why.NOT_IN_PROGRAM, source=sale.key.source)
+    yield sale.kind is SaleKind.PROFORMA, because(Why.PROFORMA)
+    yield sale.kind is SaleKind.DEPOSIT, because(Why.DEPOSIT)
+    yield sale.kind is SaleKind.SITUATION, because(Why.SITUATION)
+    yield sale.status is SaleStatus.DRAFT, because(Why.DRAFT)
+    yield sale.status is SaleStatus.ABANDONED, because(Why.ABANDONED)
+    yield customer in around.pos_customers, because(Why.POS_CUSTOMER)
+    yield customer in program.excluded_customers, because(Why.EXCLUDED_CUSTOMER)
+    yield (
+        sale.date < program.start,
+        because(Why.BEFORE_START, date=sale.date.isoformat(), start=program.start.isoformat()),
+    )
+
+
+def earned_on(program: Program, sale: Sale) -> date:
+    """Return the shop's day on which a sale earned: its date, or that of its last payment."""
+    paid = [payment.paid_at for payment in sale.payments if payment.paid_at is not None]
+    if program.earn.moment is Moment.VALIDATED or sale.kind is SaleKind.CREDIT_NOTE or not paid:
+        return sale.date
+    return max(paid).astimezone(program.zone).date()
+
+
+def _judge_origin(program: Program, around: Surroundings, family: Family) -> Verdict:
+    sale = family.origin
+    worth = _worth(program, around, sale, sale.lines, full=False, with_visit=not family.other_visit)
+    if program.earn.visit is not None and family.other_visit:
+        taken = because(Why.VISIT_TAKEN, date=sale.date.isoformat())
+        worth = _Worth(worth.units, (*worth.reasons, taken))
+    day = earned_on(program, sale)
+    if program.earn.moment is Moment.PAID and sale.status is SaleStatus.VALIDATED:
+        pending = because(Why.NOT_PAID, points=program.points_of(worth.units))
+        return Verdict(sale.key, 0, (*worth.reasons, pending), day, pending=worth.units)
+    if worth.units == 0:
+        return Verdict(sale.key, 0, (*worth.reasons, because(Why.NOTHING)), day)
+    expires_on = last_day_of_use(program.validity, day)
+    reasons = worth.reasons
+    if expires_on is not None:
+        reasons += (because(Why.EXPIRES, date=expires_on.isoformat()),)
+    return Verdict(sale.key, worth.units, reasons, day, expires_on)
+
+
+def _judge_returns(
+    program: Program, around: Surroundings, family: Family, first: Verdict
+) -> Iterator[Verdict]:
+    left, left_units = list(family.origin.lines), first.units
+    for credit in sorted(family.returns, key=lambda sale: sale.key):
+        refusal = _refuse_return(program, around, credit, first)
+        if refusal is not None:
+            yield _nothing(program, credit, refusal)
+            continue
+        left += _taken_off(credit)
+        worth = _left_worth(program, around, family, tuple(left))
+        # A credit note that adds (a correction upwards) gives nothing: origins earn, returns take.
+        units = min(worth, left_units)
+        yield _return_verdict(program, family.origin, credit, tuple(left), units, left_units)
+        left_units = units
+
+
+def _refuse_return(
+    program: Program, around: Surroundings, credit: Sale, first: Verdict
+) -> Reason | None:
+    refusal = refuse(program, around, replace(credit, date=max(credit.date, program.start)))
+    if refusal is not None:
+        return refusal
+    if not program.returns.take_back:
+        return because(Why.RETURNS_OFF)
+    return because(Why.RETURN_EARNED_NOTHING) if first.units == 0 else None
+
+
+def _left_worth(
+    program: Program, around: Surroundings, family: Family, left: tuple[SaleLine, ...]
+) -> int:
+    """Return what is left of the origin in units; nothing when its whole amount was returned."""
+    if _is_all_returned(family.origin, left):
+        return 0
+    with_visit = not family.other_visit
+    return _worth(program, around, family.origin, left, full=False, with_visit=with_visit).units
+
+
+def _is_all_returned(origin: Sale, left: tuple[SaleLine, ...]) -> bool:
+    if sum((line.total_incl for line in origin.lines), ZERO) > 0:
+        return sum((line.total_incl for line in left), ZERO) <= 0
+    return all(quantity <= 0 for quantity in _quantities(left).values())
+
+
+def _return_verdict(
+    program: Program,
+    origin: Sale,
+    credit: Sale,
+    left: tuple[SaleLine, ...],
+    units: int,
+    before: int,
+) -> Verdict:
+    amount = max(sum((line.total_incl for line in left), ZERO), ZERO)
+    reason = because(Why.RETURN_OF, ref=origin.ref, left=amount, points=program.points_of(units))
+    day = earned_on(program, credit)
+    return Verdict(credit.key, units - before, (reason,), day, origin=origin.key)
+
+
+def _worth(
+    program: Program,
+    around: Surroundings,
+    sale: Sale,
+    lines: tuple[SaleLine, ...],
+    *,
+    full: bool,
+    with_visit: bool,
+) -> _Worth:
+    """Count what lines earn under the conditions of ``sale``: how much of it was paid, and how.
+
+    ``full`` counts every line as it stands, without regard to payments (a return by itself).
+    """
+    parts: list[_Worth] = []
+    counted, notes = _counted_lines(program, around, lines)
+    share, share_notes = (Decimal(1), ()) if full else _paid_share(program, around, sale)
+    if program.earn.amount is not None:
+        parts.append(_amount_worth(program, counted, share))
+    if program.earn.product is not None:
+        parts.append(_product_worth(program, lines))
+    if program.earn.visit is not None and with_visit and _is_visit(lines):
+        units = program.units(program.earn.visit.points)
+        points = program.points_of(units)
+        parts.append(_Worth(units, (because(Why.VISIT, points=points),)))
+    reasons = (*notes, *share_notes, *(reason for part in parts for reason in part.reasons))
+    return _Worth(max(sum(part.units for part in parts), 0), reasons)
+
+
+def _is_visit(lines: tuple[SaleLine, ...]) -> bool:
+    return any(line.total_incl > 0 or line.product_rowid is not None for line in lines)
+
+
+def _counted_lines(
+    program: Program, around: Surroundings, lines: tuple[SaleLine, ...]
+) -> tuple[tuple[SaleLine, ...], tuple[Reason, ...]]:
+    """Leave out lines that are means of payment, not goods: deposits, used credit, own rewards."""
+    credit = [line for line in lines if line.discount in _PAID_BEFORE]
+    rewards = [] if program.earn.leave_out_paid_with_points else _reward_lines(around, lines)
+    notes = [
+        because(why, amount=-sum((line.total_incl for line in group), ZERO))
+        for why, group in ((Why.DEPOSIT_ADDED, credit), (Why.REWARD_ADDED, rewards))
+        if group
+    ]
+    left_out = {line.rowid for line in (*credit, *rewards)}
+    return tuple(line for line in lines if line.rowid not in left_out), tuple(notes)
+
+
+_PAID_BEFORE = {DiscountKind.DEPOSIT, DiscountKind.CREDIT_NOTE}
+
+
+def _reward_lines(around: Surroundings, lines: tuple[SaleLine, ...]) -> list[SaleLine]:
+    return [
+        line
+        for line in lines
+        if line.discount is DiscountKind.FIXED and around.reward_token_prefix in line.text
+    ]
+
+
+def _paid_share(
+    program: Program, around: Surroundings, sale: Sale
+) -> tuple[Decimal, tuple[Reason, ...]]:
+    """Return the share of the sale that earns, given how it was paid."""
+    total = sale.total_incl
+    if total <= 0:
+        return Decimal(1), ()
+    notes: list[Reason] = []
+    counted = total
+    if sale.status is SaleStatus.CLOSED and program.earn.moment is Moment.PAID:
+        counted = min(sum((payment.amount for payment in sale.payments), ZERO), total)
+        notes.append(
+            because(Why.PAID_SHARE, code=sale.close_code or "?", paid=counted, total=total)
+        )
+    by_points = _paid_with_points(program, around, sale)
+    if by_points > 0:
+        counted = max(counted - by_points, ZERO)
+        notes.append(because(Why.POINTS_PAID, amount=by_points, left=counted))
+    return max(counted, ZERO) / total, tuple(notes)
+
+
+def _paid_with_points(program: Program, around: Surroundings, sale: Sale) -> Decimal:
+    if not program.earn.leave_out_paid_with_points or not around.points_payment_mode:
+        return ZERO
+    return sum(
+        (
+            payment.amount
+            for payment in sale.payments
+            if payment.kind is PaymentKind.MONEY and payment.mode == around.points_payment_mode
+        ),
+        ZERO,
+    )
+
+
+def _amount_worth(program: Program, lines: tuple[SaleLine, ...], share: Decimal) -> _Worth:
+    terms = program.earn.amount
+    assert terms is not None
+    including = terms.basis is Basis.INCLUDING_TAX
+    amounts = [line.total_incl if including else line.total_excl for line in lines]
+    if terms.scope is Scope.SALE:
+        amounts = [sum(amounts, ZERO)]
+    base = sum(amounts, ZERO) * share
+    note = because(Why.BASE, basis=terms.basis.replace("_", " "), amount=_shown(base))
+    if base <= 0:
+        return _Worth(0, (note, because(Why.NEGATIVE)))
+    units = sum(_amount_units(program, amount * share) for amount in amounts)
+    return _Worth(
+        units,
+        (
+            note,
+            because(
+                Why.AMOUNT,
+                points=program.points_of(units),
+                rate=terms.points,
+                per=terms.per,
+                counting=terms.counting.value,
+                rounding=terms.rounding.value,
+                scope=terms.scope.value,
+            ),
+        ),
+    )
+
+
+def _amount_units(program: Program, amount: Decimal) -> int:
+    terms = program.earn.amount
+    assert terms is not None
+    steps = amount / terms.per
+    if terms.counting is Counting.STEPS:
+        steps = Decimal(round_units(steps, Rounding.DOWN))
+    return round_units(steps * terms.points * program.scale, terms.rounding)
+
+
+def _product_worth(program: Program, lines: tuple[SaleLine, ...]) -> _Worth:
+    terms = program.earn.product
+    assert terms is not None
+    points = {line.product_rowid: line.product_points for line in lines if line.product_points}
+    units = sum(
+        round_units(max(quantity, ZERO) * value * program.scale, terms.rounding)
+        for product, quantity in _quantities(lines).items()
+        if (value := points.get(product)) is not None
+    )
+    if units == 0:
+        return _Worth(0)
+    return _Worth(units, (because(Why.PRODUCT, points=program.points_of(units)),))
+
+
+def _quantities(lines: tuple[SaleLine, ...]) -> dict[int, Decimal]:
+    """Add up quantities per product, returned ones negative."""
+    quantities: dict[int, Decimal] = {}
+    for line in lines:
+        if line.product_rowid is not None:
+            so_far = quantities.get(line.product_rowid, ZERO)
+            quantities[line.product_rowid] = so_far + line.quantity
+    return quantities
+
+
+def _taken_off(credit: Sale) -> list[SaleLine]:
+    """Return a credit note's lines as what they take off: amounts and quantities negative.
+
+    Dolibarr writes a returned line either with a negative price or with a negative quantity.
+    """
+    return [
+        replace(line, quantity=-abs(line.quantity), product_points=None) for line in credit.lines
+    ]
+
+
+def _mirrored(credit: Sale) -> tuple[SaleLine, ...]:
+    """Return a credit note's lines as the goods they once were: amounts positive."""
+    return tuple(
+        replace(
+            line,
+            quantity=abs(line.quantity),
+            total_excl=-line.total_excl,
+            total_incl=-line.total_incl,
+        )
+        for line in credit.lines
+    )
+
+
+def _shown(amount: Decimal) -> Decimal:
+    return amount.quantize(Decimal("0.01"))
+
+
+def _nothing(program: Program, sale: Sale, *reasons: Reason) -> Verdict:
+    return Verdict(sale.key, 0, reasons, earned_on(program, sale))

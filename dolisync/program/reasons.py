@@ -1,0 +1,64 @@
+"""Why a sale earned what it earned: every step of an assessment, as data and as a sentence."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from decimal import Decimal
+
+ReasonValue = str | int | Decimal
+
+
+class Why(enum.StrEnum):
+    """The steps and verdicts of an assessment; the value is the sentence."""
+
+    NOT_IN_PROGRAM = "source '{source}' takes no part in this program"
+    PROFORMA = "a proforma is not a sale"
+    DEPOSIT = "a deposit earns nothing; its final invoice earns once, on the whole"
+    SITUATION = "progress (situation) invoices are not counted"
+    DRAFT = "it is a draft"
+    ABANDONED = "it was abandoned or replaced"
+    POS_CUSTOMER = "the customer is the till's default customer: an anonymous sale"
+    EXCLUDED_CUSTOMER = "the customer is excluded from the program"
+    BEFORE_START = "its date {date} is before the program's start on {start}"
+    NOT_PAID = "not paid in full yet: {points} points are pending"
+    VANISHED = "it no longer exists in Dolibarr"
+    PAID_SHARE = "closed with '{code}' before being fully paid: {paid} of {total} count"
+    BASE = "counted amount, {basis}: {amount}"
+    DEPOSIT_ADDED = "deposits and credit used on it are part of what was bought: {amount} added"
+    REWARD_ADDED = "discounts bought with points do not lower it: {amount} added"
+    POINTS_PAID = "{amount} was paid with points and earns nothing: {left} left"
+    AMOUNT = "{points} points: {rate} per {per}, {counting}, rounded {rounding}, per {scope}"
+    PRODUCT = "{points} points from product cards"
+    VISIT = "{points} points for the visit"
+    VISIT_TAKEN = "no points for the visit: another sale of this customer counts on {date}"
+    EXPIRES = "usable until {date}"
+    NEGATIVE = "its amount is not above zero, so it earns nothing"
+    NOTHING = "it earned nothing"
+    RETURN_OF = "return of {ref}: {left} is left of it, worth {points} points"
+    RETURN_ALONE = "a return judged by itself, because {because}"
+    RETURN_EARNED_NOTHING = "the sale it returns holds no points"
+    RETURNS_OFF = "the program takes nothing back on returns"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One step: what kind, and the values of its sentence."""
+
+    why: Why
+    values: tuple[tuple[str, ReasonValue], ...] = ()
+
+    def __str__(self) -> str:
+        return self.why.value.format(**dict(self.values))
+
+    def as_json(self) -> dict[str, object]:
+        """Return it with stable keys: code, text, values."""
+        values = {
+            key: value if isinstance(value, int) else str(value) for key, value in self.values
+        }
+        return {"code": self.why.name.lower(), "text": str(self), "values": values}
+
+
+def because(why: Why, **values: ReasonValue) -> Reason:
+    """Make a reason."""
+    return Reason(why, tuple(values.items()))

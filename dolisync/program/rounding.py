@@ -1,0 +1,23 @@
+"""Rounding, named and symmetric: what a sale rounds, its return rounds the same way."""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Context, Decimal, localcontext
+
+from dolisync.program.terms import Rounding
+
+# Enough digits that a product of two money amounts and a quotient lose nothing that matters.
+EXACT = Context(prec=50)
+
+_MODES = {Rounding.DOWN: ROUND_DOWN, Rounding.HALF_UP: ROUND_HALF_UP, Rounding.UP: ROUND_UP}
+
+
+def round_units(value: Decimal, rounding: Rounding) -> int:
+    """Round to a whole number of ledger units, towards or away from zero alike on both sides.
+
+    ``ROUND_DOWN`` and ``ROUND_UP`` work on the magnitude, so the rounding of -x is minus the
+    rounding of x. A quotient is first brought to 12 decimals, so that 3 times a third is one.
+    """
+    with localcontext(EXACT):
+        steady = value.quantize(Decimal("1e-12"), rounding=ROUND_HALF_UP)
+        return int(steady.quantize(Decimal(1), rounding=_MODES[rounding]))

@@ -1,0 +1,274 @@
+"""The terms of a loyalty program: what an owner can set, and in which words.
+
+These models are the only place where a program's options are named. They validate config.toml,
+explain themselves in config.example.toml, and are what the rules read. Amounts are in the
+company's currency; points are whole, or have two decimals where ``decimals`` says so.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+PositiveAmount = Annotated[Decimal, Field(gt=0, max_digits=15, decimal_places=4)]
+PointCount = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2)]
+Label = Annotated[str, Field(min_length=1, max_length=60)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
+FieldPrefix = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,15}$")]
+
+
+def _known_timezone(name: str) -> str:
+    if name not in available_timezones():
+        message = f"'{name}' is not a time zone; write a name such as Europe/Rome"
+        raise ValueError(message)
+    return name
+
+
+TimezoneName = Annotated[str, AfterValidator(_known_timezone)]
+
+
+class Section(BaseModel):
+    """A section of config.toml: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Moment(enum.StrEnum):
+    """When a sale earns."""
+
+    VALIDATED = "validated"
+    PAID = "paid"
+
+
+class Basis(enum.StrEnum):
+    """Which amounts are counted."""
+
+    INCLUDING_TAX = "including_tax"
+    EXCLUDING_TAX = "excluding_tax"
+
+
+class Counting(enum.StrEnum):
+    """Whether only whole steps of an amount earn, or every part of it."""
+
+    STEPS = "steps"
+    PROPORTIONAL = "proportional"
+
+
+class Rounding(enum.StrEnum):
+    """What happens to parts of a point; a return rounds as its sale did."""
+
+    DOWN = "down"
+    HALF_UP = "half_up"
+    UP = "up"
+
+
+class Scope(enum.StrEnum):
+    """Whether points are counted on the sale's sum or on each line."""
+
+    SALE = "sale"
+    LINE = "line"
+
+
+class Shortfall(enum.StrEnum):
+    """What happens when points must be taken back that were already spent."""
+
+    DEBT = "debt"
+    CLAMP = "clamp"
+
+
+class AmountTerms(Section):
+    """Points per amount spent."""
+
+    points: PointCount = Field(Decimal(1), description="Points for each step of the amount.")
+    per: PositiveAmount = Field(
+        Decimal(1), description='The step, in the currency of the shop: "1", "10" or "0.50".'
+    )
+    basis: Basis = Field(
+        Basis.INCLUDING_TAX, description="Count amounts including_tax or excluding_tax."
+    )
+    counting: Counting = Field(
+        Counting.STEPS,
+        description="steps: only full steps earn (1 point for each full 10); "
+        "proportional: every part of a step earns its part.",
+    )
+    rounding: Rounding = Field(
+        Rounding.DOWN, description="Parts of a point are rounded down, half_up or up."
+    )
+    scope: Scope = Field(
+        Scope.SALE, description="Count and round on the whole sale, or on each line by itself."
+    )
+
+
+class ProductTerms(Section):
+    """Points per product, set by staff on the product card."""
+
+    field: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")] = Field(
+        "loypoints", description="The extra field of the product card that holds its points."
+    )
+    rounding: Rounding = Field(
+        Rounding.DOWN,
+        description="Rounding for weighed goods (0.350 kg of a product with 10 points).",
+    )
+
+
+class VisitTerms(Section):
+    """Points per visit."""
+
+    points: PointCount = Field(Decimal(1), description="Points for each sale that counts.")
+    once_a_day: bool = Field(
+        default=True, description="Only the first sale of a customer on a day counts as a visit."
+    )
+
+
+class EarnTerms(Section):
+    """How sales earn; the parts add up."""
+
+    moment: Moment = Field(
+        Moment.PAID,
+        description="A sale earns when it is validated, or when it is paid in full; "
+        "until then its points are pending.",
+    )
+    leave_out_paid_with_points: bool = Field(
+        default=True,
+        description="What was paid with points, or a discount bought with points, earns nothing.",
+    )
+    amount: AmountTerms | None = Field(None, description="Points per amount spent.")
+    product: ProductTerms | None = Field(
+        None, description="Points per product, set by staff on the product card."
+    )
+    visit: VisitTerms | None = Field(None, description="Points per visit.")
+
+
+class ValidityTerms(Section):
+    """How long points live."""
+
+    months: Annotated[int, Field(ge=1, le=1200)] | None = Field(
+        None,
+        description="Points can be used for this many months after the day they were earned, "
+        "that day of the month included; leave out for points that never expire.",
+    )
+
+
+class ReturnTerms(Section):
+    """What returns do."""
+
+    take_back: bool = Field(
+        default=True, description="A credit note takes back the points that its goods had earned."
+    )
+    shortfall: Shortfall = Field(
+        Shortfall.DEBT,
+        description="When points to take back are already spent: debt (settled by later earnings) "
+        "or clamp (forgiven, the balance stays at zero).",
+    )
+
+
+class RewardTerms(Section):
+    """A reward: a fixed discount on the customer card, paid with points."""
+
+    name: Name = Field("discount", description="A short name, used by `dolisync redeem`.")
+    title: Label = Field("Loyalty discount", description="What staff and customers read.")
+    points: PointCount = Field(Decimal(100), description="What it costs, in points.")
+    amount: PositiveAmount = Field(
+        Decimal(5), description="What it is worth, including tax, in the currency of the shop."
+    )
+    tax_rate: Annotated[Decimal, Field(ge=0, lt=100, max_digits=6, decimal_places=4)] = Field(
+        Decimal(20),
+        description="VAT rate of the discount in percent: the rate of most of what you sell. "
+        "Dolibarr refuses an invoice on which a rate falls below zero.",
+    )
+    automatic: bool = Field(
+        default=False,
+        description="Put it on the customer card by itself as soon as the points suffice.",
+    )
+
+    @model_validator(mode="after")
+    def _cents(self) -> Self:
+        if self.amount != self.amount.quantize(Decimal("0.01")):
+            message = "amount has more than two decimals; write whole cents"
+            raise ValueError(message)
+        return self
+
+
+class Program(Section):
+    """One loyalty program."""
+
+    name: Name = Field("loyalty", description="A short name that never changes: the ledger's key.")
+    title: Label = Field("Loyalty points", description="What customers read on receipts.")
+    sources: tuple[Name, ...] = Field(
+        (), description="Which sources take part; leave empty for all of them."
+    )
+    start: date = Field(
+        date(2026, 1, 1),
+        description="Sales dated before this day earn nothing, also in a backfill.",
+    )
+    timezone: TimezoneName = Field(
+        "Europe/Paris", description="Time zone of the shop: it decides what a day is."
+    )
+    decimals: Annotated[int, Field(ge=0, le=2)] = Field(
+        0, description="0 for whole points, 2 for points with two decimals."
+    )
+    field_prefix: FieldPrefix = Field(
+        "loy", description="Extra fields in Dolibarr begin with it; each program needs its own."
+    )
+    point_value: PositiveAmount | None = Field(
+        None,
+        description="What a point is worth in currency, shown on the customer card; "
+        "left out, the first reward decides.",
+    )
+    excluded_customers: tuple[int, ...] = Field(
+        (), description="Customers (Dolibarr ids) who take no part: staff, opted out, resellers."
+    )
+    earn: EarnTerms = Field(default_factory=EarnTerms, description="How sales earn.")
+    validity: ValidityTerms = Field(
+        default_factory=ValidityTerms, description="How long points live."
+    )
+    returns: ReturnTerms = Field(default_factory=ReturnTerms, description="What returns do.")
+    reward: tuple[RewardTerms, ...] = Field((), description="What points buy.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.decimals == 1:
+            message = "decimals is 0 or 2"
+            raise ValueError(message)
+        if len({reward.name for reward in self.reward}) < len(self.reward):
+            message = "two rewards have the same name"
+            raise ValueError(message)
+        for reward in self.reward:
+            if self.units(reward.points) * self.points_of(1) != reward.points:
+                message = f"reward '{reward.name}' costs parts of a point; set decimals = 2"
+                raise ValueError(message)
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The shop's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def scale(self) -> int:
+        """How many ledger units make one point: 1, or 100 with decimals."""
+        return int(10**self.decimals)
+
+    def units(self, points: Decimal | int) -> int:
+        """Turn points as people write them into ledger units, parts below a unit cut off."""
+        return int(Decimal(points) * self.scale)
+
+    def points_of(self, units: int) -> Decimal:
+        """Turn ledger units into points as people read them."""
+        return Decimal(units) / self.scale if self.decimals else Decimal(units)
+
+    def takes(self, source: str) -> bool:
+        """Tell whether sales of this source take part."""
+        return not self.sources or source in self.sources
+
+    @property
+    def value_of_point(self) -> Decimal | None:
+        """What one point is worth in currency, or ``None`` where nothing says so."""
+        if self.point_value is not None:
+            return self.point_value
+        return self.reward[0].amount / self.reward[0].points if self.reward else None
