@@ -1,0 +1,334 @@
+"""Read sales and customers from Dolibarr's tables: whole pages at once, some 40 times cheaper.
+
+Per page there are four statements, whatever its size: the documents, then all their lines, payments
+and used credit notes. MariaDB and MySQL serve a real Dolibarr, SQLite the stand-in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.engine import Engine
+
+from connectors import dolibarr_values as values
+from connectors.dolibarr_database import (
+    Database,
+    Reader,
+    Row,
+    checked_name,
+    number_list,
+    utc_now,
+)
+from dolisync.model import Customer, CustomerKey, Payment, Sale, SaleKey, SaleLine
+from dolisync.ports import DatedPage, Page, PaymentPage, Position, SourceIdentity
+
+CHUNK_ROWIDS = 500
+
+_SALE_COLUMNS = (
+    "rowid, ref, type, fk_statut, paye, fk_soc, datef, datec, tms, total_ht, total_ttc,"
+    " multicurrency_code, fk_facture_source, close_code, module_source, pos_source"
+)
+_LINES = """
+SELECT l.fk_facture, l.rowid, l.fk_product, p.ref, l.description, l.label, p.label, l.qty,
+       l.subprice, l.remise_percent, l.tva_tx, l.total_ht, l.total_ttc, l.product_type,
+       l.fk_remise_except, {points}
+FROM llx_facturedet l
+LEFT JOIN llx_product p ON p.rowid = l.fk_product {join}
+WHERE l.fk_facture IN ({rowids})
+ORDER BY l.fk_facture, l.rang, l.rowid
+"""
+_PAYMENTS = """
+SELECT pf.fk_facture, c.code, pf.amount, p.datep
+FROM llx_paiement_facture pf
+JOIN llx_paiement p ON p.rowid = pf.fk_paiement
+JOIN llx_c_paiement c ON c.id = p.fk_paiement
+WHERE pf.fk_facture IN ({rowids})
+"""
+# The same documents as the REST door lists among the payments.
+_USED_DOCUMENTS = """
+SELECT r.fk_facture, r.description, r.amount_ttc, r.datec
+FROM llx_societe_remise_except r
+JOIN llx_facture f ON f.rowid = r.fk_facture_source
+WHERE r.fk_facture IN ({rowids}) AND f.type IN (0, 2, 3)
+"""
+# Whole payments, so that one for several documents is never cut in two; those of no document, left
+# behind by old versions, would stop the reader for ever if they counted.
+_PAID_AFTER = """
+SELECT pf.fk_paiement, pf.fk_facture
+FROM (
+    SELECT DISTINCT p.rowid FROM llx_paiement p
+    JOIN llx_paiement_facture l ON l.fk_paiement = p.rowid
+    WHERE p.rowid > %s AND p.entity = %s ORDER BY p.rowid LIMIT %s
+) found
+JOIN llx_paiement_facture pf ON pf.fk_paiement = found.rowid
+ORDER BY pf.fk_paiement, pf.fk_facture
+"""
+# A range scan over the index; the comparison of pairs reads the whole index.
+_BEYOND = " AND (tms > %s OR (tms = %s AND rowid > %s))"
+_CUSTOMER_COLUMNS = ("rowid", "nom", "default_lang", "email", "barcode", "code_client")
+
+
+class SqlSaleSource:
+    """Read one entity of one Dolibarr through a database account that may only read.
+
+    ``timezone`` is PHP's: ``datec`` and ``datep`` are stored as wall times of it. ``engine`` may be
+    an address; ``with_product_points`` names an extra field of the product card.
+    """
+
+    def __init__(
+        self,
+        engine: Engine | str,
+        name: str,
+        entity: int = 1,
+        timezone: str = "UTC",
+        table_prefix: str = "llx_",
+        with_product_points: str | None = None,
+    ) -> None:
+        self.name = name
+        self.entity = entity
+        self._zone = ZoneInfo(timezone)
+        self._database = Database(engine, table_prefix)
+        self._points = checked_name(with_product_points) if with_product_points else None
+
+    def now(self) -> datetime:
+        """Return the database's clock."""
+        with self._database.reading("the clock") as reader:
+            return utc_now(reader, self._database)
+
+    def identity(self) -> SourceIdentity:
+        """Say which Dolibarr this is; the fingerprint is empty until there is a valid document."""
+        with self._database.reading("the first document") as reader:
+            rows = reader.rows(
+                "SELECT rowid, datec FROM llx_facture WHERE entity = %s AND fk_statut > 0"
+                " ORDER BY rowid LIMIT 1",
+                (self.entity,),
+            )
+        first = [(int(row[0]), self._utc(row[1])) for row in rows]
+        return SourceIdentity(self._version(), fingerprint(first[0] if first else None))
+
+    def changed(self, since: datetime, after: Position | None, limit: int) -> Page:
+        """Read a page of what changed since, in the order (tms, rowid)."""
+        condition = " AND tms >= %s"
+        bound: list[object] = [_stored(since)]
+        if after is not None:
+            at = _stored(after.changed_at)
+            condition += _BEYOND
+            bound += [at, at, after.rowid]
+        sales = self._sales(f"{condition} ORDER BY tms, rowid LIMIT %s", [*bound, limit])
+        if len(sales) < limit:
+            return Page(sales, None)
+        return Page(sales, Position(sales[-1].changed_at, sales[-1].key.rowid))
+
+    def paid_after(self, payment_rowid: int, limit: int) -> PaymentPage:
+        """Find the documents of the next payments by rowid."""
+        with self._database.reading("payments") as reader:
+            rows = reader.rows(_PAID_AFTER, (payment_rowid, self.entity, limit))
+        return PaymentPage(tuple((int(row[0]), int(row[1])) for row in rows))
+
+    def last_payment_rowid(self) -> int:
+        """Return the newest payment's rowid."""
+        with self._database.reading("payments") as reader:
+            return int(reader.value("SELECT MAX(rowid) FROM llx_paiement") or 0)
+
+    def get(self, rowids: Sequence[int]) -> tuple[Sale, ...]:
+        """Read these documents, drafts too."""
+        return tuple(
+            sale
+            for chunk in chunks(rowids)
+            for sale in self._sales(
+                f" AND rowid IN ({number_list(chunk)}) ORDER BY rowid", (), provisional=True
+            )
+        )
+
+    def find(self, ref: str) -> tuple[Sale, ...]:
+        """Read what bears this number today, drafts too."""
+        return self._sales(" AND ref = %s ORDER BY rowid", [ref.strip()], provisional=True)
+
+    def between(self, start: date, end: date, after_rowid: int, limit: int) -> DatedPage:
+        """Read a page of the documents of these days, by rowid."""
+        sales = self._sales(
+            " AND datef >= %s AND datef < %s AND rowid > %s ORDER BY rowid LIMIT %s",
+            [start.isoformat(), end.isoformat(), after_rowid, limit],
+        )
+        return DatedPage(sales, sales[-1].key.rowid if len(sales) == limit else None)
+
+    def count_between(self, start: date, end: date) -> int | None:
+        """Count the documents of these days."""
+        with self._database.reading("the number of documents") as reader:
+            counted = reader.value(
+                "SELECT COUNT(*) FROM llx_facture"
+                " WHERE entity = %s AND ref NOT LIKE %s AND datef >= %s AND datef < %s",
+                (self.entity, _PROVISIONAL, start.isoformat(), end.isoformat()),
+            )
+        return int(counted)
+
+    def customers(self, rowids: Sequence[int]) -> dict[int, Customer]:
+        """Read these customers."""
+        found = (
+            self._customers(f"rowid IN ({number_list(chunk)})", ()) for chunk in chunks(rowids)
+        )
+        return {customer.key.rowid: customer for some in found for customer in some}
+
+    def find_customer(self, text: str) -> tuple[Customer, ...]:
+        """Find customers by exact rowid, card number, customer code or e-mail."""
+        wanted = text.strip()
+        visible = self._database.columns("llx_societe")
+        names = [name for name in ("barcode", "code_client", "email") if name in visible]
+        tests = [f"{name} = %s" for name in names]
+        bound: list[object] = [wanted] * len(names)
+        if wanted.isdecimal():
+            tests.append("rowid = %s")
+            bound.append(int(wanted))
+        if not tests or not wanted:
+            return ()
+        return self._customers(f"entity = %s AND ({' OR '.join(tests)})", [self.entity, *bound])
+
+    def _version(self) -> str:
+        # The table of constants holds secrets: a cautious administrator does not grant it.
+        if "value" not in self._database.columns("llx_const"):
+            return ""
+        with self._database.reading("the version") as reader:
+            found = reader.rows(
+                "SELECT name, value FROM llx_const WHERE name IN (%s, %s) AND entity IN (0, 1)",
+                ("MAIN_VERSION_LAST_INSTALL", "MAIN_VERSION_LAST_UPGRADE"),
+            )
+        known = {str(row[0]): values.text(row[1]) for row in found}
+        upgraded = known.get("MAIN_VERSION_LAST_UPGRADE", "")
+        return upgraded or known.get("MAIN_VERSION_LAST_INSTALL", "")
+
+    def _sales(
+        self, condition: str, bound: Sequence[object], *, provisional: bool = False
+    ) -> tuple[Sale, ...]:
+        query = f"SELECT {_SALE_COLUMNS} FROM llx_facture WHERE entity = %s"  # noqa: S608
+        known: list[object] = [self.entity]
+        if not provisional:
+            query += " AND ref NOT LIKE %s"
+            known.append(_PROVISIONAL)
+        with self._database.reading("documents") as reader:
+            rows = reader.rows(query + condition, [*known, *bound])
+            if not rows:
+                return ()
+            rowids = number_list([row[0] for row in rows])
+            lines = self._lines(reader, rowids)
+            payments = self._payments(reader, rowids)
+        return tuple(
+            self._sale(row, tuple(lines[row[0]]), values.in_order(payments[row[0]])) for row in rows
+        )
+
+    def _lines(self, reader: Reader, rowids: str) -> dict[int, list[SaleLine]]:
+        points, join = "NULL", ""
+        if self._points and self._points in self._database.columns("llx_product_extrafields"):
+            points = f"x.{self._points}"
+            join = "LEFT JOIN llx_product_extrafields x ON x.fk_object = l.fk_product"
+        lines: dict[int, list[SaleLine]] = defaultdict(list)
+        for row in reader.rows(_LINES.format(points=points, join=join, rowids=rowids)):
+            lines[row[0]].append(_line(row))
+        return lines
+
+    def _payments(self, reader: Reader, rowids: str) -> dict[int, list[Payment]]:
+        payments: dict[int, list[Payment]] = defaultdict(list)
+        for sale, mode, amount, paid_at in reader.rows(_PAYMENTS.format(rowids=rowids)):
+            payments[sale].append(Payment(mode, values.money(amount), self._utc(paid_at)))
+        if "fk_facture" not in self._database.columns("llx_societe_remise_except"):
+            return payments
+        for sale, text, amount, used_at in reader.rows(_USED_DOCUMENTS.format(rowids=rowids)):
+            kind = values.used_document_kind(text)
+            payments[sale].append(Payment(text, values.money(amount), self._utc(used_at), kind))
+        return payments
+
+    def _sale(self, row: Row, lines: tuple[SaleLine, ...], payments: tuple[Payment, ...]) -> Sale:
+        (rowid, ref, kind, statut, paye, customer, datef, datec, tms, excl, incl, currency) = row[
+            :12
+        ]
+        origin, close_code, module, terminal = row[12:]
+        created_at = self._utc(datec)
+        changed_at = values.utc_of_wall_time(tms, UTC) or values.EPOCH
+        return Sale(
+            key=SaleKey(self.name, self.entity, rowid),
+            ref=ref,
+            kind=values.sale_kind(kind),
+            status=values.sale_status(statut, paye),
+            customer=CustomerKey(self.name, self.entity, customer),
+            date=values.day(datef) or (created_at or changed_at).astimezone(self._zone).date(),
+            created_at=created_at,
+            changed_at=changed_at,
+            total_excl=values.money(excl),
+            total_incl=values.money(incl),
+            currency=currency or "",
+            origin=SaleKey(self.name, self.entity, origin) if origin else None,
+            close_code=close_code or "",
+            terminal=values.text(terminal) if module == values.TAKEPOS else "",
+            lines=lines,
+            payments=payments,
+        )
+
+    def _customers(self, condition: str, bound: Sequence[object]) -> tuple[Customer, ...]:
+        visible = self._database.columns("llx_societe")
+        columns = ", ".join(name if name in visible else "NULL" for name in _CUSTOMER_COLUMNS)
+        with self._database.reading("customers") as reader:
+            rows = reader.rows(
+                f"SELECT {columns} FROM llx_societe WHERE {condition} ORDER BY rowid",  # noqa: S608
+                bound,
+            )
+        return tuple(self._customer(row) for row in rows)
+
+    def _customer(self, row: Row) -> Customer:
+        rowid, name, language, email, barcode, _code = row
+        return Customer(
+            key=CustomerKey(self.name, self.entity, rowid),
+            name=values.person_name(name),
+            language=values.language_of(language),
+            email=values.text(email),
+            card_number=values.text(barcode),
+        )
+
+    def _utc(self, raw: Any) -> datetime | None:
+        return values.utc_of_wall_time(raw, self._zone)
+
+
+_PROVISIONAL = f"{values.PROVISIONAL_PREFIX}%"
+
+
+def _line(row: Row) -> SaleLine:
+    (_sale, rowid, product, ref, description, label, name, quantity, unit, percent) = row[:10]
+    rate, excl, incl, kind, discount, points = row[10:]
+    return SaleLine(
+        rowid=rowid,
+        product_rowid=product or None,
+        product_ref=ref or "",
+        text=description or label or name or "",
+        quantity=values.money(quantity),
+        unit_price_excl=values.money(unit),
+        discount_percent=values.money(percent),
+        tax_rate=values.money(rate),
+        total_excl=values.money(excl),
+        total_incl=values.money(incl),
+        is_service=kind == 1,
+        discount=values.discount_kind(discount, description or ""),
+        product_points=None if points is None else values.money(points),
+    )
+
+
+def _stored(moment: datetime) -> str:
+    return values.wall_text(moment, UTC)
+
+
+def fingerprint(first: tuple[int, datetime | None] | None) -> str:
+    """Tell one Dolibarr from another by its first valid document, alike through both doors."""
+    if first is None:
+        return ""
+    rowid, created_at = first
+    moment = created_at.isoformat() if created_at else ""
+    return hashlib.sha256(f"{rowid} {moment}".encode()).hexdigest()[:16]
+
+
+def chunks(rowids: Iterable[int], size: int = CHUNK_ROWIDS) -> Iterator[list[int]]:
+    """Cut a list of rowids into pieces that fit into one statement, without repetition."""
+    distinct = sorted(set(rowids))
+    for start in range(0, len(distinct), size):
+        yield distinct[start : start + size]
