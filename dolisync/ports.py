@@ -49,10 +49,9 @@ class DatedPage:
 
 @dataclass(frozen=True, slots=True)
 class PaymentPage:
-    """Which sales were touched by payments with a rowid above the one asked for."""
+    """Payments with a rowid above the one asked for, in order: (payment rowid, sale rowid)."""
 
-    sale_rowids: tuple[int, ...]
-    last_payment_rowid: int
+    pairs: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)

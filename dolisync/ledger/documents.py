@@ -1,4 +1,4 @@
-"""How the ledger keeps a sale: a compact document to judge it again, a fingerprint to see change."""
+"""How the ledger keeps a sale: a document to judge it again, a fingerprint to see change."""
 
 from __future__ import annotations
 
@@ -126,10 +126,19 @@ def from_document(key: SaleKey, text: str) -> Sale:
 
 
 def _line(row: list[Any]) -> SaleLine:
-    decimals = [Decimal(text) for text in row[4:10]]
+    rowid, product_rowid, product_ref, text = row[:4]
+    quantity, price, percent, rate, excl, incl = (Decimal(number) for number in row[4:10])
     return SaleLine(
-        *row[:4],
-        *decimals,
+        rowid,
+        product_rowid,
+        product_ref,
+        text,
+        quantity,
+        price,
+        percent,
+        rate,
+        excl,
+        incl,
         is_service=bool(row[10]),
         discount=DiscountKind(row[11]) if row[11] else None,
         product_points=None if row[12] is None else Decimal(row[12]),

@@ -8,6 +8,7 @@ hand; ``verify`` recomputes them.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -25,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.dialects import mysql
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 metadata = MetaData(
     naming_convention={
@@ -43,22 +44,40 @@ class UtcMoment(TypeDecorator[datetime]):
     impl = DateTime
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect):  # type: ignore[no-untyped-def]  # noqa: D102
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime]:
+        """Ask MariaDB for microseconds, which its DATETIME leaves out by itself."""
         if dialect.name in {"mysql", "mariadb"}:
             return dialect.type_descriptor(mysql.DATETIME(fsp=6))
         return dialect.type_descriptor(DateTime())
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: D102
+    def process_bind_param(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002 - the signature is given
+    ) -> datetime | None:
+        """Send naive UTC."""
         assert value is None or value.tzinfo is not None, "the ledger takes aware moments only"
         return value and value.astimezone(UTC).replace(tzinfo=None)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: D102
+    def process_result_value(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002 - the signature is given
+    ) -> datetime | None:
+        """Return aware UTC."""
         return value and value.replace(tzinfo=UTC)
 
 
 # SQLite counts rows only in a column declared INTEGER; elsewhere the key is 64 bits wide.
 Key = BigInteger().with_variant(Integer(), "sqlite")
 LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+
+# Names of customers and keys compare byte by byte, whatever the server's defaults are.
+_OPTIONS: dict[str, Any] = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+}
 
 source_state = Table(
     "source_state",
@@ -67,6 +86,7 @@ source_state = Table(
     Column("fingerprint", String(190), nullable=False),
     Column("version", String(20), nullable=False),
     Column("first_seen_at", UtcMoment, nullable=False),
+    **_OPTIONS,
 )
 
 stream = Table(
@@ -76,6 +96,7 @@ stream = Table(
     Column("changed_at", UtcMoment),
     Column("payment_rowid", Key, nullable=False),
     Column("backfill_rowid", Key, nullable=False),
+    **_OPTIONS,
 )
 
 rule_set = Table(
@@ -85,6 +106,7 @@ rule_set = Table(
     Column("hash", String(64), nullable=False, unique=True),
     Column("effective_from", UtcMoment, nullable=False),
     Column("content", LongText, nullable=False),
+    **_OPTIONS,
 )
 
 sale = Table(
@@ -111,6 +133,7 @@ sale = Table(
     Index(None, "source", "entity", "origin_rowid"),
     Index(None, "source", "entity", "customer_rowid", "sale_date"),
     Index(None, "ref"),
+    **_OPTIONS,
 )
 
 member = Table(
@@ -126,6 +149,7 @@ member = Table(
     Column("debt", BigInteger, nullable=False),
     Column("opened_at", UtcMoment, nullable=False),
     UniqueConstraint("source", "entity", "customer_rowid", "program"),
+    **_OPTIONS,
 )
 
 posting = Table(
@@ -146,6 +170,7 @@ posting = Table(
     Column("reason", String(255), nullable=False),
     UniqueConstraint("member_id", "sequence"),
     Index(None, "sale_id"),
+    **_OPTIONS,
 )
 
 lot = Table(
@@ -162,6 +187,7 @@ lot = Table(
     Index(None, "member_id", "remaining"),
     Index(None, "sale_id"),
     Index(None, "expires_on"),
+    **_OPTIONS,
 )
 
 allocation = Table(
@@ -176,6 +202,7 @@ allocation = Table(
     Index(None, "posting_id"),
     Index(None, "lot_id"),
     Index(None, "member_id"),
+    **_OPTIONS,
 )
 
 redemption = Table(
@@ -194,6 +221,7 @@ redemption = Table(
     Column("created_at", UtcMoment, nullable=False),
     Index(None, "state"),
     Index(None, "member_id"),
+    **_OPTIONS,
 )
 
 outbox = Table(
@@ -217,6 +245,7 @@ outbox = Table(
     Column("updated_at", UtcMoment, nullable=False),
     Index(None, "state", "not_before"),
     Index(None, "target"),
+    **_OPTIONS,
 )
 
 parked = Table(
@@ -228,4 +257,5 @@ parked = Table(
     Column("reason", String(500), nullable=False),
     Column("since", UtcMoment, nullable=False),
     Column("attempts", Integer, nullable=False),
+    **_OPTIONS,
 )

@@ -1,0 +1,280 @@
+"""A member's account while it is being written: lots, debt, balance, and the rows that change them.
+
+Pure bookkeeping, no database: ``Journal`` hands out ids and collects rows, ``Book`` moves points.
+Every movement is a posting. Its points are its own lot's, or the sum of its allocations to other
+lots and to debt; so the balance is at all times the sum of the lots less the debt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from dolisync.errors import LedgerError, UserError
+from dolisync.program.terms import Shortfall
+
+Row = dict[str, Any]
+
+
+class Kind:
+    """The kinds of postings."""
+
+    EARN = "earn"
+    REVERSAL = "reversal"
+    REDEEM = "redeem"
+    RETURN = "return"
+    EXPIRE = "expire"
+    ADJUST = "adjust"
+
+
+# What a sale holds is the sum of these; redemptions and adjustments are not the sale's.
+SALE_KINDS = (Kind.EARN, Kind.REVERSAL)
+
+
+class NotEnoughPoints(UserError):  # noqa: N818
+    """Say that a redemption asks for more points than are available."""
+
+
+@dataclass(slots=True)
+class Lot:
+    """Points earned together. ``lapsed`` is how many of them the sweep has expired."""
+
+    id: int
+    sale_id: int | None
+    points: int
+    remaining: int
+    available_from: date
+    expires_on: date | None
+    lapsed: int = 0
+    is_new: bool = False
+
+    def is_usable(self, day: date) -> bool:
+        """Tell whether its points can be spent on this day of the shop."""
+        return self.available_from <= day and (self.expires_on is None or day <= self.expires_on)
+
+    @property
+    def spending_order(self) -> tuple[date, date, int]:
+        """Soonest expiry first, then oldest."""
+        return (self.expires_on or date.max, self.available_from, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a posting says besides its points."""
+
+    key: str
+    kind: str
+    occurred_on: date
+    recorded_at: datetime
+    reason: str
+    sale_id: int | None = None
+    redemption_id: int | None = None
+    rule_set_id: int | None = None
+
+
+@dataclass(slots=True)
+class Journal:
+    """Hand out ids and collect the rows of one transaction."""
+
+    next_posting: int
+    next_lot: int
+    next_allocation: int
+    postings: list[Row] = field(default_factory=list)
+    lots: list[Lot] = field(default_factory=list)
+    lot_rows: list[Row] = field(default_factory=list)
+    allocations: list[Row] = field(default_factory=list)
+    touched_lots: dict[int, Lot] = field(default_factory=dict)
+
+    def post(self, book: Book, entry: Entry, points: int) -> int:
+        """Write a posting and move the balance; return its id."""
+        book.sequence += 1
+        book.balance += points
+        posting_id = self.next_posting
+        self.next_posting += 1
+        self.postings.append(
+            {
+                "id": posting_id,
+                "key": entry.key,
+                "member_id": book.member_id,
+                "sequence": book.sequence,
+                "kind": entry.kind,
+                "points": points,
+                "balance_after": book.balance,
+                "sale_id": entry.sale_id,
+                "redemption_id": entry.redemption_id,
+                "rule_set_id": entry.rule_set_id,
+                "occurred_on": entry.occurred_on,
+                "recorded_at": entry.recorded_at,
+                "reason": entry.reason[:255],
+            }
+        )
+        return posting_id
+
+    def open_lot(
+        self, book: Book, posting_id: int, entry: Entry, points: int, expires_on: date | None
+    ) -> Lot:
+        """Open a lot for a posting."""
+        lot = Lot(
+            self.next_lot, entry.sale_id, points, points, entry.occurred_on, expires_on, is_new=True
+        )
+        self.next_lot += 1
+        book.lots.append(lot)
+        self.lots.append(lot)
+        self.lot_rows.append({"posting_id": posting_id, "member_id": book.member_id})
+        return lot
+
+    def allocate(self, book: Book, posting_id: int, lot: Lot | None, points: int) -> None:
+        """Move points of a lot (or of the debt, without a lot) in the name of a posting."""
+        if lot is None:
+            book.debt -= points
+        else:
+            lot.remaining += points
+            self.touched_lots[lot.id] = lot
+            if not 0 <= lot.remaining <= lot.points:
+                message = f"lot {lot.id} would hold {lot.remaining} of {lot.points} points"
+                raise LedgerError(message)
+        self.allocations.append(
+            {
+                "id": self.next_allocation,
+                "posting_id": posting_id,
+                "member_id": book.member_id,
+                "lot_id": lot.id if lot else None,
+                "points": points,
+            }
+        )
+        self.next_allocation += 1
+
+
+@dataclass(slots=True)
+class Book:
+    """One member's account."""
+
+    member_id: int
+    program: str
+    sequence: int
+    balance: int
+    debt: int
+    lots: list[Lot] = field(default_factory=list)
+    is_new: bool = False
+
+    def available(self, day: date) -> int:
+        """Return what can be spent on this day: usable lots less debt, never below zero."""
+        usable = sum(lot.remaining for lot in self.lots if lot.is_usable(day))
+        return max(usable - self.debt, 0)
+
+    def earn(self, journal: Journal, entry: Entry, units: int, expires_on: date | None) -> None:
+        """Open a lot with ``units`` and settle debt from it first."""
+        posting_id = journal.post(self, entry, units)
+        lot = journal.open_lot(self, posting_id, entry, units, expires_on)
+        settled = min(self.debt, units)
+        if settled:
+            journal.allocate(self, posting_id, lot, -settled)
+            journal.allocate(self, posting_id, None, settled)
+
+    def take_back(
+        self,
+        journal: Journal,
+        entry: Entry,
+        units: int,
+        own_sales: Iterable[int],
+        shortfall: Shortfall,
+        today: date,
+    ) -> None:
+        """Take ``units`` back: from the sale's own lots, from other usable ones, then as debt.
+
+        Points of the own lots that have expired meanwhile are gone already: their expiry is undone
+        first, so that they do not count twice. With ``clamp`` the missing rest is forgiven.
+        """
+        own = [lot for lot in self.lots if lot.sale_id in set(own_sales)]
+        missing = units - sum(lot.remaining for lot in own)
+        self._revive(journal, entry, own, missing)
+        posting_id = journal.post(self, entry, -units)
+        others = sorted(
+            (lot for lot in self.lots if lot not in own and lot.is_usable(today)),
+            key=lambda lot: lot.spending_order,
+        )
+        rest = self._draw(journal, posting_id, [*reversed(own), *others], units)
+        if rest:
+            journal.allocate(self, posting_id, None, -rest)
+            if shortfall is Shortfall.CLAMP:
+                self._forgive(journal, entry, rest)
+
+    def _revive(self, journal: Journal, entry: Entry, lots: Sequence[Lot], missing: int) -> None:
+        for lot in lots:
+            revived = min(lot.lapsed, max(missing, 0))
+            if revived:
+                undo = _derived(entry, f"lapsed{lot.id}", Kind.EXPIRE, "expiry undone: taken back")
+                journal.allocate(self, journal.post(self, undo, revived), lot, revived)
+                lot.lapsed -= revived
+                missing -= revived
+
+    def _forgive(self, journal: Journal, entry: Entry, units: int) -> None:
+        forgiven = _derived(
+            entry, "forgiven", Kind.ADJUST, "forgiven: the points were already spent"
+        )
+        journal.allocate(self, journal.post(self, forgiven, units), None, units)
+
+    def unforgive(self, journal: Journal, entry: Entry, units: int, today: date) -> None:
+        """Take a forgiveness back, because what it forgave did not happen after all."""
+        again = _derived(entry, "unforgiven", Kind.ADJUST, "no longer forgiven: given back")
+        self._spend(journal, journal.post(self, again, -units), units, today)
+
+    def redeem(self, journal: Journal, entry: Entry, units: int, today: date) -> None:
+        """Spend available points, soonest expiry first. Raises ``NotEnoughPoints``."""
+        if units > self.available(today):
+            message = f"{units} asked for, {self.available(today)} available"
+            raise NotEnoughPoints(message)
+        self._spend(journal, journal.post(self, entry, -units), units, today)
+
+    def adjust(
+        self, journal: Journal, entry: Entry, units: int, expires_on: date | None, today: date
+    ) -> None:
+        """Add points in a lot of their own, or take available ones away; the rest becomes debt."""
+        if units > 0:
+            self.earn(journal, entry, units, expires_on)
+        else:
+            self._spend(journal, journal.post(self, entry, units), -units, today)
+
+    def give_back(self, journal: Journal, entry: Entry, taken: Sequence[tuple[int, int]]) -> None:
+        """Put redeemed points back on the lots they came from: pairs of lot id and points."""
+        lots = {lot.id: lot for lot in self.lots}
+        posting_id = journal.post(self, entry, sum(points for _, points in taken))
+        for lot_id, points in taken:
+            journal.allocate(self, posting_id, lots[lot_id], points)
+
+    def expire(self, journal: Journal, entry: Entry, lot: Lot) -> None:
+        """Write off what is left of a lot that is past its last day."""
+        posting_id = journal.post(self, entry, -lot.remaining)
+        lot.lapsed += lot.remaining
+        journal.allocate(self, posting_id, lot, -lot.remaining)
+
+    def _spend(self, journal: Journal, posting_id: int, units: int, today: date) -> None:
+        usable = sorted(
+            (lot for lot in self.lots if lot.is_usable(today)), key=lambda lot: lot.spending_order
+        )
+        rest = self._draw(journal, posting_id, usable, units)
+        if rest:
+            journal.allocate(self, posting_id, None, -rest)
+
+    def _draw(self, journal: Journal, posting_id: int, lots: Iterable[Lot], units: int) -> int:
+        for lot in lots:
+            drawn = min(lot.remaining, units)
+            if drawn:
+                journal.allocate(self, posting_id, lot, -drawn)
+                units -= drawn
+        return units
+
+
+def _derived(entry: Entry, suffix: str, kind: str, reason: str) -> Entry:
+    return Entry(
+        f"{entry.key}:{suffix}",
+        kind,
+        entry.occurred_on,
+        entry.recorded_at,
+        reason,
+        entry.sale_id,
+        entry.redemption_id,
+        entry.rule_set_id,
+    )

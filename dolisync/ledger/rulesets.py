@@ -1,0 +1,79 @@
+"""Rule sets: the programs as they were, each with the moment from which it holds.
+
+A sale is judged by the set in force on its day; a correction by the set that judged it first. So a
+changed configuration changes no points of the past.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from dolisync.ledger import tables
+from dolisync.ledger.engine import write
+from dolisync.program.terms import Program
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """The programs that held from a moment on."""
+
+    id: int
+    effective_from: datetime
+    programs: tuple[Program, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleBook:
+    """All rule sets, oldest first; the last one is in force now."""
+
+    sets: tuple[RuleSet, ...]
+
+    @property
+    def current(self) -> RuleSet:
+        """The set in force now."""
+        return self.sets[-1]
+
+    def on(self, day: date) -> RuleSet:
+        """Return the set in force on a day; for days before the first set, the first one."""
+        held = [rules for rules in self.sets if rules.effective_from.date() <= day]
+        return held[-1] if held else self.sets[0]
+
+    def by_id(self, id_: int) -> RuleSet:
+        """Return a set by its number."""
+        return next(rules for rules in self.sets if rules.id == id_)
+
+
+def adopt(engine: Engine, programs: Sequence[Program], now: datetime) -> RuleBook:
+    """Put these programs into force, unless they are already, and return all sets."""
+    content = json.dumps([program.model_dump(mode="json") for program in programs], sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return write(engine, lambda connection: _adopt(connection, content, digest, now))
+
+
+def _adopt(connection: Connection, content: str, digest: str, now: datetime) -> RuleBook:
+    rows = connection.execute(select(tables.rule_set).order_by(tables.rule_set.c.id)).all()
+    if not rows or rows[-1].hash != _chained(digest, rows[:-1]):
+        values = {
+            "hash": _chained(digest, rows),
+            "effective_from": now,
+            "content": content,
+        }
+        connection.execute(insert(tables.rule_set), values)
+        rows = connection.execute(select(tables.rule_set).order_by(tables.rule_set.c.id)).all()
+    return RuleBook(tuple(_rule_set(row.id, row.effective_from, row.content) for row in rows))
+
+
+def _chained(digest: str, before: Sequence[object]) -> str:
+    """Make returning to earlier rules a set of its own: the hash counts the sets before it."""
+    return hashlib.sha256(f"{len(before)}:{digest}".encode()).hexdigest()
+
+
+def _rule_set(id_: int, effective_from: datetime, content: str) -> RuleSet:
+    programs = tuple(Program.model_validate(entry) for entry in json.loads(content))
+    return RuleSet(id_, effective_from, programs)

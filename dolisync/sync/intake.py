@@ -1,0 +1,251 @@
+"""Intake: read what changed, book it, move the cursor; all three in one ledger transaction.
+
+Windows overlap: each look begins some minutes before the cursor, because a transaction that began
+earlier may end later. Fingerprints make the overlap harmless. The cursor never enters the present
+second. Payments leave no trace on the invoice and are followed by their own rowids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+
+from dolisync.errors import DolisyncError, UserError
+from dolisync.ledger import tables
+from dolisync.ledger.engine import reading, write
+from dolisync.ledger.store import Transaction, return_origin
+from dolisync.model import Sale, SaleKey
+from dolisync.ports import Clock, Position, SaleSource
+from dolisync.sync.judge import Rules, Tally, take_in
+
+log = structlog.get_logger()
+
+# Payment rowids are handed out at insert and seen at commit: look this far below the highest.
+PAYMENT_OVERLAP = 200
+SETTLE = timedelta(seconds=2)
+
+Progress = Callable[[Tally], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a stream has been read. ``None``: it was never read."""
+
+    changed_at: datetime | None = None
+    payment_rowid: int = 0
+
+
+@dataclass(slots=True)
+class Intake:
+    """Read one source through one door into the ledger."""
+
+    engine: Engine
+    clock: Clock
+    rules: Rules
+    source: SaleSource
+    door: str
+    overlap: timedelta = timedelta(seconds=300)
+    page_size: int = 200
+    _seen_payments: set[int] = field(default_factory=set)
+
+    @property
+    def stream(self) -> str:
+        """The name of the cursor: each door has its own."""
+        return f"{self.source.name}:{self.source.entity}:{self.door}"
+
+    def run_once(self, progress: Progress | None = None) -> Tally:
+        """Read everything that changed since the last time; return what it came to."""
+        cursor = self.load_cursor()
+        if cursor is None:
+            cursor = Cursor(None, self.source.last_payment_rowid())
+        total = self._read_changes(cursor, progress)
+        total.add(self._read_payments(cursor.payment_rowid))
+        return total
+
+    def _read_changes(self, cursor: Cursor, progress: Progress | None) -> Tally:
+        total, now = Tally(), self.source.now()
+        # A source whose clock was set back is read from its own present again.
+        reached = min(cursor.changed_at or self._beginning(), now)
+        since, after = reached - self.overlap, None
+        while True:
+            page = self.source.changed(since, after, self.page_size)
+            reached = self._reached(reached, page.sales, page.next_position, now)
+            total.add(self.take(page.sales, Cursor(reached, cursor.payment_rowid)))
+            if progress:
+                progress(total)
+            after = page.next_position
+            if after is None:
+                return total
+
+    def _reached(
+        self,
+        before: datetime,
+        sales: Sequence[Sale],
+        next_position: Position | None,
+        now: datetime,
+    ) -> datetime:
+        """Say how far the stream is read after a page: up to its last row, at the end up to now."""
+        last = now if next_position is None else max(sale.changed_at for sale in sales)
+        return max(before, min(last, now) - SETTLE)
+
+    def _beginning(self) -> datetime:
+        programs = self.rules.book.current.programs
+        starts = [
+            datetime.combine(program.start, datetime.min.time(), program.zone)
+            for program in programs
+            if program.takes(self.source.name)
+        ]
+        return min(starts, default=self.clock.now()).astimezone(UTC)
+
+    def _read_payments(self, last: int) -> Tally:
+        total = Tally()
+        page = self.source.paid_after(max(last - PAYMENT_OVERLAP, 0), self.page_size)
+        while page.pairs:
+            fresh = [pair for pair in page.pairs if pair[0] not in self._seen_payments]
+            last = max(last, page.pairs[-1][0])
+            if fresh:
+                total.add(self._take_paid(sorted({sale for _, sale in fresh}), last))
+            # What was seen counts as seen only now that it is booked.
+            self._seen_payments.update(payment for payment, _ in fresh)
+            page = self.source.paid_after(page.pairs[-1][0], self.page_size)
+        self._seen_payments = {
+            payment for payment in self._seen_payments if payment > last - PAYMENT_OVERLAP
+        }
+        return total
+
+    def _take_paid(self, rowids: list[int], last: int) -> Tally:
+        sales = [sale for sale in self.source.get(rowids) if not is_provisional(sale)]
+        cursor = self.load_cursor() or Cursor()
+        return self.take(sales, Cursor(cursor.changed_at, last))
+
+    def take(self, sales: Sequence[Sale], cursor: Cursor | None = None) -> Tally:
+        """Book these sales and the cursor in one transaction.
+
+        A sale that the rules cannot digest is parked with its reason; the others go on.
+        """
+        sales = self._with_origins(sales)
+        try:
+            return write(self.engine, lambda connection: self._book(connection, sales, cursor))
+        except (DolisyncError, ArithmeticError, ValueError, KeyError, AssertionError) as error:
+            if len(sales) <= 1:
+                return self._park(sales, cursor, error)
+            return self._one_by_one(sales, cursor)
+
+    def _one_by_one(self, sales: Sequence[Sale], cursor: Cursor | None) -> Tally:
+        total = Tally()
+        for sale in sales:
+            total.add(self.take([sale]))
+        total.add(self.take([], cursor))
+        return total
+
+    def _book(self, connection: Connection, sales: Sequence[Sale], cursor: Cursor | None) -> Tally:
+        transaction = Transaction(connection, self.clock.now())
+        tally = take_in(transaction, self.rules, sales)
+        if tally.changed:
+            self._unpark(connection, sales)
+        if cursor is not None:
+            self._save_cursor(connection, cursor)
+        return tally
+
+    def _with_origins(self, sales: Sequence[Sale]) -> list[Sale]:
+        """Fetch the sales that credit notes return, where neither ledger nor batch has them."""
+        given = {sale.key for sale in sales}
+        wanted = {origin for sale in sales if (origin := return_origin(sale))} - given
+        if not wanted:
+            return list(sales)
+        with reading(self.engine) as connection:
+            transaction = Transaction(connection, self.clock.now())
+            transaction.load_sales(wanted)
+            unknown = [key.rowid for key in wanted if key not in transaction.sales]
+        found = self.source.get(sorted(unknown)) if unknown else ()
+        return [*(sale for sale in found if not is_provisional(sale)), *sales]
+
+    # --- cursor ----------------------------------------------------------------------------------
+
+    def load_cursor(self) -> Cursor | None:
+        """Return how far this stream was read, ``None`` when it never was."""
+        table = tables.stream
+        with reading(self.engine) as connection:
+            row = connection.execute(select(table).where(table.c.name == self.stream)).first()
+        return Cursor(row.changed_at, row.payment_rowid) if row else None
+
+    def _save_cursor(self, connection: Connection, cursor: Cursor) -> None:
+        table = tables.stream
+        values = {"changed_at": cursor.changed_at, "payment_rowid": cursor.payment_rowid}
+        result = connection.execute(update(table).where(table.c.name == self.stream).values(values))
+        if result.rowcount == 0:
+            row = {"name": self.stream, "backfill_rowid": 0, **values}
+            connection.execute(insert(table), row)
+
+    # --- parking ---------------------------------------------------------------------------------
+
+    def _park(self, sales: Sequence[Sale], cursor: Cursor | None, error: Exception) -> Tally:
+        reason = f"{type(error).__name__}: {error}"[:500]
+        for sale in sales:
+            log.error("sale parked", sale=str(sale.key), ref=sale.ref, reason=reason)
+        keys = [sale.key for sale in sales]
+        write(self.engine, lambda connection: self._write_parked(connection, keys, reason, cursor))
+        return Tally(read=len(sales))
+
+    def _write_parked(
+        self, connection: Connection, keys: list[SaleKey], reason: str, cursor: Cursor | None
+    ) -> None:
+        for key in keys:
+            old = connection.execute(
+                select(tables.parked.c.attempts).where(_is_parked(key))
+            ).scalar()
+            connection.execute(delete(tables.parked).where(_is_parked(key)))
+            row = {
+                "source": key.source,
+                "entity": key.entity,
+                "rowid": key.rowid,
+                "reason": reason,
+                "since": self.clock.now(),
+                "attempts": int(old or 0) + 1,
+            }
+            connection.execute(insert(tables.parked), row)
+        if cursor is not None:
+            self._save_cursor(connection, cursor)
+
+    def _unpark(self, connection: Connection, sales: Sequence[Sale]) -> None:
+        if connection.execute(select(tables.parked.c.rowid).limit(1)).first() is None:
+            return
+        for sale in sales:
+            connection.execute(delete(tables.parked).where(_is_parked(sale.key)))
+
+    # --- backfill --------------------------------------------------------------------------------
+
+    def backfill(
+        self, start: date, end: date, progress: Progress | None = None, after_rowid: int = 0
+    ) -> Tally:
+        """Take in all sales dated from ``start`` to before ``end``, without moving the cursor.
+
+        Returns the tally; may be stopped anywhere and begun again from ``after_rowid`` or from the
+        start: what is booked already is recognised.
+        """
+        if end <= start:
+            message = f"the range {start} to {end} is empty"
+            raise UserError(message, "give a later day with --to")
+        total, next_rowid = Tally(), after_rowid
+        while True:
+            page = self.source.between(start, end, next_rowid, self.page_size)
+            total.add(self.take(page.sales))
+            if progress:
+                progress(total)
+            if page.next_rowid is None:
+                return total
+            next_rowid = page.next_rowid
+
+
+def is_provisional(sale: Sale) -> bool:
+    """Tell whether a document was never validated: it has no number of its own yet."""
+    return sale.ref.startswith("(PROV")
+
+
+def _is_parked(key: SaleKey) -> object:
+    table = tables.parked.c
+    return (table.source == key.source) & (table.entity == key.entity) & (table.rowid == key.rowid)

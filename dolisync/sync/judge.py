@@ -1,0 +1,364 @@
+"""From changed sales to postings: find out whom a change concerns, judge, post the difference.
+
+This is the one path for everything that can happen to a sale. What the ledger should hold for it
+is computed anew; what it holds is looked up; the difference is posted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from dolisync.ledger import outbox
+from dolisync.ledger.book import Entry, Kind
+from dolisync.ledger.documents import FINGERPRINT_VERSION, fingerprint
+from dolisync.ledger.rulesets import RuleBook
+from dolisync.ledger.store import Holding, KnownSale, MemberKey, Transaction, return_origin
+from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind
+from dolisync.program.assess import (
+    Family,
+    Surroundings,
+    Verdict,
+    assess,
+    assess_alone,
+    earned_on,
+    refuse,
+)
+from dolisync.program.reasons import Why, because
+from dolisync.program.terms import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """What is to be shown in a source: nothing in shadow mode, invoices only where it is safe."""
+
+    customers: bool = True
+    sales: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All that judging needs: the programs of every time, and what surrounds each source."""
+
+    book: RuleBook
+    around: Mapping[str, Surroundings]
+    showing: Mapping[str, Showing]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a turn did. ``units`` are ledger units per program: given and taken."""
+
+    read: int = 0
+    changed: int = 0
+    postings: int = 0
+    given: dict[str, int] = field(default_factory=dict)
+    taken: dict[str, int] = field(default_factory=dict)
+
+    def count(self, program: str, units: int) -> None:
+        """Note points moved."""
+        side = self.given if units > 0 else self.taken
+        side[program] = side.get(program, 0) + abs(units)
+        self.postings += 1
+
+    def add(self, other: Tally) -> None:
+        """Add another tally's numbers."""
+        self.read += other.read
+        self.changed += other.changed
+        self.postings += other.postings
+        for mine, theirs in ((self.given, other.given), (self.taken, other.taken)):
+            for program, units in theirs.items():
+                mine[program] = mine.get(program, 0) + units
+
+
+def take_in(transaction: Transaction, rules: Rules, sales: Sequence[Sale]) -> Tally:
+    """Bring the ledger up to date with these sales as they are now."""
+    transaction.load_sales({sale.key for sale in sales} | set(origins_of(sales)))
+    changed = [sale for sale in sales if _is_changed(transaction.sales.get(sale.key), sale)]
+    if not changed:
+        return Tally(read=len(sales))
+    concerned: list[Sale] = []
+    for sale in changed:
+        known = transaction.sales.get(sale.key)
+        if known is not None:
+            concerned.append(known.sale)
+            sale = _keep_product_points(known.sale, sale)  # noqa: PLW2901
+        rule_set = rules.book.on(sale.date).id
+        transaction.record(sale, fingerprint(sale), rule_set)
+        concerned.append(sale)
+    tally = judge_again(transaction, rules, concerned)
+    tally.read, tally.changed = len(sales), len(changed)
+    return tally
+
+
+def vanish(transaction: Transaction, rules: Rules, keys: Collection[SaleKey]) -> Tally:
+    """Bring the ledger up to date with sales that no longer exist: they hold nothing."""
+    transaction.load_sales(keys)
+    gone = [key for key in keys if transaction.sales[key].vanished_at is None]
+    for key in gone:
+        transaction.mark_vanished(key)
+    tally = judge_again(transaction, rules, [transaction.sales[key].sale for key in gone])
+    tally.changed = len(gone)
+    return tally
+
+
+def origins_of(sales: Sequence[Sale]) -> Iterator[SaleKey]:
+    """Walk over the sales that these credit notes return."""
+    for sale in sales:
+        origin = return_origin(sale)
+        if origin is not None:
+            yield origin
+
+
+def _is_changed(known: KnownSale | None, sale: Sale) -> bool:
+    if known is None or known.vanished_at is not None or known.version != FINGERPRINT_VERSION:
+        return True
+    return known.fingerprint != fingerprint(sale)
+
+
+def _keep_product_points(before: Sale, now: Sale) -> Sale:
+    """Let a product keep the points it had when the sale was first read.
+
+    Staff may change product cards at any time; that changes no sale of the past.
+    """
+    held = {line.product_rowid: line.product_points for line in before.lines}
+    lines = tuple(
+        replace(line, product_points=held[line.product_rowid])
+        if line.product_rowid is not None and line.product_rowid in held
+        else line
+        for line in now.lines
+    )
+    return replace(now, lines=lines)
+
+
+def judge_again(transaction: Transaction, rules: Rules, concerned: Sequence[Sale]) -> Tally:
+    """Judge every family that these sales belong or belonged to, and post the differences."""
+    roots = _roots(transaction, rules, concerned)
+    transaction.load_returns(roots)
+    families = [_members_of(transaction, root) for root in roots]
+    known = [sale for family in families for sale in family]
+    held = _load_accounts(transaction, rules, known)
+    tally = Tally()
+    poster = _Poster(transaction, rules, held, tally)
+    for family in families:
+        poster.post_family(family)
+    transaction.flush()
+    outbox.wish(transaction.connection, poster.targets, transaction.now)
+    return tally
+
+
+def _roots(transaction: Transaction, rules: Rules, concerned: Sequence[Sale]) -> list[SaleKey]:
+    """Find the heads of all families that a change may concern, in a steady order."""
+    roots: dict[SaleKey, None] = {}
+    for sale in concerned:
+        origin = return_origin(sale)
+        if origin is not None and origin in transaction.sales:
+            roots.setdefault(origin)
+        roots.setdefault(sale.key)
+    if _counts_visits_by_day(rules):
+        days = {(sale.customer, sale.date) for sale in concerned}
+        transaction.load_days(days)
+        for customer, day in sorted(days):
+            for known in transaction.on_day(customer, day):
+                roots.setdefault(known.key)
+    return [key for key in roots if _is_root(transaction, key)]
+
+
+def _is_root(transaction: Transaction, key: SaleKey) -> bool:
+    origin = return_origin(transaction.sales[key].sale)
+    return origin is None or origin not in transaction.sales
+
+
+def _counts_visits_by_day(rules: Rules) -> bool:
+    return any(
+        program.earn.visit is not None and program.earn.visit.once_a_day
+        for rule_set in rules.book.sets
+        for program in rule_set.programs
+    )
+
+
+def _members_of(transaction: Transaction, root: SaleKey) -> list[KnownSale]:
+    return [transaction.sales[root], *transaction.returns_of(root)]
+
+
+def _load_accounts(
+    transaction: Transaction, rules: Rules, known: Sequence[KnownSale]
+) -> dict[int, dict[int, Holding]]:
+    old_ids = [sale.id for sale in known if not sale.is_new]
+    held = transaction.holdings(old_ids) if old_ids else {}
+    names = {program.name for entry in rules.book.sets for program in entry.programs}
+    keys = {MemberKey(name, sale.sale.customer) for sale in known for name in names}
+    holders = {member_id for members in held.values() for member_id in members}
+    transaction.load_books(keys, old_ids, holders)
+    return held
+
+
+@dataclass(slots=True)
+class _Poster:
+    """Judge families and post differences; remembers what must be shown afterwards."""
+
+    transaction: Transaction
+    rules: Rules
+    held: dict[int, dict[int, Holding]]
+    tally: Tally
+    targets: list[outbox.Target] = field(default_factory=list)
+
+    def post_family(self, family: Sequence[KnownSale]) -> None:
+        origin = family[0]
+        rule_set = self.rules.book.by_id(origin.rule_set_id)
+        around = self.rules.around[origin.key.source]
+        family_ids = [known.id for known in family]
+        for program in rule_set.programs:
+            verdicts = judge_family(self.transaction, program, around, family)
+            for known, verdict in zip(family, verdicts, strict=True):
+                self._post(program, known, verdict, family_ids)
+
+    def _post(
+        self, program: Program, known: KnownSale, verdict: Verdict, own_sales: Sequence[int]
+    ) -> None:
+        holdings = self.held.get(known.id, {})
+        owner = MemberKey(program.name, known.sale.customer)
+        own = None
+        for member_id, holding in holdings.items():
+            key = self.transaction.member_keys[member_id]
+            if key == owner:
+                own = holding
+            elif key.program == program.name and holding.units:
+                self._move(program, known, key, -holding.units, holding, verdict, own_sales)
+        held = own or Holding()
+        if verdict.units != held.units:
+            difference = verdict.units - held.units
+            self._move(program, known, owner, difference, held, verdict, own_sales)
+
+    def _move(
+        self,
+        program: Program,
+        known: KnownSale,
+        owner: MemberKey,
+        units: int,
+        held: Holding,
+        verdict: Verdict,
+        own_sales: Sequence[int],
+    ) -> None:
+        book = self.transaction.book(owner)
+        journal = self.transaction.journal
+        entry = self._entry(program, known, units, verdict)
+        today = self.transaction.now.astimezone(program.zone).date()
+        if units > 0:
+            if held.forgiven > 0:
+                again = min(held.forgiven, units)
+                book.unforgive(journal, entry, again, today)
+            book.earn(journal, entry, units, verdict.expires_on)
+        else:
+            shortfall = program.returns.shortfall
+            book.take_back(journal, entry, -units, own_sales, shortfall, today)
+        self.tally.count(program.name, units)
+        self._show(known.key, owner.customer)
+
+    def _entry(self, program: Program, known: KnownSale, units: int, verdict: Verdict) -> Entry:
+        # One revision may move several accounts: the old customer's and the new one's.
+        known.revision += 1
+        known.is_dirty = True
+        kind = Kind.EARN if units > 0 else Kind.REVERSAL
+        today = self.transaction.now.astimezone(program.zone).date()
+        as_dated = units > 0 or known.revision == 1
+        return Entry(
+            f"sale:{known.key}:{program.name}:{known.revision}:{kind}",
+            kind,
+            verdict.earned_on if as_dated else today,
+            self.transaction.now,
+            _reason_text(known.sale, units),
+            known.id,
+            rule_set_id=known.rule_set_id,
+        )
+
+    def _show(self, sale: SaleKey, customer: CustomerKey) -> None:
+        showing = self.rules.showing.get(sale.source, Showing())
+        if showing.customers:
+            self.targets.append(outbox.customer_target(customer))
+        if showing.sales:
+            self.targets.append(outbox.sale_target(sale))
+
+
+def _reason_text(sale: Sale, units: int) -> str:
+    if sale.kind is SaleKind.CREDIT_NOTE:
+        return f"return {sale.ref}" if units < 0 else f"return {sale.ref} corrected"
+    return f"sale {sale.ref}" if units > 0 else f"sale {sale.ref} corrected"
+
+
+def judge_family(
+    transaction: Transaction, program: Program, around: Surroundings, family: Sequence[KnownSale]
+) -> tuple[Verdict, ...]:
+    """Judge a loaded family in one program, in the order given; vanished sales hold nothing."""
+    head = family[0]
+    if head.vanished_at is not None:
+        return tuple(_vanished(program, known.sale) for known in family)
+    if head.sale.kind is SaleKind.CREDIT_NOTE:
+        why = "it names no sale" if head.sale.origin is None else "the sale it names is not known"
+        return (assess_alone(program, around, head.sale, why),)
+    return _judge_with_returns(transaction, program, around, family)
+
+
+def _judge_with_returns(
+    transaction: Transaction, program: Program, around: Surroundings, family: Sequence[KnownSale]
+) -> tuple[Verdict, ...]:
+    origin = family[0].sale
+    verdicts: dict[SaleKey, Verdict] = {}
+    trusted: list[Sale] = []
+    for known in family[1:]:
+        doubt = distrust(origin, known.sale)
+        if known.vanished_at is not None:
+            verdicts[known.key] = _vanished(program, known.sale)
+        elif doubt is not None:
+            verdicts[known.key] = assess_alone(program, around, known.sale, doubt)
+        else:
+            trusted.append(known.sale)
+    other = _other_visit(transaction, program, around, family[0])
+    for verdict in assess(program, around, Family(origin, tuple(trusted), other)):
+        verdicts[verdict.sale] = verdict
+    return tuple(verdicts[known.key] for known in family)
+
+
+def distrust(origin: Sale, credit: Sale) -> str | None:
+    """Say why a credit note's word about what it returns is not believed.
+
+    A till guesses the origin of a ticket with a negative total, and may rewrite it later.
+    """
+    if origin.kind is SaleKind.CREDIT_NOTE:
+        return "what it names is itself a credit note"
+    if origin.customer != credit.customer:
+        return f"{origin.ref} belongs to another customer"
+    if not credit.is_pos:
+        return None
+    sold = {line.product_rowid for line in origin.lines}
+    if any(line.product_rowid not in sold for line in credit.lines):
+        return f"it returns goods that are not on {origin.ref}"
+    if -credit.total_incl > max(origin.total_incl, Decimal(0)):
+        return f"it is larger than {origin.ref}"
+    return None
+
+
+def _vanished(program: Program, sale: Sale) -> Verdict:
+    return Verdict(sale.key, 0, (because(Why.VANISHED),), earned_on(program, sale))
+
+
+def _other_visit(
+    transaction: Transaction, program: Program, around: Surroundings, known: KnownSale
+) -> bool:
+    """Tell whether the day's visit belongs to another sale: the one with the lowest rowid."""
+    terms = program.earn.visit
+    if terms is None or not terms.once_a_day:
+        return False
+    return any(
+        other.key < known.key and _is_visit_of(program, around, other.sale)
+        for other in transaction.on_day(known.sale.customer, known.sale.date)
+        if other.vanished_at is None
+    )
+
+
+def _is_visit_of(program: Program, around: Surroundings, sale: Sale) -> bool:
+    if sale.kind is SaleKind.CREDIT_NOTE or refuse(program, around, sale) is not None:
+        return False
+    verdict = assess(program, around, Family(sale))[0]
+    return verdict.units > 0
