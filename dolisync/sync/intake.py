@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select, update
 
 from dolisync.errors import DolisyncError, UserError
 from dolisync.ledger import tables
@@ -131,7 +131,9 @@ class Intake:
         try:
             return write(self.engine, lambda connection: self._book(connection, sales, cursor))
         except (DolisyncError, ArithmeticError, ValueError, KeyError, AssertionError) as error:
-            if len(sales) <= 1:
+            if not sales:
+                raise
+            if len(sales) == 1:
                 return self._park(sales, cursor, error)
             return self._one_by_one(sales, cursor)
 
@@ -246,6 +248,6 @@ def is_provisional(sale: Sale) -> bool:
     return sale.ref.startswith("(PROV")
 
 
-def _is_parked(key: SaleKey) -> object:
+def _is_parked(key: SaleKey) -> ColumnElement[bool]:
     table = tables.parked.c
     return (table.source == key.source) & (table.entity == key.entity) & (table.rowid == key.rowid)

@@ -1,0 +1,59 @@
+"""What a receipt says: computed here, only laid out by templates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptLine:
+    """One line of the sale; amounts include tax."""
+
+    text: str
+    quantity: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptPayment:
+    """One payment, by the shop's code of its mode."""
+
+    mode: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptPoints:
+    """The loyalty block of one program.
+
+    ``earned`` is below zero on a return. ``pending`` will be earned once the sale is paid.
+    ``rule_points`` points are worth ``rule_amount`` ("300 points = 3 €"), where a reward says so.
+    """
+
+    title: str
+    decimals: int
+    earned: Decimal
+    pending: Decimal
+    balance: Decimal
+    last_day: date | None = None
+    rule_points: Decimal | None = None
+    rule_amount: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A receipt of one sale, in the customer's language (de, en, es, fr or it)."""
+
+    shop_name: str
+    ref: str
+    date: date
+    is_return: bool
+    customer_name: str
+    language: str
+    currency: str
+    lines: tuple[ReceiptLine, ...]
+    total: Decimal
+    payments: tuple[ReceiptPayment, ...]
+    points: tuple[ReceiptPoints, ...]
