@@ -1,0 +1,27 @@
+"""The acts of the shop's staff, all in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from connectors.standin.catalog import Catalog
+from connectors.standin.customers import Customers
+from connectors.standin.till import Till
+
+
+class Shop(Customers, Catalog, Till):
+    """What people do at the desk and at the till; each act is one transaction."""
+
+    @contextmanager
+    def statement_time(self, moment: datetime) -> Iterator[None]:
+        """Do acts whose `tms` is an earlier moment: those of a transaction that commits late."""
+        with self.store.statement_time(moment):
+            yield
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Do several acts that commit together."""
+        with self.store.transaction():
+            yield
