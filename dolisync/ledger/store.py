@@ -22,7 +22,6 @@ from sqlalchemy import (
     insert,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -111,24 +110,23 @@ class Transaction:
 
     def load_sales(self, keys: Collection[SaleKey]) -> None:
         """Load these sales, where the ledger knows them."""
-        for group, rowids in _by_source(key for key in keys if key not in self.sales):
+        for group, rowids in by_source(key for key in keys if key not in self.sales):
             column = tables.sale.c.rowid
             self._load_sales(and_(_of_source(group), column.in_(rowids)))
 
     def load_returns(self, origins: Collection[SaleKey]) -> None:
         """Load the returns of these sales."""
-        for group, rowids in _by_source(origins):
+        for group, rowids in by_source(origins):
             column = tables.sale.c.origin_rowid
             self._load_sales(and_(_of_source(group), column.in_(rowids)))
 
     def load_days(self, days: Collection[tuple[CustomerKey, date]]) -> None:
-        """Load all sales of these customers on these days."""
-        by_source = defaultdict(list)
-        for customer, day in days:
-            by_source[customer.source, customer.entity].append((customer.rowid, day))
-        columns = tuple_(tables.sale.c.customer_rowid, tables.sale.c.sale_date)
-        for group, pairs in by_source.items():
-            self._load_sales(and_(_of_source(group), columns.in_(pairs)))
+        """Load all sales of these customers on these days (and perhaps some more)."""
+        dates = {day for _, day in days}
+        for group, customers in by_source({customer for customer, _ in days}):
+            column = tables.sale.c.customer_rowid
+            same_days = tables.sale.c.sale_date.in_(dates)
+            self._load_sales(and_(_of_source(group), column.in_(customers), same_days))
 
     def _load_sales(self, condition: Any) -> None:
         for row in self.connection.execute(select(tables.sale).where(condition)):
@@ -205,9 +203,13 @@ class Transaction:
 
     def _load_members(self, keys: set[MemberKey], ids: set[int]) -> dict[int, Book]:
         member, loaded = tables.member, {}
-        customers = {(key.customer.source, key.customer.entity, key.customer.rowid) for key in keys}
         conditions = [
-            tuple_(member.c.source, member.c.entity, member.c.customer_rowid).in_(customers)
+            and_(
+                member.c.source == source,
+                member.c.entity == entity,
+                member.c.customer_rowid.in_(rowids),
+            )
+            for (source, entity), rowids in by_source({key.customer for key in keys})
         ]
         if ids:
             conditions.append(member.c.id.in_(ids))
@@ -359,7 +361,10 @@ def known_sale(row: Any) -> KnownSale:
     )
 
 
-def _by_source(keys: Iterable[SaleKey]) -> Iterable[tuple[tuple[str, int], list[int]]]:
+def by_source(
+    keys: Iterable[SaleKey | CustomerKey],
+) -> Iterable[tuple[tuple[str, int], list[int]]]:
+    """Group rowids by (source, entity): the form in which the indexes can be used."""
     groups: dict[tuple[str, int], list[int]] = defaultdict(list)
     for key in keys:
         groups[key.source, key.entity].append(key.rowid)

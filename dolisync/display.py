@@ -1,0 +1,132 @@
+"""What Dolibarr shows of the ledger: the extra fields, and the values for one customer or sale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from dolisync.config import Settings, Source
+from dolisync.ledger.views import MemberView, SaleMovement
+from dolisync.phrases import day_text, money, number, phrase
+from dolisync.ports import FieldSpec, FieldValue, PaymentModeSpec, Requirements
+from dolisync.program.terms import Program
+
+
+@dataclass(frozen=True, slots=True)
+class FieldNames:
+    """The extra fields of one program."""
+
+    balance: str
+    value: str
+    next_reward: str
+    expiring: str
+    last: str
+    earned: str
+    after: str
+
+
+def field_names(program: Program) -> FieldNames:
+    """Name a program's extra fields."""
+    parts = ("balance", "value", "next", "expiring", "last", "earned", "after")
+    return FieldNames(*(f"{program.field_prefix}{part}" for part in parts))
+
+
+def requirements(settings: Settings, source: Source) -> Requirements:
+    """Say what must exist in a source: the fields of its programs and the points payment mode."""
+    language = source.language
+    programs = [program for program in settings.program if program.takes(source.name)]
+    fields = [spec for program in programs for spec in _fields(program, language)]
+    mode = PaymentModeSpec(source.points_payment_mode, phrase(language, "payment"))
+    return Requirements(tuple(_without_twins(fields)), (mode,), ())
+
+
+def _fields(program: Program, language: str) -> Iterable[FieldSpec]:
+    names = field_names(program)
+    points = "amount" if program.decimals else "integer"
+    yield FieldSpec("customer", names.balance, phrase(language, "balance"), points)
+    yield FieldSpec("customer", names.value, phrase(language, "value"), "amount")
+    yield FieldSpec("customer", names.next_reward, phrase(language, "next_label"), "text")
+    yield FieldSpec("customer", names.expiring, phrase(language, "expiring_label"), "text")
+    yield FieldSpec("customer", names.last, phrase(language, "last_label"), "text")
+    yield FieldSpec("sale", names.earned, phrase(language, "earned"), points)
+    yield FieldSpec("sale", names.after, phrase(language, "after"), points)
+    if program.earn.product is not None:
+        label = phrase(language, "product")
+        yield FieldSpec("product", program.earn.product.field, label, "amount", editable=True)
+
+
+def _without_twins(fields: Sequence[FieldSpec]) -> list[FieldSpec]:
+    return list({(spec.element, spec.name): spec for spec in fields}.values())
+
+
+def customer_values(
+    program: Program, view: MemberView, source: Source, today: date
+) -> dict[str, FieldValue]:
+    """Return what a customer card shows of one program."""
+    names, language = field_names(program), source.language
+    balance = program.points_of(view.balance)
+    worth = program.value_of_point
+    available = program.points_of(view.available)
+    return {
+        names.balance: balance if program.decimals else int(balance),
+        names.value: None if worth is None else (available * worth).quantize(Decimal("0.01")),
+        names.next_reward: _next_reward(program, view, source),
+        names.expiring: _expiring(program, view, language, today),
+        names.last: _last(program, view, language),
+    }
+
+
+def _next_reward(program: Program, view: MemberView, source: Source) -> str | None:
+    language = source.language
+    if view.debt:
+        owed = number(language, program.points_of(view.debt))
+        return phrase(language, "debt", points=owed)
+    available = program.points_of(view.available)
+    rewards = sorted(program.reward, key=lambda reward: reward.points)
+    reached = [reward for reward in rewards if reward.points <= available]
+    if reached:
+        best = reached[-1]
+        return phrase(
+            language,
+            "ready",
+            amount=money(language, best.amount, source.currency),
+            points=number(language, best.points),
+        )
+    if not rewards:
+        return None
+    return phrase(
+        language,
+        "next",
+        points=number(language, rewards[0].points - available),
+        amount=money(language, rewards[0].amount, source.currency),
+    )
+
+
+def _expiring(program: Program, view: MemberView, language: str, today: date) -> str | None:
+    if view.expires_on is None or view.expires_on < today:
+        return None
+    points = number(language, program.points_of(view.expiring))
+    return phrase(language, "expiring", points=points, day=day_text(language, view.expires_on))
+
+
+def _last(program: Program, view: MemberView, language: str) -> str | None:
+    if view.last is None:
+        return None
+    return phrase(
+        language,
+        "last",
+        points=number(language, program.points_of(view.last.points), signed=True),
+        day=day_text(language, view.last.occurred_on),
+        reason=view.last.ref or view.last.reason,
+    )[:255]
+
+
+def sale_values(program: Program, movement: SaleMovement) -> dict[str, FieldValue]:
+    """Return what an invoice shows of one program."""
+    names = field_names(program)
+    earned, after = (program.points_of(u) for u in (movement.units, movement.balance_after))
+    if program.decimals:
+        return {names.earned: earned, names.after: after}
+    return {names.earned: int(earned), names.after: int(after)}

@@ -1,0 +1,262 @@
+"""What people ask the ledger: a member's points split up, movements, what a sale moved."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select
+
+from dolisync.ledger import tables
+from dolisync.ledger.book import SALE_KINDS, Kind
+from dolisync.ledger.store import by_source
+from dolisync.model import CustomerKey, SaleKey
+
+
+@dataclass(frozen=True, slots=True)
+class LotView:
+    """Points earned together, and what is left of them."""
+
+    points: int
+    remaining: int
+    available_from: date
+    expires_on: date | None
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class PostingView:
+    """One movement, as a bank statement shows it."""
+
+    key: str
+    kind: str
+    points: int
+    balance_after: int
+    occurred_on: date
+    recorded_at: datetime
+    reason: str
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """A member's account on one day, in ledger units.
+
+    ``balance`` counts all lots less debt, ``available`` what can be spent on that day.
+    ``expiring`` are the points of the next day on which any expire.
+    """
+
+    member_id: int | None
+    program: str
+    customer: CustomerKey
+    balance: int = 0
+    debt: int = 0
+    available: int = 0
+    earned: int = 0
+    redeemed: int = 0
+    expired: int = 0
+    expiring: int = 0
+    expires_on: date | None = None
+    lots: tuple[LotView, ...] = ()
+    last: PostingView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SaleMovement:
+    """What a sale moved in one program, and the balance right after its last movement."""
+
+    sale: SaleKey
+    program: str
+    customer: CustomerKey
+    units: int
+    balance_after: int
+
+
+def member_views(
+    connection: Connection, program: str, customers: Collection[CustomerKey], today: date
+) -> dict[CustomerKey, MemberView]:
+    """Return these customers' accounts in a program; customers without one have an empty view."""
+    views = {customer: MemberView(None, program, customer) for customer in customers}
+    rows = _member_rows(connection, program, customers)
+    ids = [row.id for row in rows.values()]
+    lots, sums, last = _lots(connection, ids), _sums(connection, ids), _last(connection, ids)
+    for key, row in rows.items():
+        mine = lots[row.id]
+        expiring, expires_on = _next_expiry(mine, today)
+        views[key] = MemberView(
+            row.id,
+            program,
+            key,
+            row.balance,
+            row.debt,
+            max(sum(_usable(lot, today) for lot in mine) - row.debt, 0),
+            sums[row.id][Kind.EARN] + sums[row.id][Kind.REVERSAL],
+            -sums[row.id][Kind.REDEEM] - sums[row.id][Kind.RETURN],
+            -sums[row.id][Kind.EXPIRE],
+            expiring,
+            expires_on,
+            tuple(mine),
+            last.get(row.id),
+        )
+    return views
+
+
+def _member_rows(
+    connection: Connection, program: str, customers: Collection[CustomerKey]
+) -> dict[CustomerKey, Any]:
+    member, rows = tables.member.c, {}
+    for (source, entity), rowids in by_source(customers):
+        query = select(tables.member).where(
+            member.source == source,
+            member.entity == entity,
+            member.customer_rowid.in_(rowids),
+            member.program == program,
+        )
+        for row in connection.execute(query):
+            rows[CustomerKey(source, entity, row.customer_rowid)] = row
+    return rows
+
+
+def member_view(
+    connection: Connection, program: str, customer: CustomerKey, today: date
+) -> MemberView:
+    """Return one customer's account."""
+    return member_views(connection, program, [customer], today)[customer]
+
+
+def _lots(connection: Connection, ids: Collection[int]) -> dict[int, list[LotView]]:
+    found: dict[int, list[LotView]] = defaultdict(list)
+    lot = tables.lot.c
+    query = (
+        select(tables.lot, tables.sale.c.ref)
+        .outerjoin(tables.sale, tables.sale.c.id == lot.sale_id)
+        .where(lot.member_id.in_(ids), lot.remaining > 0)
+    )
+    for row in connection.execute(query):
+        view = LotView(row.points, row.remaining, row.available_from, row.expires_on, row.ref or "")
+        found[row.member_id].append(view)
+    for views in found.values():
+        views.sort(key=lambda view: (view.expires_on or date.max, view.available_from))
+    return found
+
+
+def _sums(connection: Connection, ids: Collection[int]) -> dict[int, dict[str, int]]:
+    sums: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    posting = tables.posting.c
+    query = (
+        select(posting.member_id, posting.kind, func.sum(posting.points))
+        .where(posting.member_id.in_(ids))
+        .group_by(posting.member_id, posting.kind)
+    )
+    for member_id, kind, points in connection.execute(query):
+        sums[member_id][kind] = int(points)
+    return sums
+
+
+def _last(connection: Connection, ids: Collection[int]) -> dict[int, PostingView]:
+    posting, member = tables.posting.c, tables.member.c
+    query = (
+        _postings()
+        .join(tables.member, member.id == posting.member_id)
+        .where(posting.member_id.in_(ids), posting.sequence == member.sequence)
+    )
+    return {row.member_id: _posting_view(row) for row in connection.execute(query)}
+
+
+def _usable(lot: LotView, today: date) -> int:
+    begun = lot.available_from <= today
+    return lot.remaining if begun and today <= (lot.expires_on or date.max) else 0
+
+
+def _next_expiry(lots: Sequence[LotView], today: date) -> tuple[int, date | None]:
+    days = [lot.expires_on for lot in lots if lot.expires_on and lot.expires_on >= today]
+    if not days:
+        return 0, None
+    soonest = min(days)
+    return sum(lot.remaining for lot in lots if lot.expires_on == soonest), soonest
+
+
+def _postings() -> Select[Any]:
+    sale = tables.sale.c
+    return select(tables.posting, sale.ref).outerjoin(
+        tables.sale, sale.id == tables.posting.c.sale_id
+    )
+
+
+def _posting_view(row: Any) -> PostingView:
+    return PostingView(
+        row.key,
+        row.kind,
+        row.points,
+        row.balance_after,
+        row.occurred_on,
+        row.recorded_at,
+        row.reason,
+        row.ref or "",
+    )
+
+
+def history(connection: Connection, member_id: int, limit: int) -> list[PostingView]:
+    """Return a member's movements, newest first."""
+    posting = tables.posting.c
+    query = (
+        _postings()
+        .where(posting.member_id == member_id)
+        .order_by(posting.sequence.desc())
+        .limit(limit)
+    )
+    return [_posting_view(row) for row in connection.execute(query)]
+
+
+def sale_movements(connection: Connection, sales: Collection[SaleKey]) -> list[SaleMovement]:
+    """Return what these sales moved, per program and customer, as far as they moved anything."""
+    found: dict[tuple[SaleKey, str, CustomerKey], SaleMovement] = {}
+    for (source, entity), rowids in by_source(sales):
+        for row in connection.execute(_movements_query(source, entity, rowids)):
+            key, owner = (
+                SaleKey(source, entity, row.rowid),
+                CustomerKey(source, entity, row.customer_rowid),
+            )
+            before = found.get((key, row.program, owner))
+            units = row.points + (before.units if before else 0)
+            found[key, row.program, owner] = SaleMovement(
+                key, row.program, owner, units, row.balance_after
+            )
+    return list(found.values())
+
+
+def _movements_query(source: str, entity: int, rowids: Collection[int]) -> Select[Any]:
+    sale, posting, member = tables.sale.c, tables.posting.c, tables.member.c
+    return (
+        select(
+            sale.rowid,
+            member.program,
+            member.customer_rowid,
+            posting.points,
+            posting.balance_after,
+        )
+        .join(tables.posting, posting.sale_id == sale.id)
+        .join(tables.member, member.id == posting.member_id)
+        .where(
+            sale.source == source,
+            sale.entity == entity,
+            sale.rowid.in_(rowids),
+            posting.kind.in_(SALE_KINDS),
+        )
+        .order_by(posting.id)
+    )
+
+
+def sales_by_ref(connection: Connection, ref: str) -> list[SaleKey]:
+    """Return the sales that bear this number (or had it), or whose rowid it is; live ones first."""
+    sale = tables.sale.c
+    query = select(sale.source, sale.entity, sale.rowid).order_by(
+        sale.vanished_at.is_not(None), sale.id.desc()
+    )
+    rows = connection.execute(query.where(sale.ref == ref)).all()
+    if not rows and ref.isdecimal():
+        rows = connection.execute(query.where(sale.rowid == int(ref))).all()
+    return [SaleKey(*row) for row in rows]

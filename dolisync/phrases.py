@@ -1,0 +1,115 @@
+"""The few sentences that dolisync writes into Dolibarr's own pages, in the shop's language."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+from babel.dates import format_date
+from babel.numbers import format_currency, format_decimal
+
+_PHRASES = {
+    "en": {
+        "next": "{points} points to go until {amount}",
+        "ready": "{amount} can be redeemed now ({points} points)",
+        "expiring": "{points} points on {day}",
+        "last": "{points} on {day} ({reason})",
+        "debt": "{points} points are owed",
+        "balance": "Loyalty points",
+        "value": "Value of the points",
+        "next_label": "Next reward",
+        "expiring_label": "Next points to expire",
+        "last_label": "Last movement of points",
+        "earned": "Points earned",
+        "after": "Points after it",
+        "product": "Loyalty points of the product",
+        "payment": "Loyalty points",
+    },
+    "fr": {
+        "next": "encore {points} points avant {amount}",
+        "ready": "{amount} utilisables maintenant ({points} points)",
+        "expiring": "{points} points le {day}",
+        "last": "{points} le {day} ({reason})",
+        "debt": "{points} points sont dus",
+        "balance": "Points de fidélité",
+        "value": "Valeur des points",
+        "next_label": "Prochaine récompense",
+        "expiring_label": "Prochains points à expirer",
+        "last_label": "Dernier mouvement de points",
+        "earned": "Points gagnés",
+        "after": "Points après cette vente",
+        "product": "Points de fidélité du produit",
+        "payment": "Points de fidélité",
+    },
+    "it": {
+        "next": "ancora {points} punti per {amount}",
+        "ready": "{amount} utilizzabili ora ({points} punti)",
+        "expiring": "{points} punti il {day}",
+        "last": "{points} il {day} ({reason})",
+        "debt": "{points} punti sono dovuti",
+        "balance": "Punti fedeltà",
+        "value": "Valore dei punti",
+        "next_label": "Prossimo premio",
+        "expiring_label": "Prossimi punti in scadenza",
+        "last_label": "Ultimo movimento di punti",
+        "earned": "Punti guadagnati",
+        "after": "Punti dopo la vendita",
+        "product": "Punti fedeltà del prodotto",
+        "payment": "Punti fedeltà",
+    },
+    "de": {
+        "next": "noch {points} Punkte bis {amount}",
+        "ready": "{amount} jetzt einlösbar ({points} Punkte)",
+        "expiring": "{points} Punkte am {day}",
+        "last": "{points} am {day} ({reason})",
+        "debt": "{points} Punkte stehen offen",
+        "balance": "Treuepunkte",
+        "value": "Wert der Punkte",
+        "next_label": "Nächste Prämie",
+        "expiring_label": "Nächste verfallende Punkte",
+        "last_label": "Letzte Punktebewegung",
+        "earned": "Punkte erhalten",
+        "after": "Punkte danach",
+        "product": "Treuepunkte des Produkts",
+        "payment": "Treuepunkte",
+    },
+    "es": {
+        "next": "faltan {points} puntos para {amount}",
+        "ready": "{amount} canjeables ahora ({points} puntos)",
+        "expiring": "{points} puntos el {day}",
+        "last": "{points} el {day} ({reason})",
+        "debt": "se deben {points} puntos",
+        "balance": "Puntos de fidelidad",
+        "value": "Valor de los puntos",
+        "next_label": "Próxima recompensa",
+        "expiring_label": "Próximos puntos que caducan",
+        "last_label": "Último movimiento de puntos",
+        "earned": "Puntos ganados",
+        "after": "Puntos después de la venta",
+        "product": "Puntos de fidelidad del producto",
+        "payment": "Puntos de fidelidad",
+    },
+}
+
+LANGUAGES = tuple(sorted(_PHRASES))
+
+
+def phrase(language: str, name: str, **values: object) -> str:
+    """Return a sentence in a language, English where there is none."""
+    return _PHRASES.get(language, _PHRASES["en"])[name].format(**values)
+
+
+def money(language: str, amount: Decimal, currency: str) -> str:
+    """Write an amount as the language does."""
+    return format_currency(amount, currency, locale=language)
+
+
+def number(language: str, points: Decimal, *, signed: bool = False) -> str:
+    """Write a number of points; with its sign where it is a movement."""
+    text = format_decimal(points, locale=language)
+    return f"+{text}" if signed and points > 0 else text
+
+
+def day_text(language: str, day: date) -> str:
+    """Write a day as the language does, with a year of four digits."""
+    return format_date(day, "dd/MM/yyyy" if language != "de" else "dd.MM.yyyy", locale=language)

@@ -1,0 +1,280 @@
+"""Publish: bring Dolibarr up to date with the ledger, row by row of the outbox.
+
+Display values are absolute and computed when they are sent; after a while they are read again and
+repaired, because any save of a customer card in Dolibarr may write old values back. Discounts are
+marked as being sent before the call, and looked for before they are sent again.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+
+import structlog
+from sqlalchemy import Engine
+
+from dolisync.config import Source
+from dolisync.display import customer_values, sale_values
+from dolisync.errors import RefusedError, TransientError
+from dolisync.ledger import outbox
+from dolisync.ledger.engine import reading, write
+from dolisync.ledger.outbox import Item
+from dolisync.ledger.views import member_views, sale_movements
+from dolisync.ports import Clock, Discount, FieldValue, Sink
+from dolisync.program.terms import Program
+from dolisync.sync import redeem
+
+log = structlog.get_logger()
+
+# A customer form that was open while we wrote is saved within this time, most of the time.
+READ_AGAIN_AFTER = timedelta(seconds=60)
+BACKOFF_BASE_S = 2.0
+BACKOFF_CAP_S = 900.0
+# An error of our own is tried this often before the row waits for a person.
+OWN_ERROR_ATTEMPTS = 3
+# So many failures of the other side in a row mean that it is down: come back later.
+DOWN_AFTER = 3
+
+Values = dict[str, FieldValue]
+
+
+@dataclass(slots=True)
+class Report:
+    """What a turn of publishing did, in rows. ``problem`` is the last error met."""
+
+    written: int = 0
+    confirmed: int = 0
+    repaired: int = 0
+    created: int = 0
+    revoked: int = 0
+    failed: int = 0
+    dead: int = 0
+    problem: str = ""
+
+    @property
+    def moved(self) -> int:
+        """How many rows were brought forward."""
+        return self.written + self.confirmed + self.repaired + self.created + self.revoked
+
+
+@dataclass(slots=True)
+class Publisher:
+    """Write what the outbox holds for one source through one sink."""
+
+    engine: Engine
+    clock: Clock
+    source: Source
+    sink: Sink
+    programs: Mapping[str, Program]
+    jitter: Callable[[], float] = random.random
+    batch: int = 200
+    _failures: int = field(default=0)
+
+    def run_once(self) -> Report:
+        """Send everything whose time has come; stop early when the other side is down."""
+        report, last_id = Report(), 0
+        self._failures = 0
+        while self._failures < DOWN_AFTER:
+            with reading(self.engine) as connection:
+                items = outbox.due(
+                    connection, self.source.name, self.clock.now(), self.batch, last_id
+                )
+            if not items:
+                break
+            last_id = items[-1].id
+            self._send_all(items, report)
+        return report
+
+    def _send_all(self, items: Sequence[Item], report: Report) -> None:
+        values = self._values(items)
+        for item in items:
+            if self._failures >= DOWN_AFTER:
+                return
+            self._guarded(item, values.get(item.target.key, {}), report)
+
+    def _guarded(self, item: Item, values: Values, report: Report) -> None:
+        try:
+            self._send(item, values, report)
+            self._failures = 0
+        except TransientError as error:
+            self._failures += 1
+            self._later(item, error, report)
+        except RefusedError as error:
+            self._dead(item, error, report)
+        except Exception as error:
+            # One row that our own code cannot handle must not stop the others.
+            if item.attempts + 1 >= OWN_ERROR_ATTEMPTS:
+                self._dead(item, error, report)
+            else:
+                self._later(item, error, report)
+
+    def _send(self, item: Item, values: Values, report: Report) -> None:
+        if item.target.kind == "discount":
+            self._send_discount(item, report)
+        elif item.target.kind == "revoke":
+            self._send_revoke(item, report)
+        elif item.state == "written":
+            self._confirm(item, values, report)
+        else:
+            self._write(item, values)
+            self._settle(item, "written", self.clock.now() + READ_AGAIN_AFTER)
+            report.written += 1
+
+    # --- display fields --------------------------------------------------------------------------
+
+    def _values(self, items: Sequence[Item]) -> dict[str, Values]:
+        """Compute what the cards and invoices in this batch must show now."""
+        customers = [item.target.customer for item in items if item.target.kind == "customer"]
+        sales = [item.target.sale for item in items if item.target.kind == "sale"]
+        values: dict[str, Values] = {}
+        now = self.clock.now()
+        with reading(self.engine) as connection:
+            for program in self._my_programs():
+                today = now.astimezone(program.zone).date()
+                for customer, view in member_views(
+                    connection, program.name, customers, today
+                ).items():
+                    shown = values.setdefault(outbox.customer_target(customer).key, {})
+                    shown.update(customer_values(program, view, self.source, today))
+            for movement in sale_movements(connection, sales):
+                if movement.program in self.programs:
+                    shown = values.setdefault(outbox.sale_target(movement.sale).key, {})
+                    shown.update(sale_values(self.programs[movement.program], movement))
+        return values
+
+    def _my_programs(self) -> list[Program]:
+        return [program for program in self.programs.values() if program.takes(self.source.name)]
+
+    def _write(self, item: Item, values: Values) -> None:
+        if not values:
+            return
+        if item.target.kind == "customer":
+            self.sink.write_customer(item.target.customer, values)
+        else:
+            self.sink.write_sale(item.target.sale, values)
+
+    def _confirm(self, item: Item, values: Values, report: Report) -> None:
+        names = sorted(values)
+        if item.target.kind == "customer":
+            shown = self.sink.read_customer(item.target.customer, names)
+        else:
+            shown = self.sink.read_sale(item.target.sale, names)
+        if shown is None or same_values(values, shown):
+            # A customer or invoice that is gone shows nothing and needs nothing.
+            self._settle(item, "done")
+            report.confirmed += 1
+            return
+        self._write(item, values)
+        self._settle(item, "written", self.clock.now() + READ_AGAIN_AFTER)
+        log.info("display repaired", target=item.target.key)
+        report.repaired += 1
+
+    # --- discounts -------------------------------------------------------------------------------
+
+    def _send_discount(self, item: Item, report: Report) -> None:
+        if not self._claim(item):
+            return
+        token = item.target.token or ""
+        wanted = redeem.by_token(self.engine, token)
+        if wanted.state == redeem.State.WANTED:
+            found = self.sink.find_discount(item.target.customer, token)
+            try:
+                placed = found or self.sink.create_discount(_discount(wanted))
+            except RefusedError as error:
+                self._give_back(token, redeem.State.REFUSED, str(error))
+                self._finish(item, str(error))
+                raise
+            state = redeem.State.USED if placed.used else redeem.State.OPEN
+            write(self.engine, lambda c: redeem.set_state(c, wanted, state))
+            report.created += 1
+        self._finish(item)
+
+    def _send_revoke(self, item: Item, report: Report) -> None:
+        token = item.target.token or ""
+        if not self.sink.revoke_discount(token):
+            found = self.sink.find_discount(item.target.customer, token)
+            if found is not None and found.used:
+                wanted = redeem.by_token(self.engine, token)
+                write(self.engine, lambda c: redeem.set_state(c, wanted, redeem.State.USED))
+                self._settle(item, "done", error="it was used already")
+                return
+            if found is not None:
+                message = f"the discount {token} is there, unused, and could not be removed"
+                raise TransientError(message)
+        self._give_back(token, redeem.State.REVOKED, "discount removed unused")
+        self._settle(item, "done")
+        report.revoked += 1
+
+    def _give_back(self, token: str, state: str, why: str) -> None:
+        redeem.give_back(self.engine, self.clock, self.programs, token, state, why)
+
+    def _claim(self, item: Item) -> bool:
+        now = self.clock.now()
+        return write(self.engine, lambda c: outbox.claim(c, item, now))
+
+    def _finish(self, item: Item, error: str = "") -> None:
+        self._settle(item, "done", error=error)
+
+    # --- outcomes --------------------------------------------------------------------------------
+
+    def _settle(
+        self, item: Item, state: str, not_before: datetime | None = None, error: str = ""
+    ) -> None:
+        now = self.clock.now()
+        write(
+            self.engine,
+            lambda c: outbox.settle(c, [item], state, now, not_before=not_before, error=error),
+        )
+
+    def _later(self, item: Item, error: Exception, report: Report) -> None:
+        wait_s = getattr(error, "retry_after_s", None) or self._backoff_s(item.attempts)
+        state = "sending" if item.target.kind == "discount" else item.state
+        self._settle(item, state, self.clock.now() + timedelta(seconds=wait_s), _text(error))
+        report.failed += 1
+        report.problem = _text(error)
+        log.warning("outbox row will be tried again", target=item.target.key, reason=_text(error))
+
+    def _backoff_s(self, attempts: int) -> float:
+        return self.jitter() * min(BACKOFF_BASE_S * 2**attempts, BACKOFF_CAP_S)
+
+    def _dead(self, item: Item, error: Exception, report: Report) -> None:
+        self._settle(item, "dead", error=_text(error))
+        report.dead += 1
+        report.problem = _text(error)
+        log.error("outbox row needs a person", target=item.target.key, reason=_text(error))
+
+
+def _text(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return (
+        text
+        if isinstance(error, TransientError | RefusedError)
+        else f"{type(error).__name__}: {text}"
+    )
+
+
+def _discount(wanted: redeem.Redemption) -> Discount:
+    return Discount(
+        wanted.customer,
+        wanted.token,
+        f"{wanted.title} {wanted.token}",
+        wanted.amount,
+        wanted.tax_rate,
+    )
+
+
+def same_values(wanted: Mapping[str, FieldValue], shown: Mapping[str, FieldValue]) -> bool:
+    """Compare values as people would: 5 is 5.00, and an empty text is nothing."""
+    return all(_plain(value) == _plain(shown.get(name)) for name, value in wanted.items())
+
+
+def _plain(value: FieldValue) -> object:
+    if value is None or value == "":
+        return None
+    try:
+        return Decimal(str(value)).normalize()
+    except InvalidOperation:
+        return str(value)

@@ -1,0 +1,178 @@
+"""Reconcile: compare everything the ledger knows with what the source holds today.
+
+A deleted document leaves no trace that polling could see, a deleted part payment none either. All
+known sales are read again in pages; what differs is judged again, what is gone holds nothing any
+more. When too much is gone at once, the database is likely the wrong one: stop and ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy import select
+
+from dolisync.config import ReconcileSettings
+from dolisync.errors import UserError
+from dolisync.ledger import outbox, tables
+from dolisync.ledger.engine import reading, write
+from dolisync.ledger.store import Transaction
+from dolisync.model import CustomerKey, SaleKey
+from dolisync.ports import Sink
+from dolisync.sync import redeem
+from dolisync.sync.intake import Intake
+from dolisync.sync.judge import Tally, vanish
+from dolisync.sync.publish import Publisher
+
+log = structlog.get_logger()
+
+PAGE = 500
+
+
+class MassVanishing(UserError):  # noqa: N818
+    """Say that so many sales are gone that the source itself is in doubt; nothing was reversed."""
+
+
+@dataclass(slots=True)
+class Reconciliation:
+    """What a reconcile found and did."""
+
+    compared: int = 0
+    vanished: int = 0
+    returned_discounts: int = 0
+    tally: Tally = field(default_factory=Tally)
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """Compare one source with the ledger, through its intake's door."""
+
+    intake: Intake
+    settings: ReconcileSettings
+    allow_mass_reversal: bool = False
+
+    def run_once(self, progress: Callable[[int], None] | None = None) -> Reconciliation:
+        """Compare all known sales, take in what changed, and reverse what is gone.
+
+        Raises ``MassVanishing`` when more is gone than the settings allow; what merely changed
+        is taken in all the same.
+        """
+        result, gone = Reconciliation(), []
+        for keys in self._known_pages():
+            found = self.intake.source.get([key.rowid for key in keys])
+            result.tally.add(self.intake.take(found))
+            present = {sale.key for sale in found}
+            gone += [key for key in keys if key not in present]
+            result.compared += len(keys)
+            if progress:
+                progress(result.compared)
+        self._retry_parked(result)
+        self._reverse(gone, result)
+        self._refresh_cards()
+        return result
+
+    def _known_pages(self) -> Iterator[list[SaleKey]]:
+        sale, last = tables.sale.c, 0
+        while True:
+            query = (
+                select(sale.id, sale.source, sale.entity, sale.rowid)
+                .where(
+                    sale.source == self.intake.source.name,
+                    sale.entity == self.intake.source.entity,
+                    sale.vanished_at.is_(None),
+                    sale.id > last,
+                )
+                .order_by(sale.id)
+                .limit(PAGE)
+            )
+            with reading(self.intake.engine) as connection:
+                rows = connection.execute(query).all()
+            if not rows:
+                return
+            last = rows[-1].id
+            yield [SaleKey(row.source, row.entity, row.rowid) for row in rows]
+
+    def _retry_parked(self, result: Reconciliation) -> None:
+        parked = tables.parked.c
+        query = select(parked.rowid).where(
+            parked.source == self.intake.source.name, parked.entity == self.intake.source.entity
+        )
+        with reading(self.intake.engine) as connection:
+            rowids = list(connection.execute(query).scalars())
+        for sale in self.intake.source.get(rowids) if rowids else ():
+            result.tally.add(self.intake.take([sale]))
+
+    def _reverse(self, gone: list[SaleKey], result: Reconciliation) -> None:
+        if not gone:
+            return
+        self._refuse_mass(len(gone), result.compared)
+        for start in range(0, len(gone), PAGE):
+            batch = gone[start : start + PAGE]
+            result.tally.add(
+                write(
+                    self.intake.engine,
+                    lambda c, batch=batch: vanish(  # type: ignore[misc]
+                        Transaction(c, self.intake.clock.now()), self.intake.rules, batch
+                    ),
+                )
+            )
+        result.vanished = len(gone)
+        log.warning("sales vanished from the source", count=len(gone))
+
+    def _refuse_mass(self, gone: int, known: int) -> None:
+        limit = max(self.settings.max_vanished, int(self.settings.max_vanished_share * known))
+        is_empty = gone == known and known > 1
+        if self.allow_mass_reversal or (gone <= limit and not is_empty):
+            return
+        message = f"{gone} of {known} known sales are gone from '{self.intake.source.name}'"
+        raise MassVanishing(
+            f"{message}; nothing was reversed",
+            "check that it is the right database; if they were deleted on purpose: "
+            "dolisync reconcile --allow-mass-reversal",
+        )
+
+    def _refresh_cards(self) -> None:
+        """Let every member's card be written and read again: it shows what the ledger says."""
+        source = self.intake.source
+        showing = self.intake.rules.showing.get(source.name)
+        if showing is None or not showing.customers:
+            return
+        member = tables.member.c
+        query = select(member.customer_rowid).where(
+            member.source == source.name, member.entity == source.entity
+        )
+        with reading(self.intake.engine) as connection:
+            rowids = sorted(set(connection.execute(query).scalars()))
+        now = self.intake.clock.now()
+        for start in range(0, len(rowids), PAGE):
+            targets = [
+                outbox.customer_target(CustomerKey(source.name, source.entity, rowid))
+                for rowid in rowids[start : start + PAGE]
+            ]
+            write(self.intake.engine, lambda c, t=targets: outbox.wish(c, t, now))  # type: ignore[misc]
+
+
+def follow_discounts(publisher: Publisher, sink: Sink) -> int:
+    """See what became of open discounts: used ones are noted, deleted ones give their points back."""
+    with reading(publisher.engine) as connection:
+        open_ones = redeem.in_state(connection, publisher.source.name, redeem.State.OPEN)
+    returned = 0
+    for redemption in open_ones:
+        placed = sink.find_discount(redemption.customer, redemption.token)
+        if placed is None:
+            redeem.give_back(
+                publisher.engine,
+                publisher.clock,
+                publisher.programs,
+                redemption.token,
+                redeem.State.REVOKED,
+                "discount deleted in Dolibarr",
+            )
+            returned += 1
+        elif placed.used:
+            write(
+                publisher.engine,
+                lambda c, r=redemption: redeem.set_state(c, r, redeem.State.USED),  # type: ignore[misc]
+            )
+    return returned

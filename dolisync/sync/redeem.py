@@ -1,0 +1,326 @@
+"""Redemptions: points become a fixed discount on the customer card, and come back if unused.
+
+The points leave the ledger in the same transaction that puts the discount into the outbox; whatever
+happens to the call afterwards, no point is spent twice and none is lost.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection, Engine, func, insert, select, update
+
+from dolisync.errors import NotFound, UserError
+from dolisync.ledger import outbox, tables
+from dolisync.ledger.book import Entry, Kind, NotEnoughPoints
+from dolisync.ledger.engine import reading, write
+from dolisync.ledger.store import MemberKey, Transaction
+from dolisync.model import CustomerKey
+from dolisync.ports import Clock
+from dolisync.program.terms import Program, RewardTerms
+from dolisync.sync.judge import Showing
+
+# No letters or digits that are taken for one another when read aloud.
+_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+_TOKEN_LENGTH = 12
+MINOR = Decimal(100)
+
+
+class State:
+    """Where a redemption stands."""
+
+    WANTED = "wanted"
+    OPEN = "open"
+    USED = "used"
+    REVOKED = "revoked"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """A discount bought with points. ``points`` are ledger units."""
+
+    id: int
+    token: str
+    member_id: int
+    program: str
+    customer: CustomerKey
+    reward: str
+    title: str
+    points: int
+    amount: Decimal
+    tax_rate: Decimal
+    state: str
+    reason: str
+    created_at: datetime
+
+
+def new_token() -> str:
+    """Return a token that nobody can guess and that marks a discount as ours."""
+    return "DS-" + "".join(secrets.choice(_ALPHABET) for _ in range(_TOKEN_LENGTH))
+
+
+def choose_reward(program: Program, name: str | None) -> RewardTerms:
+    """Return the reward of this name, or the only one. Raises ``UserError``."""
+    if not program.reward:
+        message = f"program '{program.name}' has no reward"
+        raise UserError(message, "add a section [[program.reward]] to config.toml")
+    named = [reward for reward in program.reward if name in {None, reward.name}]
+    if len(named) == 1:
+        return named[0]
+    known = ", ".join(reward.name for reward in program.reward)
+    message = f"no reward is named '{name}'" if name else "the program has several rewards"
+    raise UserError(message, f"name one of: {known}")
+
+
+def redeem(
+    engine: Engine,
+    clock: Clock,
+    program: Program,
+    customer: CustomerKey,
+    reward: RewardTerms,
+    *,
+    token: str,
+    reason: str = "redeemed by command",
+) -> Redemption:
+    """Spend points for a reward and wish for its discount. Raises ``NotEnoughPoints``.
+
+    ``token`` is made before the first attempt, so that a repeated transaction is the same one.
+    """
+
+    def work(connection: Connection) -> None:
+        transaction = Transaction(connection, clock.now())
+        _spend(transaction, program, customer, reward, token, reason)
+
+    write(engine, work)
+    return by_token(engine, token)
+
+
+def _spend(
+    transaction: Transaction,
+    program: Program,
+    customer: CustomerKey,
+    reward: RewardTerms,
+    token: str,
+    reason: str,
+) -> None:
+    key = MemberKey(program.name, customer)
+    transaction.load_books([key])
+    book = transaction.book(key)
+    today = transaction.now.astimezone(program.zone).date()
+    units = program.units(reward.points)
+    if book.available(today) < units:
+        available = program.points_of(book.available(today))
+        message = f"'{reward.title}' costs {reward.points} points; {available} are available"
+        raise NotEnoughPoints(message)
+    id_ = _insert(transaction.connection, book.member_id, reward, units, token, transaction.now)
+    entry = Entry(
+        f"redeem:{token}",
+        Kind.REDEEM,
+        today,
+        transaction.now,
+        f"{reward.title} {token}: {reason}",
+        redemption_id=id_,
+    )
+    book.redeem(transaction.journal, entry, units, today)
+    transaction.flush()
+    discount = outbox.Target("discount", customer.source, customer.entity, customer.rowid, token)
+    outbox.wish(
+        transaction.connection, [discount, outbox.customer_target(customer)], transaction.now
+    )
+
+
+def _insert(
+    connection: Connection,
+    member_id: int,
+    reward: RewardTerms,
+    units: int,
+    token: str,
+    now: datetime,
+) -> int:
+    id_ = int(connection.execute(select(func.max(tables.redemption.c.id))).scalar() or 0) + 1
+    connection.execute(
+        insert(tables.redemption),
+        {
+            "id": id_,
+            "token": token,
+            "member_id": member_id,
+            "reward": reward.name,
+            "title": reward.title,
+            "points": units,
+            "amount_minor": int(reward.amount * MINOR),
+            "tax_rate": str(reward.tax_rate),
+            "state": State.WANTED,
+            "reason": "",
+            "created_at": now,
+        },
+    )
+    return id_
+
+
+def by_token(engine: Engine, token: str) -> Redemption:
+    """Return a redemption. Raises ``NotFound``."""
+    with reading(engine) as connection:
+        found = _read(connection, tables.redemption.c.token == token)
+    if not found:
+        message = f"no redemption has the token {token}"
+        raise NotFound(message, "dolisync history shows the tokens")
+    return found[0]
+
+
+def in_state(connection: Connection, source: str, *states: str) -> list[Redemption]:
+    """Return a source's redemptions in these states, oldest first."""
+    condition = tables.redemption.c.state.in_(states) & (tables.member.c.source == source)
+    return _read(connection, condition)
+
+
+def _read(connection: Connection, condition: object) -> list[Redemption]:
+    member, redemption = tables.member.c, tables.redemption.c
+    query = (
+        select(
+            tables.redemption,
+            member.program,
+            member.source,
+            member.entity,
+            member.customer_rowid,
+        )
+        .join(tables.member, member.id == redemption.member_id)
+        .where(condition)  # type: ignore[arg-type]
+        .order_by(redemption.id)
+    )
+    return [
+        Redemption(
+            row.id,
+            row.token,
+            row.member_id,
+            row.program,
+            CustomerKey(row.source, row.entity, row.customer_rowid),
+            row.reward,
+            row.title,
+            row.points,
+            Decimal(row.amount_minor) / MINOR,
+            Decimal(row.tax_rate),
+            row.state,
+            row.reason,
+            row.created_at,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def set_state(connection: Connection, redemption: Redemption, state: str, reason: str = "") -> None:
+    """Note where a redemption stands."""
+    table = tables.redemption
+    connection.execute(
+        update(table).where(table.c.id == redemption.id).values(state=state, reason=reason[:255])
+    )
+
+
+def give_back(
+    engine: Engine, clock: Clock, programs: Mapping[str, Program], token: str, state: str, why: str
+) -> None:
+    """Put a redemption's points back on their lots; once, however often it is asked."""
+
+    def work(connection: Connection) -> None:
+        redemption = _read(connection, tables.redemption.c.token == token)[0]
+        if redemption.state not in {State.WANTED, State.OPEN}:
+            return
+        transaction = Transaction(connection, clock.now())
+        _return_points(transaction, programs.get(redemption.program), redemption, why)
+        set_state(connection, redemption, state, why)
+        outbox.wish(connection, [outbox.customer_target(redemption.customer)], transaction.now)
+
+    write(engine, work)
+
+
+def _return_points(
+    transaction: Transaction, program: Program | None, redemption: Redemption, why: str
+) -> None:
+    taken = _allocations(transaction.connection, redemption.id)
+    transaction.load_books((), ids=[redemption.member_id])
+    book = transaction.books[transaction.member_keys[redemption.member_id]]
+    transaction.load_lots(book, [lot_id for lot_id, _ in taken])
+    zone = program.zone if program else None
+    entry = Entry(
+        f"return:{redemption.token}",
+        Kind.RETURN,
+        transaction.now.astimezone(zone).date(),
+        transaction.now,
+        f"{redemption.title} {redemption.token}: {why}",
+        redemption_id=redemption.id,
+    )
+    book.give_back(transaction.journal, entry, taken)
+    transaction.flush()
+
+
+def _allocations(connection: Connection, redemption_id: int) -> list[tuple[int, int]]:
+    allocation, posting = tables.allocation.c, tables.posting.c
+    query = (
+        select(allocation.lot_id, allocation.points)
+        .join(tables.posting, posting.id == allocation.posting_id)
+        .where(posting.redemption_id == redemption_id, posting.kind == Kind.REDEEM)
+        .order_by(allocation.id)
+    )
+    return [(lot_id, -points) for lot_id, points in connection.execute(query)]
+
+
+def wish_revoke(engine: Engine, clock: Clock, token: str) -> Redemption:
+    """Ask for an unused discount to be removed; its points come back when it is gone."""
+    redemption = by_token(engine, token)
+    if redemption.state in {State.USED, State.REVOKED, State.REFUSED}:
+        message = f"{token} is {redemption.state} already"
+        raise UserError(message, "only a discount that was not used can be revoked")
+    customer = redemption.customer
+    target = outbox.Target("revoke", customer.source, customer.entity, customer.rowid, token)
+    write(engine, lambda connection: outbox.wish(connection, [target], clock.now()))
+    return redemption
+
+
+def issue_automatic(
+    engine: Engine,
+    clock: Clock,
+    programs: Mapping[str, Program],
+    showing: Mapping[str, Showing],
+) -> list[Redemption]:
+    """Redeem automatic rewards for every member who has the points for one."""
+    issued = []
+    for program in programs.values():
+        for reward in program.reward:
+            if reward.automatic:
+                issued += _issue(engine, clock, program, reward, showing)
+    return issued
+
+
+def _issue(
+    engine: Engine,
+    clock: Clock,
+    program: Program,
+    reward: RewardTerms,
+    showing: Mapping[str, Showing],
+) -> list[Redemption]:
+    issued = []
+    for customer in _rich(engine, program, program.units(reward.points)):
+        shown = showing.get(customer.source)
+        while shown is not None and shown.customers:
+            try:
+                token = new_token()
+                redemption = redeem(
+                    engine, clock, program, customer, reward, token=token, reason="automatic"
+                )
+            except NotEnoughPoints:
+                break
+            issued.append(redemption)
+    return issued
+
+
+def _rich(engine: Engine, program: Program, units: int) -> list[CustomerKey]:
+    member = tables.member.c
+    query = select(member.source, member.entity, member.customer_rowid).where(
+        member.program == program.name, member.balance >= units
+    )
+    with reading(engine) as connection:
+        return [CustomerKey(*row) for row in connection.execute(query)]
