@@ -51,7 +51,7 @@ class Faults:
         path: str = "",
         seconds: float = 0.0,
     ) -> None:
-        """Make calls fail, so many times or until cleared: of one verb, or with this in the path."""
+        """Make calls fail, so often or until cleared: of one verb, or with this in the path."""
         self._armed.append(Fault(kind, times, verb, path, seconds))
 
     def clear(self) -> None:

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+import sqlalchemy as sa
+
+from connectors.standin.bulk import Bulk
 from connectors.standin.catalog import Catalog
 from connectors.standin.customers import Customers
 from connectors.standin.till import Till
 
 
-class Shop(Customers, Catalog, Till):
+class Shop(Customers, Catalog, Till, Bulk):
     """What people do at the desk and at the till; each act is one transaction."""
 
     @contextmanager
@@ -25,3 +28,7 @@ class Shop(Customers, Catalog, Till):
         """Do several acts that commit together."""
         with self.store.transaction():
             yield
+
+    def is_new(self) -> bool:
+        """Tell whether nothing was sold yet."""
+        return self.store.scalar(sa.select(self.tables.facture.c.rowid).limit(1)) is None
