@@ -230,7 +230,8 @@ class Publisher:
         )
 
     def _later(self, item: Item, error: Exception, report: Report) -> None:
-        wait_s = getattr(error, "retry_after_s", None) or self._backoff_s(item.attempts)
+        asked_s = error.retry_after_s if isinstance(error, TransientError) else None
+        wait_s = asked_s or self._backoff_s(item.attempts)
         state = "sending" if item.target.kind == "discount" else item.state
         self._settle(item, state, self.clock.now() + timedelta(seconds=wait_s), _text(error))
         report.failed += 1
@@ -238,7 +239,7 @@ class Publisher:
         log.warning("outbox row will be tried again", target=item.target.key, reason=_text(error))
 
     def _backoff_s(self, attempts: int) -> float:
-        return self.jitter() * min(BACKOFF_BASE_S * 2**attempts, BACKOFF_CAP_S)
+        return self.jitter() * min(BACKOFF_BASE_S * 2.0 ** min(attempts, 30), BACKOFF_CAP_S)
 
     def _dead(self, item: Item, error: Exception, report: Report) -> None:
         self._settle(item, "dead", error=_text(error))
@@ -268,13 +269,13 @@ def _discount(wanted: redeem.Redemption) -> Discount:
 
 def same_values(wanted: Mapping[str, FieldValue], shown: Mapping[str, FieldValue]) -> bool:
     """Compare values as people would: 5 is 5.00, and an empty text is nothing."""
-    return all(_plain(value) == _plain(shown.get(name)) for name, value in wanted.items())
+    return all(_is_same(value, shown.get(name)) for name, value in wanted.items())
 
 
-def _plain(value: FieldValue) -> object:
-    if value is None or value == "":
-        return None
+def _is_same(wanted: FieldValue, shown: FieldValue) -> bool:
+    if wanted is None or shown is None or isinstance(wanted, str):
+        return str(wanted or "") == str(shown or "")
     try:
-        return Decimal(str(value)).normalize()
+        return Decimal(str(shown)) == Decimal(wanted)
     except InvalidOperation:
-        return str(value)
+        return False

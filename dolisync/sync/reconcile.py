@@ -154,7 +154,7 @@ class Reconciler:
 
 
 def follow_discounts(publisher: Publisher, sink: Sink) -> int:
-    """See what became of open discounts: used ones are noted, deleted ones give their points back."""
+    """See what became of open discounts: used ones are noted, deleted ones give points back."""
     with reading(publisher.engine) as connection:
         open_ones = redeem.in_state(connection, publisher.source.name, redeem.State.OPEN)
     returned = 0

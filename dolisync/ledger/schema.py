@@ -1,0 +1,150 @@
+"""The ledger's schema: making it, moving it on with a backup first, and refusing a wrong one."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+from datetime import datetime
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, inspect
+
+from dolisync.errors import UserError
+
+KEPT_BACKUPS = 5
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    if connection is not None:
+        config.attributes["connection"] = connection
+    return config
+
+
+def newest_revision() -> str:
+    """Return the revision that this version of dolisync works with."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def revision_of(engine: Engine) -> str | None:
+    """Return the revision a ledger has, ``None`` for an empty database."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def require_current(engine: Engine) -> None:
+    """Raise ``UserError`` unless the ledger has just the schema that this version works with."""
+    found, wanted = revision_of(engine), newest_revision()
+    if found == wanted:
+        return
+    if found is None:
+        message = "the ledger is empty: it has no tables yet"
+        raise UserError(message, "make them: dolisync db upgrade")
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if found in known:
+        message = f"the ledger has schema {found}, this version needs {wanted}"
+        raise UserError(message, "stop the service, then: dolisync db upgrade")
+    message = f"the ledger has schema {found}, made by a newer dolisync"
+    raise UserError(message, "install that version again, or restore a backup of before")
+
+
+def upgrade(engine: Engine) -> str:
+    """Bring the ledger to the newest schema; return its revision."""
+    with engine.connect() as connection:
+        command.upgrade(_config(connection), "head")
+        connection.commit()
+    return newest_revision()
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Take the ledger back to a revision; for tests of the migrations."""
+    with engine.connect() as connection:
+        command.downgrade(_config(connection), revision)
+        connection.commit()
+
+
+def has_tables(engine: Engine) -> bool:
+    """Tell whether anything is in the database."""
+    return bool(inspect(engine).get_table_names())
+
+
+def backup(engine: Engine, folder: Path, now: datetime) -> Path:
+    """Write a complete copy of the ledger into ``folder`` and return its path.
+
+    Keeps the newest five. Raises ``UserError`` where no tool for this database is installed.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    stamp = now.strftime("%Y%m%dT%H%M%SZ")
+    name = f"dolisync-{revision_of(engine) or 'empty'}-{stamp}"
+    if engine.dialect.name == "sqlite":
+        path = _backup_sqlite(engine, folder / f"{name}.db")
+    elif engine.dialect.name in {"mysql", "mariadb"}:
+        path = _backup_mariadb(engine, folder / f"{name}.sql")
+    else:
+        message = f"dolisync cannot back up a {engine.dialect.name} ledger by itself"
+        raise UserError(message, "use the database's own tool")
+    for old in sorted(folder.glob(f"dolisync-*{path.suffix}"), key=_stamp)[:-KEPT_BACKUPS]:
+        old.unlink()
+    return path
+
+
+def _stamp(path: Path) -> str:
+    return path.stem.rsplit("-", 1)[-1]
+
+
+def _backup_sqlite(engine: Engine, path: Path) -> Path:
+    partial = path.with_suffix(".partial")
+    source = sqlite3.connect(str(engine.url.database))
+    target = sqlite3.connect(partial)
+    try:
+        source.backup(target)
+        result = target.execute("PRAGMA integrity_check").fetchone()[0]
+    finally:
+        source.close()
+        target.close()
+    if result != "ok":
+        message = f"the copy of the ledger is damaged: {result}"
+        raise UserError(message, "check the disk; the ledger itself was not touched")
+    partial.chmod(0o600)
+    partial.rename(path)
+    return path
+
+
+def _backup_mariadb(engine: Engine, path: Path) -> Path:
+    tool = shutil.which("mariadb-dump") or shutil.which("mysqldump")
+    if tool is None:
+        message = "mariadb-dump is not installed"
+        raise UserError(message, "apt install mariadb-client")
+    url = engine.url
+    arguments = [tool, "--single-transaction", f"--user={url.username or ''}"]
+    socket = url.query.get("unix_socket")
+    if socket:
+        arguments.append(f"--socket={socket}")
+    else:
+        arguments += [f"--host={url.host}", f"--port={url.port or 3306}"]
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as output:
+        partial.chmod(0o600)
+        finished = subprocess.run(  # noqa: S603 - a fixed program, arguments from our own settings
+            [*arguments, str(url.database)],
+            stdout=output,
+            stderr=subprocess.PIPE,
+            # In the environment, so that no other user sees the password in the process list.
+            env={"MYSQL_PWD": str(url.password or ""), "PATH": "/usr/bin:/bin"},
+            check=False,
+        )
+    if finished.returncode != 0:
+        partial.unlink()
+        message = f"mariadb-dump failed: {finished.stderr.decode(errors='replace').strip()[:200]}"
+        raise UserError(message, "check the account's rights")
+    partial.rename(path)
+    return path
