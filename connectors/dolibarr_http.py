@@ -139,6 +139,10 @@ class DolibarrHttp:
         """Write absolute values; may be repeated."""
         return self._answer("PUT", path, self._send("PUT", path, None, body))
 
+    def delete(self, path: str) -> Any:
+        """Remove something or a link; may be repeated."""
+        return self._answer("DELETE", path, self._send("DELETE", path, None, None))
+
     def _send(self, verb: str, path: str, params: Params | None, body: object | None) -> _Reply:
         deadline = time.monotonic() + self._total_timeout_s
         try:

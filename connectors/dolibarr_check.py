@@ -1,0 +1,338 @@
+"""Look whether a Dolibarr is fit to be read and written: one line for each thing, with its remedy.
+
+Nothing is changed. What fails to be looked at becomes a finding of its own and stops nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy.engine import Engine
+
+from connectors import dolibarr_check_database as tables
+from connectors.dolibarr_database import Database
+from connectors.dolibarr_http import DolibarrHttp, ServerStatus, is_loopback
+from connectors.dolibarr_present import Present
+from connectors.dolibarr_setup import ELEMENTS
+from dolisync.errors import DolisyncError, RefusedError
+from dolisync.ports import Finding, Requirements
+
+CLOCK_DIFFERENCE_S_MAX = 60
+OLDEST, NEWEST = 16, 22
+TERMINALS_MAX = 20
+
+_RIGHTS = (
+    "in Users & Groups > the user of the key > Permissions, give: read invoices (11), read third"
+    " parties (121) and see all third parties, not only those of the user (262)"
+)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What is looked at: the doors, and what the configuration says of them."""
+
+    http: DolibarrHttp | None
+    database: Database | None
+    present: Present
+    requirements: Requirements
+    now: datetime
+    entity: int
+    timezone: str
+    database_timezone: str | None
+    pos_customers: frozenset[int]
+    fk_user: int | None
+    with_product_points: str | None
+
+
+def check(
+    http: DolibarrHttp | None,
+    engine: Engine | str | None,
+    requirements: Requirements,
+    now: datetime,
+    *,
+    entity: int = 1,
+    timezone: str = "UTC",
+    database_timezone: str | None = None,
+    table_prefix: str = "llx_",
+    pos_customers: Sequence[int] = (),
+    fk_user: int | None = None,
+    with_product_points: str | None = None,
+) -> tuple[Finding, ...]:
+    """Look at everything. ``fk_user`` and the fields of ``requirements`` tell what is written."""
+    database = Database(engine, table_prefix) if engine is not None else None
+    checked = Checked(
+        http=http,
+        database=database,
+        present=Present(http, database, entity),
+        requirements=requirements,
+        now=now,
+        entity=entity,
+        timezone=timezone,
+        database_timezone=database_timezone,
+        pos_customers=frozenset(pos_customers),
+        fk_user=fk_user,
+        with_product_points=with_product_points,
+    )
+    return tuple(_findings(checked))
+
+
+def _findings(checked: Checked) -> Iterator[Finding]:
+    status = None
+    if checked.http is not None:
+        status, findings = _rest_door(checked.http)
+        yield from findings
+    if checked.database is not None:
+        reached = tables.door(checked.database)
+        yield reached
+        if reached.level != "ok":
+            checked = _without_database(checked)
+    if checked.http is not None and status is None:
+        checked = _without_http(checked)
+    for topic, look in _LOOKS:
+        yield from _safely(topic, lambda look=look: look(checked, status))  # type: ignore[misc]
+
+
+def _safely(topic: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    try:
+        return list(look())
+    except DolisyncError as error:
+        return [Finding("error", topic, str(error))]
+
+
+def _without_database(checked: Checked) -> Checked:
+    present = Present(checked.http, None, checked.entity)
+    return replace(checked, database=None, present=present)
+
+
+def _without_http(checked: Checked) -> Checked:
+    present = Present(None, checked.database, checked.entity)
+    return replace(checked, http=None, present=present)
+
+
+def _rest_door(http: DolibarrHttp) -> tuple[ServerStatus | None, Iterator[Finding]]:
+    try:
+        status = http.status()
+    except RefusedError as error:
+        remedy = "set the key of the API user; up to 19 the answer is the same without rights"
+        return None, iter([Finding("error", "rest", str(error), remedy)])
+    except DolisyncError as error:
+        remedy = "open the address in a browser; is the module API / Web services on?"
+        return None, iter([Finding("error", "rest", str(error), remedy)])
+    return status, iter((_version(status), *_encryption(http)))
+
+
+def _version(status: ServerStatus) -> Finding:
+    major = status.release[0] if status.release else 0
+    if OLDEST <= major <= NEWEST:
+        return Finding("ok", "rest", f"Dolibarr {status.version} answers")
+    return Finding(
+        "warning",
+        "rest",
+        f"Dolibarr {status.version} answers; versions {OLDEST} to {NEWEST} are known",
+        "try on a copy first",
+    )
+
+
+def _encryption(http: DolibarrHttp) -> Iterator[Finding]:
+    if not http.is_encrypted and not is_loopback(http.host):
+        yield Finding(
+            "warning",
+            "tls",
+            f"the key travels unencrypted to {http.host}",
+            "write https:// in the address",
+        )
+
+
+def _visibility(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]:
+    """Prove that the key sees sales: without the right 262 the list is empty and no error."""
+    if checked.http is None:
+        return
+    try:
+        seen = checked.http.get_list("invoices", {"limit": 1})
+    except RefusedError as error:
+        yield Finding("error", "rights", str(error), _RIGHTS)
+        return
+    if seen:
+        yield Finding("ok", "rights", "the key sees invoices")
+        return
+    if checked.database is not None and tables.has_sales(checked.database, checked.entity):
+        message = "the key sees no invoice, and the database holds some: a right is missing"
+        yield Finding("error", "rights", message, _RIGHTS)
+    elif not _sees_customers(checked.http):
+        message = "the key sees neither invoices nor customers: nothing there, or a right missing"
+        yield Finding("warning", "rights", message, _RIGHTS)
+    else:
+        yield Finding("ok", "rights", "the key sees customers; there is no invoice yet")
+
+
+def _sees_customers(http: DolibarrHttp) -> bool:
+    try:
+        return bool(http.get_list("thirdparties", {"limit": 1}))
+    except RefusedError:
+        return False
+
+
+def _clocks(checked: Checked, status: ServerStatus | None) -> Iterator[Finding]:
+    moments = {}
+    if status is not None:
+        moments["the web server"] = status.now
+    if checked.database is not None:
+        moments["the database"] = tables.now(checked.database)
+    for whose, moment in moments.items():
+        apart = abs(moment - checked.now) / timedelta(seconds=1)
+        if apart > CLOCK_DIFFERENCE_S_MAX:
+            message = f"the clock of {whose} is {apart:.0f} s away from ours"
+            yield Finding("warning", "clock", message, "let all machines follow NTP")
+        else:
+            yield Finding("ok", "clock", f"the clock of {whose} agrees with ours")
+
+
+def _time_zones(checked: Checked, status: ServerStatus | None) -> Iterator[Finding]:
+    zone = ZoneInfo(checked.timezone)
+    if status is not None and status.php_timezone:
+        yield _php_zone(checked, zone, status.php_timezone)
+    elif checked.database is not None:
+        yield from tables.php_zone(checked.database, checked.timezone)
+    if checked.database is not None:
+        told = checked.database_timezone or checked.timezone
+        yield from tables.session_zone(checked.database, told, reads_rest=checked.http is not None)
+
+
+def _php_zone(checked: Checked, zone: ZoneInfo, told: str) -> Finding:
+    try:
+        same = _same_zone(zone, ZoneInfo(told), checked.now)
+    except (ZoneInfoNotFoundError, ValueError):
+        same = told == checked.timezone
+    if same:
+        return Finding("ok", "timezone", f"PHP's time zone is {told}, as configured")
+    message = f"PHP's time zone is {told}, configured is {checked.timezone}"
+    return Finding("error", "timezone", message, f'set timezone = "{told}"')
+
+
+def _same_zone(one: ZoneInfo, other: ZoneInfo, now: datetime) -> bool:
+    moments = (now + timedelta(days=30 * month) for month in range(12))
+    return all(m.astimezone(one).utcoffset() == m.astimezone(other).utcoffset() for m in moments)
+
+
+def _requirements(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]:
+    if checked.http is None and checked.database is None:
+        return
+    for spec in checked.requirements.fields:
+        what = f"the extra field {spec.name} on {spec.element}"
+        yield _required("fields", what, checked.present.field(ELEMENTS[spec.element], spec.name))
+    for mode in checked.requirements.payment_modes:
+        what = f"the payment mode {mode.code}"
+        yield _required("payment mode", what, checked.present.payment_mode(mode.code))
+    for tag in checked.requirements.tags:
+        what = f"the customer tag {tag.label}"
+        yield _required("tags", what, checked.present.tag(tag.label))
+
+
+def _required(topic: str, what: str, present: bool | None) -> Finding:  # noqa: FBT001
+    if present:
+        return Finding("ok", topic, f"{what} is there")
+    if present is None:
+        remedy = "dolisync setup, and the grants below if it is there already"
+        return Finding("warning", topic, f"{what} is not seen: missing, or no right", remedy)
+    return Finding("error", topic, f"{what} is missing", "dolisync setup")
+
+
+def _tables(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]:
+    if checked.database is None:
+        return
+    yield from tables.index(checked.database)
+    written = {
+        table: [
+            spec.name
+            for spec in checked.requirements.fields
+            if spec.element == element
+            and checked.present.field(ELEMENTS[element], spec.name) is not False
+        ]
+        for element, table in tables.FIELD_TABLES.items()
+    }
+    yield from tables.grants(
+        checked.database,
+        written,
+        discounts=checked.fk_user is not None,
+        with_product_points=checked.with_product_points,
+    )
+
+
+def _pos_customers(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]:
+    found = _configured_tills(checked.present)
+    if not found and checked.database is not None:
+        found = tables.customers_of_open_tickets(checked.database, checked.entity)
+    for customer in sorted(found - checked.pos_customers):
+        yield Finding(
+            "error",
+            "pos customer",
+            f"the till's default customer {customer} is not configured: it would collect points",
+            f"add {customer} to the customers that take no part",
+        )
+    if found and found <= checked.pos_customers:
+        yield Finding("ok", "pos customer", "the till's default customers take no part")
+
+
+def _configured_tills(present: Present) -> set[int]:
+    terminals = present.constant_value("TAKEPOS_NUM_TERMINALS")
+    if terminals is None or not terminals.isdecimal():
+        return set()
+    numbers = range(1, min(int(terminals), TERMINALS_MAX) + 1)
+    told = (present.constant_value(f"CASHDESK_ID_THIRDPARTY{number}") for number in numbers)
+    return {int(customer) for customer in told if customer and customer.isdecimal()}
+
+
+def _user(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]:
+    if checked.fk_user is None:
+        return
+    exists = _user_exists(checked, checked.fk_user)
+    if exists is False:
+        message = f"there is no Dolibarr user {checked.fk_user} in whose name discounts are made"
+        yield Finding("error", "user", message, "set the rowid of a user that exists")
+    elif exists is None:
+        message = f"neither door may see whether the user {checked.fk_user} exists"
+        yield Finding("ok", "user", message)
+    else:
+        yield Finding("ok", "user", f"the user {checked.fk_user} exists")
+
+
+def _user_exists(checked: Checked, user: int) -> bool | None:
+    if checked.database is not None:
+        known = tables.user_exists(checked.database, user)
+        if known is not None:
+            return known
+    if checked.http is None:
+        return None
+    try:
+        return checked.http.get_object(f"users/{user}") is not None
+    except RefusedError:
+        return None
+
+
+def _webhooks(checked: Checked, status: ServerStatus | None) -> Iterator[Finding]:
+    if checked.database is None:
+        return
+    release = status.release if status else checked.present.release
+    for label in tables.blocking_webhooks(checked.database, release):
+        yield Finding(
+            "warning",
+            "webhooks",
+            f"the webhook {label} stops validation and the till while its receiver is down",
+            "switch it off, or from 22 on make it non-blocking (type 1)",
+        )
+
+
+_Look = Callable[[Checked, ServerStatus | None], Iterator[Finding]]
+_LOOKS: tuple[tuple[str, _Look], ...] = (
+    ("rights", _visibility),
+    ("clock", _clocks),
+    ("timezone", _time_zones),
+    ("fields", _requirements),
+    ("database", _tables),
+    ("pos customer", _pos_customers),
+    ("user", _user),
+    ("webhooks", _webhooks),
+)

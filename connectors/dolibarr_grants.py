@@ -1,0 +1,146 @@
+"""What a database account may do, and the statements that would give it the rest."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from connectors.dolibarr_database import Database, Reader
+
+READ_TABLES = (
+    "llx_facture",
+    "llx_facturedet",
+    "llx_facture_extrafields",
+    "llx_paiement",
+    "llx_paiement_facture",
+    "llx_c_paiement",
+    "llx_product",
+    "llx_categorie",
+    "llx_categorie_product",
+    "llx_categorie_societe",
+)
+CUSTOMER_COLUMNS = ("rowid", "nom", "entity", "default_lang", "email", "barcode", "code_client")
+DISCOUNTS = "llx_societe_remise_except"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A right that is needed: on a table, or on these columns of it."""
+
+    right: str
+    table: str
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Grants:
+    """The rights of the account that is connected. ``everything`` where nobody counts them."""
+
+    account: str
+    everything: bool = False
+    overall: frozenset[str] = frozenset()
+    tables: dict[str, set[str]] = field(default_factory=dict)
+    columns: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+
+    def allows(self, need: Need) -> bool:
+        """Tell whether this right is there, for the table or for each column."""
+        if self.everything or need.right in self.overall:
+            return True
+        if need.right in self.tables.get(need.table, ()):
+            return True
+        return bool(need.columns) and not self.missing_columns(need)
+
+    def missing_columns(self, need: Need) -> tuple[str, ...]:
+        """List the columns of a need that lack the right."""
+        return tuple(
+            column
+            for column in need.columns
+            if need.right not in self.columns.get((need.table, column), ())
+        )
+
+
+def read_grants(database: Database) -> Grants:
+    """Ask the database what the connected account may do in this database."""
+    if database.is_sqlite:
+        return Grants(account="", everything=True)
+    with database.reading("the rights of the account") as reader:
+        account = str(reader.value("SELECT CURRENT_USER()"))
+        user, _, host = account.rpartition("@")
+        grantee = f"'{user}'@'{host}'"
+        return Grants(
+            account=grantee,
+            overall=_overall(reader, grantee),
+            tables=_tables(reader, grantee),
+            columns=_columns(reader, grantee),
+        )
+
+
+def _overall(reader: Reader, grantee: str) -> frozenset[str]:
+    everywhere = reader.rows(
+        "SELECT privilege_type FROM information_schema.user_privileges WHERE grantee = %s",
+        (grantee,),
+    )
+    here = reader.rows(
+        "SELECT privilege_type FROM information_schema.schema_privileges"
+        " WHERE grantee = %s AND DATABASE() LIKE table_schema",
+        (grantee,),
+    )
+    return frozenset(str(row[0]).upper() for row in (*everywhere, *here))
+
+
+def _tables(reader: Reader, grantee: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for table, right in reader.rows(
+        "SELECT table_name, privilege_type FROM information_schema.table_privileges"
+        " WHERE grantee = %s AND table_schema = DATABASE()",
+        (grantee,),
+    ):
+        found[str(table)].add(str(right).upper())
+    return found
+
+
+def _columns(reader: Reader, grantee: str) -> dict[tuple[str, str], set[str]]:
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for table, column, right in reader.rows(
+        "SELECT table_name, column_name, privilege_type"
+        " FROM information_schema.column_privileges"
+        " WHERE grantee = %s AND table_schema = DATABASE()",
+        (grantee,),
+    ):
+        found[str(table), str(column)].add(str(right).upper())
+    return found
+
+
+def reading_needs(with_product_points: str | None = None) -> tuple[Need, ...]:
+    """List what reading sales and customers needs."""
+    needs = [Need("SELECT", table) for table in READ_TABLES]
+    needs.append(Need("SELECT", "llx_societe", CUSTOMER_COLUMNS))
+    if with_product_points:
+        columns = ("fk_object", with_product_points)
+        needs.append(Need("SELECT", "llx_product_extrafields", columns))
+    return tuple(needs)
+
+
+def field_needs(table: str, names: Iterable[str]) -> tuple[Need, ...]:
+    """List what writing these extra fields needs, and no more."""
+    columns = ("fk_object", *names)
+    return (
+        Need("SELECT", table, ("rowid", "tms", *columns)),
+        Need("INSERT", table, columns),
+        Need("UPDATE", table, columns),
+    )
+
+
+def discount_needs() -> tuple[Need, ...]:
+    """List what making and revoking discounts needs."""
+    return tuple(Need(right, DISCOUNTS) for right in ("SELECT", "INSERT", "DELETE"))
+
+
+def grant_statement(database: Database, grants: Grants, need: Need) -> str:
+    """Write the statement that an administrator runs to give what is missing."""
+    columns = grants.missing_columns(need)
+    right = f"{need.right}({', '.join(columns)})" if columns else need.right
+    name = database.engine.url.database or ""
+    table = database.statement(need.table)
+    return f"GRANT {right} ON `{name}`.{table} TO {grants.account};"
