@@ -192,7 +192,7 @@ def put_invoice(call: Call) -> Object:
         columns["fk_soc"] = int(call.body["socid"])
     call.shop.change_invoice(row["rowid"], **columns)
     _write_fields(call, row["rowid"])
-    return {**_shown(call, row["rowid"]), "trackid": f"inv{row['rowid']}"}
+    return present.tracked(_shown(call, row["rowid"]))
 
 
 def delete_invoice(call: Call) -> Object:
@@ -230,9 +230,9 @@ def put_line(call: Call) -> Object:
         call.shop.change_line(_line(call), **changes)
     except ShopError:
         raise Refusal(304) from None
+    dropped = {"line", "totalpaid"} if call.major == 22 else {"line"}
     shown = _shown(call, row["rowid"])
-    del shown["line"]
-    return shown
+    return {name: value for name, value in shown.items() if name not in dropped}
 
 
 def delete_line(call: Call) -> Object:
@@ -252,27 +252,28 @@ def _acted(call: Call, name: str, **arguments: Any) -> Object:
         getattr(call.shop, name)(row["rowid"], **arguments)
     except ShopError as error:
         raise Refusal(304, f"Error nothing done. {error}") from None
-    return present.after_act(_shown(call, row["rowid"]))
+    return present.unsummed(_shown(call, row["rowid"]))
 
 
 def validate(call: Call) -> Object:
     """POST /invoices/{id}/validate: no paper is built."""
     old = _invoice_row(call, WRITE_INVOICES)["ref"]
-    shown = _acted(call, "validate", document=False)
+    shown = present.tracked(_acted(call, "validate", document=False))
     return {**shown, "oldref": old} if call.major == 16 else shown
 
 
 def settodraft(call: Call) -> Object:
     """POST /invoices/{id}/settodraft."""
-    return _acted(call, "set_draft")
+    return present.tracked(_acted(call, "set_draft"))
 
 
 def settopaid(call: Call) -> Object:
     """POST /invoices/{id}/settopaid, with or without a reason."""
     code = call.body.get("close_code")
-    if code:
-        return _acted(call, "close", code=code, note=call.body.get("close_note") or "")
-    return _acted(call, "set_paid")
+    if not code:
+        return present.tracked(_acted(call, "set_paid"))
+    note = call.body.get("close_note") or ""
+    return present.tracked(_acted(call, "close", code=code, note=note))
 
 
 def settounpaid(call: Call) -> Object:
@@ -282,7 +283,7 @@ def settounpaid(call: Call) -> Object:
 
 def mark_credit(call: Call) -> Object:
     """POST /invoices/{id}/markAsCreditAvailable."""
-    return _acted(call, "mark_credit_available")
+    return present.tracked(_acted(call, "mark_credit_available"))
 
 
 def usediscount(call: Call) -> int:

@@ -263,12 +263,17 @@ def line_object(store: Store, row: Row) -> Object:
     return shown
 
 
-def after_act(shown: Object) -> Object:
-    """Turn a read invoice into what acts answer: no sums, but a tracking id."""
+def tracked(shown: Object) -> Object:
+    """Turn a read invoice into what acts with a trigger answer."""
+    kept = {name: value for name, value in shown.items() if name != "actiontypecode"}
+    return {**kept, "trackid": f"inv{shown['id']}"}
+
+
+def unsummed(shown: Object) -> Object:
+    """Leave out what acts do not compute: contacts, links and sums of payments."""
     unread = ("contacts_ids", "linkedObjectsIds", "remaintopay", "sumpayed", "totalpaid")
     sums = ("totalcreditnotes", "sumcreditnote", "totaldeposits", "sumdeposit", "creditnote_ids")
-    blanked = {name: None for name in (*unread, *sums) if name in shown}
-    return {**shown, **blanked, "trackid": f"inv{shown['id']}"}
+    return {**shown, **{name: None for name in (*unread, *sums) if name in shown}}
 
 
 def payments(store: Store, invoice: int) -> list[Object]:
