@@ -165,6 +165,11 @@ class Source(Section):
     timezone: TimezoneName = Field(
         "Europe/Paris", description="PHP's time zone on the server (`dolisync check` compares it)."
     )
+    database_timezone: TimezoneName | None = Field(
+        None,
+        description="Time zone of the database's sessions, where it is not PHP's; only reading by "
+        "rest needs it.",
+    )
     language: Annotated[str, Field(pattern=r"^(de|en|es|fr|it)$")] = Field(
         "en", description="Language of the texts on customer cards: de, en, es, fr or it."
     )
@@ -323,6 +328,10 @@ class Settings(Section):
         _unique("source", [source.name for source in self.source])
         _unique("program", [program.name for program in self.program])
         _unique("field_prefix", [program.field_prefix for program in self.program])
+        fields = {p.earn.product.field for p in self.program if p.earn.product is not None}
+        if len(fields) > 1:
+            message = f"programs name different product fields: {', '.join(sorted(fields))}"
+            raise ValueError(message)
         known = {source.name for source in self.source}
         for program in self.program:
             for name in program.sources:

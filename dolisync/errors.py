@@ -51,6 +51,10 @@ class UnknownOutcome(TransientError):  # noqa: N818
     """Report that a request was sent and its answer lost: the effect may exist."""
 
 
+class StopRequested(DolisyncError):  # noqa: N818
+    """Leave the work at a point where nothing is half done."""
+
+
 class RefusedError(DolisyncError):
     """Report a clear no of the outside system, with its reason."""
 

@@ -7,7 +7,7 @@ Connectors implement these protocols and know nothing of loyalty. Errors at ever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -21,6 +21,33 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Return the present moment, aware, in UTC."""
+
+
+class Supervisor(Protocol):
+    """Whoever started the daemon and watches it (systemd)."""
+
+    def ready(self) -> None:
+        """Say that the daemon works: configuration, ledger and doors were looked at once."""
+
+    def status(self, text: str) -> None:
+        """Say in one line what the daemon is doing."""
+
+    def alive(self) -> None:
+        """Say that a piece of work was completed."""
+
+    def reloading(self) -> None:
+        """Say that the configuration is being read again."""
+
+    def stopping(self) -> None:
+        """Say that the daemon is ending on purpose."""
+
+
+# Called after each completed piece of work: it may raise ``StopRequested`` between two of them.
+Pulse = Callable[[], None]
+
+
+def no_pulse() -> None:
+    """Do nothing: nobody watches."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -19,7 +19,7 @@ from dolisync.ledger import tables
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.store import Transaction, return_origin
 from dolisync.model import Sale, SaleKey
-from dolisync.ports import Clock, Position, SaleSource
+from dolisync.ports import Clock, Position, Pulse, SaleSource, no_pulse
 from dolisync.sync.judge import Rules, Tally, take_in
 
 log = structlog.get_logger()
@@ -50,6 +50,7 @@ class Intake:
     door: str
     overlap: timedelta = timedelta(seconds=300)
     page_size: int = 200
+    pulse: Pulse = no_pulse
     _seen_payments: set[int] = field(default_factory=set)
 
     @property
@@ -75,6 +76,7 @@ class Intake:
             page = self.source.changed(since, after, self.page_size)
             reached = self._reached(reached, page.sales, page.next_position, now)
             total.add(self.take(page.sales, Cursor(reached, cursor.payment_rowid)))
+            self.pulse()
             if progress:
                 progress(total)
             after = page.next_position
@@ -236,6 +238,7 @@ class Intake:
         while True:
             page = self.source.between(start, end, next_rowid, self.page_size)
             total.add(self.take(page.sales))
+            self.pulse()
             if progress:
                 progress(total)
             if page.next_rowid is None:

@@ -23,7 +23,7 @@ from dolisync.ledger import outbox
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.outbox import Item
 from dolisync.ledger.views import member_views, sale_movements
-from dolisync.ports import Clock, Discount, FieldValue, Sink
+from dolisync.ports import Clock, Discount, FieldValue, Pulse, Sink, no_pulse
 from dolisync.program.terms import Program
 from dolisync.sync import redeem
 
@@ -71,6 +71,7 @@ class Publisher:
     programs: Mapping[str, Program]
     jitter: Callable[[], float] = random.random
     batch: int = 200
+    pulse: Pulse = no_pulse
     _failures: int = field(default=0)
 
     def run_once(self) -> Report:
@@ -94,6 +95,7 @@ class Publisher:
             if self._failures >= DOWN_AFTER:
                 return
             self._guarded(item, values.get(item.target.key, {}), report)
+            self.pulse()
 
     def _guarded(self, item: Item, values: Values, report: Report) -> None:
         try:

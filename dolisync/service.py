@@ -1,0 +1,191 @@
+"""The daemon on one screen: what runs when, how it stops, and what it tells its supervisor.
+
+One worker does everything, one thing after the other: turns of the sources, the nightly sweep and
+reconcile. The supervisor hears of every completed piece of work, so a hung one is noticed; Dolibarr
+being down is reported and is no reason to be killed.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from dolisync.errors import DolisyncError, StopRequested, UserError
+from dolisync.ports import Supervisor
+
+log = structlog.get_logger()
+
+# While a source does not answer, look less often, up to this.
+SLOWEST_S = 60.0
+# A late job is run, not skipped; several late runs are one; a job never overlaps itself.
+JOB_DEFAULTS = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A job that runs again and again; it returns a line for the status, empty when quiet."""
+
+    name: str
+    interval_s: float
+    work: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """A job of the night, at HH:MM in a time zone."""
+
+    name: str
+    at: str
+    zone: ZoneInfo
+    work: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """All jobs of a configuration, and how to let go of what they hold."""
+
+    repeated: Sequence[Repeated]
+    daily: Sequence[Daily]
+    close: Callable[[], None]
+
+
+@dataclass(slots=True)
+class Service:
+    """Run jobs until told to stop. ``build`` makes them from the configuration, after checking it.
+
+    ``build`` is given the pulse that jobs must call between two pieces of work.
+    """
+
+    build: Callable[[Callable[[], None]], Work]
+    supervisor: Supervisor
+    now: Callable[[], datetime]
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _wake: threading.Event = field(default_factory=threading.Event)
+    _reload: bool = False
+    _failures: dict[str, int] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
+        work = self.build(self.pulse)
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
+        scheduler = self._start(work)
+        self.supervisor.ready()
+        log.info("dolisync runs", jobs=[job.name for job in (*work.repeated, *work.daily)])
+        while not self._stop.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            if self._reload and not self._stop.is_set():
+                work, scheduler = self._changed(work, scheduler)
+        self.supervisor.stopping()
+        scheduler.shutdown(wait=True)
+        work.close()
+        log.info("dolisync stopped")
+
+    def pulse(self) -> None:
+        """Tell the supervisor that work was done. Raises ``StopRequested`` when it is to end."""
+        self.supervisor.alive()
+        if self._stop.is_set():
+            raise StopRequested
+
+    def _on_stop(self, _signal: int, _frame: object) -> None:
+        self._stop.set()
+        self._wake.set()
+
+    def _on_reload(self, _signal: int, _frame: object) -> None:
+        self._reload = True
+        self._wake.set()
+
+    def _changed(
+        self, work: Work, scheduler: BackgroundScheduler
+    ) -> tuple[Work, BackgroundScheduler]:
+        """Take a new configuration if it holds; keep the old one otherwise."""
+        self._reload = False
+        self.supervisor.reloading()
+        try:
+            changed = self.build(self.pulse)
+        except DolisyncError as error:
+            log.error("configuration not taken", reason=str(error), remedy=_remedy(error))
+            self.supervisor.ready()
+            return work, scheduler
+        scheduler.shutdown(wait=True)
+        work.close()
+        started = self._start(changed)
+        self.supervisor.ready()
+        log.info("configuration taken")
+        return changed, started
+
+    def _start(self, work: Work) -> BackgroundScheduler:
+        scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(1)}, job_defaults=JOB_DEFAULTS, timezone="UTC"
+        )
+        for job in work.repeated:
+            scheduler.add_job(
+                self._repeat,
+                "interval",
+                seconds=job.interval_s,
+                next_run_time=self.now(),
+                args=[scheduler, job],
+                id=job.name,
+            )
+        for night in work.daily:
+            hour, minute = night.at.split(":")
+            scheduler.add_job(
+                self._guarded,
+                "cron",
+                hour=hour,
+                minute=minute,
+                timezone=night.zone,
+                args=[night.name, night.work],
+                id=night.name,
+            )
+        scheduler.start()
+        return scheduler
+
+    def _repeat(self, scheduler: BackgroundScheduler, job: Repeated) -> None:
+        before = self._failures.get(job.name, 0)
+        self._guarded(job.name, job.work)
+        failures = self._failures.get(job.name, 0)
+        if failures != before:
+            seconds = min(job.interval_s * 2 ** min(failures, 10), max(SLOWEST_S, job.interval_s))
+            scheduler.reschedule_job(job.name, trigger="interval", seconds=seconds)
+
+    def _guarded(self, name: str, work: Callable[[], str]) -> None:
+        """Run a job; an error is logged once when it begins and once when it ends."""
+        try:
+            text = work()
+        except StopRequested:
+            return
+        except Exception as error:
+            self._failed(name, error)
+        else:
+            if self._failures.pop(name, 0):
+                log.info("works again", job=name)
+            if text:
+                log.info("done", job=name, result=text)
+            self.supervisor.status(f"{name} {self.now():%H:%M:%S} UTC: {text or 'nothing new'}")
+        # A failed turn whose error was handled is a completed piece of work.
+        self.supervisor.alive()
+
+    def _failed(self, name: str, error: Exception) -> None:
+        self._failures[name] = self._failures.get(name, 0) + 1
+        reason = str(error) if isinstance(error, DolisyncError) else repr(error)
+        self.supervisor.status(f"{name} failed {self._failures[name]} times: {reason}")
+        if self._failures[name] == 1:
+            unexpected = not isinstance(error, DolisyncError)
+            log.error(
+                "job failed", job=name, reason=reason, remedy=_remedy(error), exc_info=unexpected
+            )
+
+
+def _remedy(error: Exception) -> str:
+    return error.remedy if isinstance(error, UserError) else ""

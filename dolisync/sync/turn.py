@@ -1,0 +1,103 @@
+"""A turn: one look at one source, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from dolisync.errors import UserError
+from dolisync.ledger import outbox, tables
+from dolisync.ledger.engine import reading, write
+from dolisync.ports import Clock, SaleSource, SourceIdentity
+from dolisync.program.terms import Program
+from dolisync.sync import expire, redeem
+from dolisync.sync.intake import Intake, Progress
+from dolisync.sync.judge import Showing, Tally
+from dolisync.sync.publish import Publisher
+from dolisync.sync.publish import Report as Published
+
+
+@dataclass(slots=True)
+class TurnReport:
+    """What a turn did."""
+
+    tally: Tally = field(default_factory=Tally)
+    issued: int = 0
+    published: Published = field(default_factory=Published)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether nothing happened."""
+        moved = self.tally.changed or self.issued or self.published.moved
+        return not (moved or self.published.failed or self.published.dead)
+
+
+@dataclass(slots=True)
+class Turn:
+    """Everything that looks at one source: its doors, and the way back if there is one."""
+
+    engine: Engine
+    clock: Clock
+    programs: Mapping[str, Program]
+    showing: Mapping[str, Showing]
+    intakes: Sequence[Intake]
+    publisher: Publisher | None
+
+    @property
+    def source(self) -> SaleSource:
+        """The source, through its first door."""
+        return self.intakes[0].source
+
+    def run_once(self, progress: Progress | None = None) -> TurnReport:
+        """Read what changed, issue automatic rewards, publish."""
+        report = TurnReport()
+        for intake in self.intakes:
+            report.tally.add(intake.run_once(progress))
+        if self.publisher is not None:
+            mine = {self.source.name: self.showing[self.source.name]}
+            issued = redeem.issue_automatic(self.engine, self.clock, self.programs, mine)
+            report.issued = len(issued)
+            report.published = self.publisher.run_once()
+        return report
+
+    def sweep(self) -> int:
+        """Expire old lots and forget outbox rows that were done long ago."""
+        expired = expire.run_once(self.engine, self.clock, self.programs, self.showing)
+        write(self.engine, lambda connection: outbox.clean(connection, self.clock.now()))
+        return expired
+
+
+def recognise(engine: Engine, clock: Clock, source: SaleSource) -> SourceIdentity:
+    """Compare a source with what it was when it was first seen.
+
+    Raises ``UserError`` when it is another Dolibarr: its rowids would mean other sales.
+    """
+    identity = source.identity()
+
+    def work(connection: Connection) -> str | None:
+        table = tables.source_state
+        row = connection.execute(select(table).where(table.c.name == source.name)).first()
+        if row is None and identity.fingerprint:
+            values = {
+                "name": source.name,
+                "fingerprint": identity.fingerprint,
+                "version": identity.version,
+                "first_seen_at": clock.now(),
+            }
+            connection.execute(insert(table), values)
+        return row.fingerprint if row else None
+
+    with reading(engine) as connection:
+        table = tables.source_state
+        known = connection.execute(
+            select(table.c.fingerprint).where(table.c.name == source.name)
+        ).scalar()
+    known = known or write(engine, work)
+    if known and identity.fingerprint and known != identity.fingerprint:
+        message = f"'{source.name}' is not the Dolibarr that this ledger knows by that name"
+        raise UserError(
+            message, "check url and database_url; a new Dolibarr needs a source name of its own"
+        )
+    return identity
