@@ -127,7 +127,7 @@ class Store:
 
     def insert(self, table: sa.FromClause, **values: Any) -> int:
         """Insert a row, stamped with the statement's moment, and give its key."""
-        if "tms" in table.c and table.name != "llx_pos_cash_fence":  # type: ignore[attr-defined]
+        if _is_stamped(table):
             values.setdefault("tms", self.tms())
         with self.transaction() as connection:
             result = connection.execute(sa.insert(table).values(values))  # type: ignore[arg-type]
@@ -142,7 +142,7 @@ class Store:
         changed = {name: value for name, value in values.items() if before[name] != value}
         if not changed:
             return False
-        if "tms" in table.c:
+        if _is_stamped(table):
             changed["tms"] = self.tms()
         self.run(sa.update(table).where(_key(table) == rowid).values(changed))
         return True
@@ -150,6 +150,11 @@ class Store:
     def delete(self, table: sa.Table, rowid: int) -> None:
         """Remove a row without a trace."""
         self.run(sa.delete(table).where(_key(table) == rowid))
+
+
+def _is_stamped(table: sa.FromClause) -> bool:
+    """Tell whether `tms` is kept; that of the till's counts is always null."""
+    return "tms" in table.c and getattr(table, "name", "") != "llx_pos_cash_fence"
 
 
 def _key(table: sa.Table) -> sa.Column[Any]:
