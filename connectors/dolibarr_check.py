@@ -76,7 +76,11 @@ def check(
         fk_user=fk_user,
         with_product_points=with_product_points,
     )
-    return tuple(_findings(checked))
+    try:
+        return tuple(_findings(checked))
+    finally:
+        if database is not None:
+            database.close()
 
 
 def _findings(checked: Checked) -> Iterator[Finding]:

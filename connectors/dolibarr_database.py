@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
+from weakref import WeakSet
 
 import sqlalchemy
 from sqlalchemy import event
@@ -30,13 +31,18 @@ _WRONG_CODES = {1048, 1054, 1062, 1064, 1264, 1265, 1292, 1364, 1366, 1406, 1451
 
 Row = Sequence[Any]
 
+_prepared: WeakSet[Engine] = WeakSet()
+
 
 class _DriverConnection(Protocol):
     def cursor(self) -> Any: ...
 
 
 def open_engine(address: str | URL) -> Engine:
-    """Open a pool of connections set up for reading Dolibarr; none is made yet."""
+    """Open a pool of connections set up for reading Dolibarr; none is made yet.
+
+    Sources and sinks that are given this engine share it.
+    """
     url = sqlalchemy.make_url(address)
     if url.get_backend_name() == "sqlite":
         return sqlalchemy.create_engine(url)
@@ -52,6 +58,7 @@ def open_engine(address: str | URL) -> Engine:
         },
     )
     event.listen(engine, "connect", _set_session)
+    _prepared.add(engine)
     return engine
 
 
@@ -70,12 +77,18 @@ class Database:
         if not re.fullmatch(r"[A-Za-z0-9_]*", table_prefix):
             raise ValueError(f"not a table prefix: {table_prefix!r}")
         self.engine = _own_engine(engine)
+        self._is_borrowed = self.engine is engine
         self.prefix = table_prefix
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._columns: dict[str, frozenset[str]] = {}
 
     def __repr__(self) -> str:
         return f"Database({self.engine.url!r})"
+
+    def close(self) -> None:
+        """Close the connections, unless they are shared with others."""
+        if not self._is_borrowed:
+            self.engine.dispose()
 
     def statement(self, sql: str) -> str:
         """Fill in the table prefix (written ``llx_``) and this database's placeholders."""
@@ -204,8 +217,10 @@ def _named(error: sqlalchemy.exc.DBAPIError, what: str, *, creating: bool) -> Ex
 def _own_engine(given: Engine | str) -> Engine:
     if isinstance(given, str):
         return open_engine(given)
+    if given in _prepared or given.dialect.name == "sqlite":
+        return given
     # Another's engine may read local times under REPEATABLE READ: only its address is taken.
-    return given if given.dialect.name == "sqlite" else open_engine(given.url)
+    return open_engine(given.url)
 
 
 def _short(words: str) -> str:

@@ -93,6 +93,10 @@ class DolibarrHttp:
     def __repr__(self) -> str:
         return f"DolibarrHttp({self.base_url!r})"
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
     @property
     def is_encrypted(self) -> bool:
         """Tell whether the key travels under TLS."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy.engine import Engine
@@ -94,8 +95,8 @@ def plan(
     bank_account: int | None = None,
 ) -> tuple[SetupStep, ...]:
     """Say what ``apply`` would do, without doing it."""
-    site = _site(http, engine, entity, table_prefix, terminals, bank_account)
-    return tuple(_planned(site, work) for work in _works(site, requirements))
+    with _site(http, engine, entity, table_prefix, terminals, bank_account) as site:
+        return tuple(_planned(site, work) for work in _works(site, requirements))
 
 
 def apply(
@@ -109,10 +110,11 @@ def apply(
     bank_account: int | None = None,
 ) -> tuple[SetupStep, ...]:
     """Make what is missing; what fails does not stop the rest."""
-    site = _site(http, engine, entity, table_prefix, terminals, bank_account)
-    return tuple(_applied(site, work) for work in _works(site, requirements))
+    with _site(http, engine, entity, table_prefix, terminals, bank_account) as site:
+        return tuple(_applied(site, work) for work in _works(site, requirements))
 
 
+@contextmanager
 def _site(
     http: DolibarrHttp | None,
     engine: Engine | str | None,
@@ -120,17 +122,21 @@ def _site(
     table_prefix: str,
     terminals: Sequence[str],
     bank_account: int | None,
-) -> _Site:
+) -> Iterator[_Site]:
     database = Database(engine, table_prefix) if engine is not None else None
-    return _Site(
-        http=http,
-        database=database,
-        grants=read_grants(database) if database else None,
-        present=Present(http, database, entity),
-        entity=entity,
-        terminals=tuple(terminals),
-        bank_account=bank_account,
-    )
+    try:
+        yield _Site(
+            http=http,
+            database=database,
+            grants=read_grants(database) if database else None,
+            present=Present(http, database, entity),
+            entity=entity,
+            terminals=tuple(terminals),
+            bank_account=bank_account,
+        )
+    finally:
+        if database is not None:
+            database.close()
 
 
 def _works(site: _Site, requirements: Requirements) -> Iterator[_Work]:

@@ -95,6 +95,10 @@ class SqlSaleSource:
         self._database = Database(engine, table_prefix)
         self._points = checked_name(with_product_points) if with_product_points else None
 
+    def close(self) -> None:
+        """Close the connections, unless they are shared with others."""
+        self._database.close()
+
     def now(self) -> datetime:
         """Return the database's clock."""
         with self._database.reading("the clock") as reader:

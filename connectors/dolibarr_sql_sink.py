@@ -73,6 +73,10 @@ class SqlSink:
         self._fk_user = fk_user
         self._database = Database(engine, table_prefix)
 
+    def close(self) -> None:
+        """Close the connections, unless they are shared with others."""
+        self._database.close()
+
     def abilities(self) -> SinkAbilities:
         """Say what this account sees; ``check`` looks at each right."""
         sees = {

@@ -1,0 +1,52 @@
+"""The Dolibarrs that the contract is held against: stand-ins always, a real one when named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.standin import VERSIONS, StandIn
+from tests.contract.site import Site
+
+LIVE = ("DOLISYNC_LIVE_URL", "DOLISYNC_LIVE_KEY", "DOLISYNC_LIVE_DATABASE_URL")
+PLACES = [
+    *VERSIONS,
+    pytest.param("mariadb", marks=pytest.mark.mariadb),
+    pytest.param("live", marks=pytest.mark.live),
+]
+
+
+@pytest.fixture(scope="module", params=PLACES)
+def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """Give one Dolibarr; tests make documents of their own in it and look at no others."""
+    if request.param == "live":
+        found = live_site()
+        yield found
+        found.close()
+        return
+    version, url = request.param, None
+    if version == "mariadb":
+        version, url = "20.0.2", request.getfixturevalue("mariadb_server").new_database()
+    directory: Path = tmp_path_factory.mktemp("standin")
+    with StandIn(version, database_url=url, directory=directory) as standin:
+        # The stand-in keeps tms in UTC, as a database does that runs in UTC.
+        found = Site(standin.url, standin.api_key, standin.database_url, "Europe/Paris", "UTC")
+        yield found
+        found.close()
+
+
+def live_site() -> Site:
+    """Open the real Dolibarr that the environment names, or skip and name what is missing."""
+    missing = [name for name in LIVE if not os.environ.get(name)]
+    if missing:
+        pytest.skip(f"no real Dolibarr: {', '.join(missing)} not set")
+    url, key, database_url = (os.environ[name] for name in LIVE)
+    found = Site(url, key, database_url, "UTC", os.environ.get("DOLISYNC_LIVE_DATABASE_TZ", "UTC"))
+    told = found.http.status().php_timezone
+    found.timezone = os.environ.get("DOLISYNC_LIVE_TIMEZONE", told or "UTC")
+    return found
