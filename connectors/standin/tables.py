@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -482,6 +483,7 @@ class _Builder:
         )
 
 
+@cache
 def build_tables(major: int, *, mariadb: bool) -> Tables:
     """Declare the tables as that major version of Dolibarr has them."""
     make = _Builder(major, mariadb=mariadb)

@@ -288,9 +288,14 @@ def test_rowids_are_never_used_again(shop, alice):
 
 def test_an_act_that_fails_leaves_no_trace(shop, alice, coffee):
     invoice = shop.new_invoice(alice)
-    with pytest.raises(ShopError), shop.transaction():
-        shop.add_line(invoice, coffee)
-        shop.add_line(invoice, 999)
+
+    def two_lines():
+        with shop.transaction():
+            shop.add_line(invoice, coffee)
+            shop.add_line(invoice, 999)
+
+    with pytest.raises(ShopError, match="no product"):
+        two_lines()
     assert shop.lines(invoice) == []
 
 
