@@ -80,7 +80,8 @@ class Service:
         signal.signal(signal.SIGHUP, self._on_reload)
         scheduler = self._start(work)
         self.supervisor.ready()
-        log.info("dolisync runs", jobs=[job.name for job in (*work.repeated, *work.daily)])
+        names = [*(job.name for job in work.repeated), *(job.name for job in work.daily)]
+        log.info("dolisync runs", jobs=names)
         while not self._stop.is_set():
             self._wake.wait()
             self._wake.clear()

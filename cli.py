@@ -1,0 +1,132 @@
+"""The command line of dolisync: the only place that joins the core and the connectors.
+
+Exit codes: 0 done; 1 it did not work (try again); 2 the user can mend it; 78 the configuration or
+the ledger's schema does not fit (systemd does not restart on it).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+import commands.work
+from commands.house import House
+from dolisync import __version__
+from dolisync.errors import ConfigError, DolisyncError, RefusedError, TransientError, UserError
+
+DEFAULT_CONFIG = Path("/etc/dolisync/config.toml")
+EXIT_FAILED = 1
+EXIT_USER = 2
+
+
+class Program(click.Group):
+    """The top command: the one place that turns exceptions into words."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        """Run, and end with one line and an exit code when something is wrong."""
+        kwargs.pop("standalone_mode", None)
+        try:
+            result = super().main(*args, standalone_mode=False, **kwargs)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except (click.exceptions.Abort, KeyboardInterrupt):
+            click.echo("dolisync: stopped", err=True)
+            sys.exit(EXIT_FAILED)
+        except DolisyncError as error:
+            sys.exit(_explain(error))
+        except SQLAlchemyError as error:
+            sys.exit(_explain_database(error))
+        else:
+            sys.exit(result if isinstance(result, int) else 0)
+
+
+def _explain(error: DolisyncError) -> int:
+    click.echo(f"dolisync: {error}", err=True)
+    if isinstance(error, ConfigError):
+        for problem in error.problems:
+            click.echo(f"  {problem}", err=True)
+    if isinstance(error, UserError):
+        if error.remedy:
+            click.echo(f"  {error.remedy}", err=True)
+        return EXIT_USER
+    if isinstance(error, TransientError):
+        click.echo("  try again; `dolisync check` says what is wrong", err=True)
+    if isinstance(error, RefusedError):
+        click.echo("  `dolisync check` says which right is missing", err=True)
+    return EXIT_FAILED
+
+
+def _explain_database(error: SQLAlchemyError) -> int:
+    """The ledger's own database does not answer: name the cause, never the address's password."""
+    cause = getattr(error, "orig", None) or error
+    text = " ".join(str(cause).split())[:200]
+    click.echo(f"dolisync: the ledger's database does not work: {text}", err=True)
+    click.echo("  check [ledger] url, the disk and the account's rights", err=True)
+    return EXIT_FAILED
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dolisync")
+@click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_CONFIG,
+    envvar="DOLISYNC_CONFIG",
+    show_default=True,
+    show_envvar=True,
+    help="The configuration.",
+)
+@click.pass_context
+def main(context: click.Context, path: Path) -> None:
+    """Points, rewards and receipts beside Dolibarr and TakePOS.
+
+    \b
+    Begin with:
+      dolisync demo       see it work, with nothing installed
+      dolisync init       write a first configuration
+      dolisync check      see whether it holds
+    """
+    house = House(path)
+    context.obj = house
+    context.call_on_close(house.close)
+    set_up_logs(house, context.invoked_subcommand)
+
+
+def set_up_logs(house: House, command: str | None) -> None:
+    """Send the daemon's logs to standard error; commands for people show only warnings."""
+    is_daemon = command == "run"
+    style = house.settings.log.format if is_daemon else "text"
+    level = house.settings.log.level if is_daemon else "warning"
+    renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
+    if style == "text":
+        renderer = structlog.processors.LogfmtRenderer(key_order=["level", "event"])
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+
+
+for _command in (
+    commands.work.run,
+    commands.work.sync,
+    commands.work.backfill,
+    commands.work.reconcile,
+):
+    main.add_command(_command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,345 @@
+"""Joining core and connectors: the one place that knows both."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Protocol
+
+from sqlalchemy import Engine
+
+from connectors.dolibarr_database import open_engine as open_dolibarr
+from connectors.dolibarr_http import DolibarrHttp
+from connectors.dolibarr_rest import RestSaleSource
+from connectors.dolibarr_rest_sink import RestSink
+from connectors.dolibarr_sql import SqlSaleSource
+from connectors.dolibarr_sql_sink import SqlSink
+from dolisync.config import LoadedConfig, Settings, Source, load
+from dolisync.display import requirements
+from dolisync.errors import NotFound, UserError
+from dolisync.ledger import schema
+from dolisync.ledger.engine import open_engine
+from dolisync.ledger.rulesets import RuleBook, adopt
+from dolisync.model import Customer, CustomerKey
+from dolisync.ports import (
+    Clock,
+    CustomerSource,
+    Pulse,
+    Requirements,
+    SaleSource,
+    Sink,
+    no_pulse,
+)
+from dolisync.program.assess import Surroundings
+from dolisync.program.terms import Program
+from dolisync.sync.intake import Intake
+from dolisync.sync.judge import Rules, Showing
+from dolisync.sync.publish import Publisher
+from dolisync.sync.turn import Turn
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Return the present moment in UTC."""
+        return datetime.now(UTC)
+
+
+class Reader(SaleSource, CustomerSource, Protocol):
+    """A door through which sales and customers are read."""
+
+
+@dataclass
+class Doors:
+    """The ways into one Dolibarr, opened when they are first used."""
+
+    source: Source
+    programs: tuple[Program, ...]
+
+    @cached_property
+    def http(self) -> DolibarrHttp | None:
+        """The REST door, where there is one."""
+        if self.source.url is None or self.source.api_key is None:
+            return None
+        return DolibarrHttp(
+            self.source.url,
+            self.source.api_key.reveal(),
+            entity=self.source.entity,
+            connect_timeout_s=self.source.connect_timeout_s,
+            read_timeout_s=self.source.read_timeout_s,
+        )
+
+    @cached_property
+    def database(self) -> Engine | None:
+        """The SQL door, where there is one."""
+        if self.source.database_url is None:
+            return None
+        try:
+            return open_dolibarr(self.source.database_url.reveal())
+        except (ValueError, ImportError) as error:
+            message = f"source '{self.source.name}': database_url is not an address of a database"
+            raise UserError(
+                message, "write mariadb+pymysql://user:password@host/database"
+            ) from error
+
+    @cached_property
+    def readers(self) -> dict[str, Reader]:
+        """The doors to read through, by name, in order."""
+        return {door: self._reader(door) for door in self.source.reads_by}
+
+    @property
+    def reader(self) -> Reader:
+        """The first door to read through."""
+        return next(iter(self.readers.values()))
+
+    def _reader(self, door: str) -> Reader:
+        field_name = product_field(self.programs)
+        if door == "sql":
+            assert self.database is not None
+            return SqlSaleSource(
+                self.database,
+                self.source.name,
+                self.source.entity,
+                self.source.timezone,
+                self.source.table_prefix,
+                field_name,
+            )
+        assert self.http is not None
+        return RestSaleSource(
+            self.http,
+            self.source.name,
+            self.source.entity,
+            self.source.timezone,
+            min(self.source.page_size, 100),
+            field_name,
+            self.source.database_timezone,
+        )
+
+    @cached_property
+    def sink(self) -> Sink | None:
+        """The door to write through, ``None`` when nothing is to be written."""
+        if self.source.writes_by == "sql":
+            assert self.database is not None
+            return SqlSink(
+                self.database,
+                self.source.entity,
+                self.source.timezone,
+                self.source.write_user,
+                self.source.table_prefix,
+            )
+        if self.source.writes_by == "rest":
+            assert self.http is not None
+            return RestSink(self.http, self.source.entity)
+        return None
+
+    def showing(self) -> Showing:
+        """Say what is shown in this Dolibarr."""
+        if self.sink is None:
+            return Showing(customers=False, sales=False)
+        abilities = self.sink.abilities()
+        return Showing(abilities.customer_fields, abilities.sale_fields)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        if "database" in self.__dict__ and self.database is not None:
+            self.database.dispose()
+
+
+def product_field(programs: tuple[Program, ...]) -> str | None:
+    """Return the extra field with a product's points, where a program uses one."""
+    fields = [p.earn.product.field for p in programs if p.earn.product is not None]
+    return fields[0] if fields else None
+
+
+@dataclass
+class House:
+    """Everything that a command may need, built from the configuration when it is first used."""
+
+    path: Path
+    clock: Clock = field(default_factory=SystemClock)
+    pulse: Pulse = no_pulse
+
+    @cached_property
+    def config(self) -> LoadedConfig:
+        """The configuration."""
+        return load(self.path)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in it."""
+        return self.config.settings
+
+    @cached_property
+    def raw_engine(self) -> Engine:
+        """The ledger, whatever state its tables are in."""
+        return open_engine(self.settings.ledger.url.reveal())
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The ledger, with the schema that this version works with."""
+        schema.require_current(self.raw_engine)
+        return self.raw_engine
+
+    @cached_property
+    def book(self) -> RuleBook:
+        """The rule sets; the configured programs come into force when this is first read."""
+        return adopt(self.engine, self.settings.program, self.clock.now())
+
+    @property
+    def programs(self) -> dict[str, Program]:
+        """The programs in force, by name."""
+        return {program.name: program for program in self.settings.program}
+
+    @cached_property
+    def doors(self) -> dict[str, Doors]:
+        """The Dolibarr instances, by name."""
+        return {
+            source.name: Doors(source, self.settings.program) for source in self.settings.source
+        }
+
+    @cached_property
+    def showing(self) -> dict[str, Showing]:
+        """What is shown where."""
+        return {name: doors.showing() for name, doors in self.doors.items()}
+
+    @cached_property
+    def rules(self) -> Rules:
+        """All that judging needs, and what is shown afterwards."""
+        return Rules(self.book, self._around(), self.showing)
+
+    @property
+    def rules_for_reading(self) -> Rules:
+        """All that judging needs, without asking any Dolibarr what can be shown in it."""
+        return Rules(self.book, self._around(), {})
+
+    def _around(self) -> dict[str, Surroundings]:
+        return {
+            source.name: Surroundings(frozenset(source.pos_customers), source.points_payment_mode)
+            for source in self.settings.source
+        }
+
+    def intakes(self, doors: Doors) -> list[Intake]:
+        """Make the intakes of one source, one for each door."""
+        return [
+            Intake(
+                self.engine,
+                self.clock,
+                self.rules,
+                reader,
+                door,
+                timedelta(seconds=doors.source.overlap_s),
+                doors.source.page_size,
+                self.pulse,
+            )
+            for door, reader in doors.readers.items()
+        ]
+
+    def publisher(self, doors: Doors) -> Publisher | None:
+        """Make the publisher of one source, where anything is to be written."""
+        if doors.sink is None:
+            return None
+        return Publisher(
+            self.engine,
+            self.clock,
+            doors.source,
+            doors.sink,
+            self.programs,
+            pulse=self.pulse,
+        )
+
+    def turn(self, doors: Doors) -> Turn:
+        """Make the turn of one source."""
+        return Turn(
+            self.engine,
+            self.clock,
+            self.programs,
+            self.showing,
+            self.intakes(doors),
+            self.publisher(doors),
+        )
+
+    def requirements(self, source: Source) -> Requirements:
+        """Say what must exist in a source."""
+        return requirements(self.settings, source)
+
+    def pick_program(self, name: str | None) -> Program:
+        """Return the program of this name, or the only one. Raises ``UserError``."""
+        named = [program for program in self.settings.program if name in {None, program.name}]
+        if len(named) == 1:
+            return named[0]
+        known = ", ".join(self.programs)
+        message = f"no program is named '{name}'" if name else "there are several programs"
+        raise UserError(message, f"add --program with one of: {known}")
+
+    def pick_source(self, name: str | None) -> Doors:
+        """Return the source of this name, or the only one. Raises ``UserError``."""
+        named = [doors for key, doors in self.doors.items() if name in {None, key}]
+        if len(named) == 1:
+            return named[0]
+        known = ", ".join(self.doors)
+        message = f"no source is named '{name}'" if name else "there are several sources"
+        raise UserError(message, f"add --source with one of: {known}")
+
+    def find_customer(self, doors: Doors, text: str) -> Customer:
+        """Find the one customer meant by an id, card number, code or e-mail.
+
+        Raises ``NotFound`` for none, ``UserError`` when several bear it.
+        """
+        found = doors.reader.find_customer(text)
+        if not found:
+            message = f"no customer has the id, card number, code or e-mail '{text}'"
+            raise NotFound(message, "look it up on the customer card in Dolibarr")
+        if len(found) > 1:
+            ids = ", ".join(str(customer.key.rowid) for customer in found)
+            message = f"'{text}' fits several customers: {ids}"
+            raise UserError(message, "give the id of the one you mean")
+        return found[0]
+
+    def customer_name(self, key: CustomerKey) -> str:
+        """Return a customer's name, empty when the customer is gone."""
+        found = self.doors[key.source].reader.customers([key.rowid]).get(key.rowid)
+        return found.name if found else ""
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        if "doors" in self.__dict__:
+            for doors in self.doors.values():
+                doors.close()
+        if "raw_engine" in self.__dict__:
+            self.raw_engine.dispose()
+
+
+@contextmanager
+def alone(house: House, what: str) -> Iterator[None]:
+    """Hold the ledger's lock file, so that daemon, cron and backfill do not fight over SQLite.
+
+    Raises ``UserError`` when another dolisync holds it.
+    """
+    path = house.raw_engine.url.database
+    if house.raw_engine.dialect.name != "sqlite" or not path or path == ":memory:":
+        yield
+        return
+    with Path(f"{path}.lock").open("a+", encoding="ascii") as lock:
+        _take(lock, what)
+        yield
+
+
+def _take(lock: IO[str], what: str) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        holder = lock.read().strip() or "another dolisync"
+        message = f"{holder} is at work on this ledger"
+        raise UserError(
+            message, "wait for it to end, or stop it: systemctl stop dolisync"
+        ) from None
+    lock.truncate(0)
+    lock.write(what)
+    lock.flush()
