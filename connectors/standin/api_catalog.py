@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from connectors.standin.api_thirdparties import categories_of
 from connectors.standin.calls import Call, Refusal, Route
 from connectors.standin.catalog import CATEGORY_TYPES
 from connectors.standin.lists import dressed, select_page
-from connectors.standin.present import Object
+from connectors.standin.present import Object, batches
 from connectors.standin.rights import (
     READ_CATEGORIES,
     READ_PRODUCTS,
@@ -38,6 +39,10 @@ def list_products(call: Call) -> Any:
 
 
 def _shown(call: Call, rowids: list[int]) -> list[Object]:
+    return [shown for some in batches(rowids) for shown in _some(call, some)]
+
+
+def _some(call: Call, rowids: Sequence[int]) -> list[Object]:
     table = call.store.tables.product
     found = call.store.rows(sa.select(table).where(table.c.rowid.in_(rowids)))
     rows = {row["rowid"]: row for row in found}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -17,6 +17,7 @@ from connectors.standin.money import decimal, php_number
 from connectors.standin.store import Row, Store
 
 Object = dict[str, Any]
+BATCH = 1000
 
 
 def words(value: Any) -> str | None:
@@ -124,6 +125,15 @@ def surroundings(store: Store, rowids: Sequence[int]) -> Surroundings:
 
 def invoices(store: Store, rowids: Sequence[int], url: str) -> list[Object]:
     """Show invoices with their lines, in the order asked for."""
+    return [shown for some in batches(rowids) for shown in _some_invoices(store, some, url)]
+
+
+def batches(rowids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Cut a list of keys so that no statement has more parameters than a database takes."""
+    return (rowids[start : start + BATCH] for start in range(0, len(rowids), BATCH))
+
+
+def _some_invoices(store: Store, rowids: Sequence[int], url: str) -> list[Object]:
     facture = store.tables.facture
     found = store.rows(sa.select(facture).where(facture.c.rowid.in_(rowids)))
     rows = {row["rowid"]: row for row in found}

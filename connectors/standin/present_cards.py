@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from connectors.standin import extrafields, shapes
 from connectors.standin.money import decimal, php_number
-from connectors.standin.present import Object, money, rate, words
+from connectors.standin.present import Object, batches, money, rate, words
 from connectors.standin.store import Row, Store
 
 COUNTRY_CODES = {1: "FR", 2: "BE", 3: "IT", 4: "ES", 5: "DE", 6: "CH", 7: "GB", 41: "AT"}
@@ -18,6 +18,10 @@ COUNTRY_CODES = {1: "FR", 2: "BE", 3: "IT", 4: "ES", 5: "DE", 6: "CH", 7: "GB", 
 
 def thirdparties(store: Store, rowids: Sequence[int]) -> list[Object]:
     """Show customers as the list does."""
+    return [shown for some in batches(rowids) for shown in _some_thirdparties(store, some)]
+
+
+def _some_thirdparties(store: Store, rowids: Sequence[int]) -> list[Object]:
     societe = store.tables.societe
     found = store.rows(sa.select(societe).where(societe.c.rowid.in_(rowids)))
     rows = {row["rowid"]: row for row in found}

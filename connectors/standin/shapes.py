@@ -6,7 +6,6 @@ and the values that never change; what is read from the tables is laid over a bl
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,13 +18,18 @@ class Shape:
     only: dict[tuple[int, ...], str]
     values: dict[str, Any] = field(default_factory=dict)
 
+    _made: dict[int, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
+
     def blank(self, major: int) -> dict[str, Any]:
         """Make a fresh object of this version with nothing filled in."""
-        names = self.everywhere.split()
-        for versions, extra in self.only.items():
-            if major in versions:
-                names += extra.split()
-        return {name: copy.copy(self.values.get(name)) for name in names}
+        if major not in self._made:
+            self._made[major] = {name: self.values.get(name) for name in self._names(major)}
+        made = self._made[major]
+        return made | {name: [] for name in made if made[name] == []}
+
+    def _names(self, major: int) -> list[str]:
+        extra = [names for versions, names in self.only.items() if major in versions]
+        return " ".join([self.everywhere, *extra]).split()
 
 
 INVOICE = Shape(
