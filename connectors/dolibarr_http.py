@@ -305,7 +305,8 @@ def _unclear(verb: str, path: str, what: str, reply: _Reply) -> NoReturn:
 def _said(reply: _Reply) -> str:
     try:
         error = json.loads(reply.body)["error"]
-        return _short(str(error.get("message", error)))
+        details = (error[key] for key in ("message", "0") if error.get(key))
+        return _short(": ".join(str(detail) for detail in details))
     except (ValueError, KeyError, TypeError, AttributeError):
         page = reply.body[:4096].decode("utf-8", "replace")
         return _short(re.sub(r"<[^>]*>", " ", page)) or "an empty answer"

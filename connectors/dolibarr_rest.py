@@ -8,8 +8,6 @@ reads as ``=``.
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -18,13 +16,13 @@ from zoneinfo import ZoneInfo
 
 from connectors import dolibarr_values as values
 from connectors.dolibarr_http import DolibarrHttp, Params
+from connectors.dolibarr_rest_products import Fields, ProductPoints, among, equals
 from connectors.dolibarr_sql import chunks, fingerprint
 from dolisync.errors import TransientError
 from dolisync.model import Customer, CustomerKey, Payment, PaymentKind, Sale, SaleKey, SaleLine
 from dolisync.ports import DatedPage, Page, PaymentPage, Position, SourceIdentity
 
 PAGE_SIZE = 100
-PRODUCT_MEMORY_S = 60.0
 
 _CLOCK_CHANGE = timedelta(hours=1)
 # A provisional number is "(PROV12)"; parentheses may not stand in a filter's value.
@@ -32,7 +30,7 @@ _NOT_PROVISIONAL = "(t.ref:notlike:'_PROV%')"
 # Absent without payments; "0.00000000" when payments cancel out.
 _SUMS = ("sumpayed", "totalcreditnotes", "sumcreditnote", "totaldeposits", "sumdeposit")
 
-Fields = dict[str, Any]
+A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -59,7 +57,7 @@ class RestSaleSource:
         self._zone = ZoneInfo(timezone)
         self._database_zone = ZoneInfo(database_timezone or timezone)
         self._page_size = page_size
-        self._points = _ProductPoints(http, with_product_points)
+        self._points = ProductPoints(http, with_product_points)
 
     def now(self) -> datetime:
         """Return the server's clock."""
@@ -100,7 +98,7 @@ class RestSaleSource:
         """
         rows: list[Fields] = []
         for chunk in chunks(rowids, self._page_size):
-            found = self._list([self._ours(), _among(chunk)], "t.rowid", len(chunk))
+            found = self._list([self._ours(), among(chunk)], "t.rowid", len(chunk))
             missing = set(chunk) - {int(row["id"]) for row in found}
             rows += found + self._one_by_one(missing)
         return self._sales(sorted(rows, key=lambda row: int(row["id"])))
@@ -108,7 +106,7 @@ class RestSaleSource:
     def find(self, ref: str) -> tuple[Sale, ...]:
         """Read what bears this number today, drafts too."""
         wanted = ref.strip()
-        rows = self._list([self._ours(), _equals("t.ref", wanted)], "t.rowid", self._page_size)
+        rows = self._list([self._ours(), equals("t.ref", wanted)], "t.rowid", self._page_size)
         return self._sales([row for row in rows if row["ref"].casefold() == wanted.casefold()])
 
     def between(self, start: date, end: date, after_rowid: int, limit: int) -> DatedPage:
@@ -127,7 +125,7 @@ class RestSaleSource:
         """Read these customers."""
         found: dict[int, Customer] = {}
         for chunk in chunks(rowids, self._page_size):
-            for customer in self._customers(_among(chunk), len(chunk)):
+            for customer in self._customers(among(chunk), len(chunk)):
                 found[customer.key.rowid] = customer
         return found
 
@@ -136,7 +134,7 @@ class RestSaleSource:
         wanted = text.strip()
         if not wanted:
             return ()
-        tests = [_equals(f"t.{name}", wanted) for name in ("barcode", "code_client", "email")]
+        tests = [equals(f"t.{name}", wanted) for name in ("barcode", "code_client", "email")]
         if wanted.isdecimal():
             tests.append(f"(t.rowid:=:'{int(wanted)}')")
         rows = self._thirdparties(f"({' or '.join(tests)})", self._page_size)
@@ -173,7 +171,7 @@ class RestSaleSource:
         return values.wall_text(widened, self._database_zone)
 
     def _sales(self, rows: Sequence[Fields]) -> tuple[Sale, ...]:
-        self._points.learn(_products(rows))
+        self._points.learn(_read(_products, rows))
         return tuple(_read(self._sale, row) for row in rows)
 
     def _sale(self, row: Fields) -> Sale:
@@ -267,64 +265,17 @@ class RestSaleSource:
         )
 
 
-class _ProductPoints:
-    """Read an extra field of the products of a page at once, and remember it for a minute."""
-
-    def __init__(self, http: DolibarrHttp, field: str | None) -> None:
-        self._http = http
-        self._key = f"options_{field}"
-        self._wanted = field is not None
-        self._known: dict[int, Any] = {}
-        self._known_until = 0.0
-
-    def learn(self, products: set[int]) -> None:
-        """Read what is not known yet."""
-        if not self._wanted:
-            return
-        if time.monotonic() > self._known_until:
-            self._known.clear()
-            self._known_until = time.monotonic() + PRODUCT_MEMORY_S
-        for chunk in chunks(products - self._known.keys(), PAGE_SIZE):
-            params: Params = {
-                "sortfield": "t.rowid",
-                "limit": len(chunk),
-                "sqlfilters": f"({_among(chunk)})",
-            }
-            found = {int(row["id"]): row for row in self._http.get_list("products", params)}
-            self._known.update({product: self._field(found.get(product)) for product in chunk})
-
-    def of(self, product: int | None) -> Any:
-        """Return the points of a product, or ``None``."""
-        raw = self._known.get(product) if product is not None else None
-        return None if raw in (None, "") else values.money(raw)
-
-    def _field(self, row: Fields | None) -> Any:
-        options = row.get("array_options") if row else None
-        # An empty list where no extra field has a value.
-        return options.get(self._key) if isinstance(options, dict) else None
-
-
-def _products(rows: Iterable[Fields]) -> set[int]:
+def _products(rows: Sequence[Fields]) -> set[int]:
     lines = (line for row in rows for line in row.get("lines") or ())
     return {product for line in lines if (product := values.whole(line.get("fk_product")))}
 
 
-def _read(reader: Callable[[Fields], T], row: Fields) -> T:
+def _read(reader: Callable[[A], T], row: A) -> T:
     try:
         return reader(row)
     except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         what = f"{type(error).__name__} {error}"[:120]
         raise TransientError(f"Dolibarr's answer is not of the expected shape: {what}") from None
-
-
-def _among(rowids: Iterable[int]) -> str:
-    return f"(t.rowid:in:{','.join(str(int(rowid)) for rowid in rowids)})"
-
-
-def _equals(column: str, value: str) -> str:
-    """Compare with a value; what a filter cannot hold is matched loosely, and looked at later."""
-    loose = re.sub(r"[^\w.@+/ -]", "_", value)
-    return f"({column}:=:'{value}')" if loose == value else f"({column}:like:'{loose}')"
 
 
 def _is_meant(row: Fields, wanted: str) -> bool:
