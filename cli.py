@@ -15,6 +15,7 @@ import click
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+import commands.demo
 import commands.work
 from commands.house import House
 from dolisync import __version__
@@ -28,11 +29,11 @@ EXIT_USER = 2
 class Program(click.Group):
     """The top command: the one place that turns exceptions into words."""
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run, and end with one line and an exit code when something is wrong."""
-        kwargs.pop("standalone_mode", None)
+        kwargs["standalone_mode"] = False
         try:
-            result = super().main(*args, standalone_mode=False, **kwargs)
+            result = super().main(*args, **kwargs)
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)
@@ -120,6 +121,7 @@ def set_up_logs(house: House, command: str | None) -> None:
 
 
 for _command in (
+    commands.demo.demo,
     commands.work.run,
     commands.work.sync,
     commands.work.backfill,

@@ -16,7 +16,7 @@ from dolisync.model import DiscountKind, PaymentKind, Sale, SaleKey, SaleKind, S
 from dolisync.program.calendar import last_day_of_use
 from dolisync.program.reasons import Reason, Why, because
 from dolisync.program.rounding import round_units
-from dolisync.program.terms import Basis, Counting, Moment, Program, Rounding, Scope
+from dolisync.program.terms import AmountTerms, Basis, Counting, Moment, Program, Rounding, Scope
 
 ZERO = Decimal(0)
 
@@ -192,7 +192,7 @@ def _return_verdict(
     units: int,
     before: int,
 ) -> Verdict:
-    amount = max(sum((line.total_incl for line in left), ZERO), ZERO)
+    amount = _shown(max(sum((line.total_incl for line in left), ZERO), ZERO))
     reason = because(Why.RETURN_OF, ref=origin.ref, left=amount, points=program.points_of(units))
     day = earned_on(program, credit)
     return Verdict(credit.key, units - before, (reason,), day, origin=origin.key)
@@ -311,12 +311,18 @@ def _amount_worth(program: Program, lines: tuple[SaleLine, ...], share: Decimal)
                 points=program.points_of(units),
                 rate=terms.points,
                 per=terms.per,
-                counting=terms.counting.value,
-                rounding=terms.rounding.value,
-                scope=terms.scope.value,
+                each="each full" if terms.counting is Counting.STEPS else "each",
+                how=_how(terms),
             ),
         ),
     )
+
+
+def _how(terms: AmountTerms) -> str:
+    """Say how parts are rounded, where there can be any, and on what."""
+    whole = terms.counting is Counting.STEPS and terms.points == terms.points.to_integral_value()
+    rounded = "" if whole else f", rounded {terms.rounding.value.replace('_', ' ')}"
+    return rounded + (", line by line" if terms.scope is Scope.LINE else "")
 
 
 def _amount_units(program: Program, amount: Decimal) -> int:

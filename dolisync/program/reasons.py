@@ -28,7 +28,7 @@ class Why(enum.StrEnum):
     DEPOSIT_ADDED = "deposits and credit used on it are part of what was bought: {amount} added"
     REWARD_ADDED = "discounts bought with points do not lower it: {amount} added"
     POINTS_PAID = "{amount} was paid with points and earns nothing: {left} left"
-    AMOUNT = "{points} points: {rate} per {per}, {counting}, rounded {rounding}, per {scope}"
+    AMOUNT = "{points} points: {rate} for {each} {per}{how}"
     PRODUCT = "{points} points from product cards"
     VISIT = "{points} points for the visit"
     VISIT_TAKEN = "no points for the visit: another sale of this customer counts on {date}"
