@@ -15,7 +15,7 @@ from connectors.standin.lines import ABANDONED, CLOSED, DRAFT, VALIDATED
 from connectors.standin.lists import dressed, select_page
 from connectors.standin.present import Object
 from connectors.standin.present_cards import discount as discount_object
-from connectors.standin.rights import READ_CUSTOMERS, READ_INVOICES, WRITE_INVOICES
+from connectors.standin.rights import READ_INVOICES, WRITE_INVOICES
 from connectors.standin.store import ShopError
 
 STATUSES = {
@@ -61,7 +61,8 @@ def list_invoices(call: Call) -> Any:
     return dressed(call, shown, page)
 
 
-def _invoice_row(call: Call, *rights: int) -> sa.RowMapping:
+def invoice_row(call: Call, *rights: int) -> sa.RowMapping:
+    """Read the invoice of the path, or refuse."""
     call.need(*rights)
     row = call.store.get(call.store.tables.facture, call.number())
     if row is None:
@@ -70,7 +71,8 @@ def _invoice_row(call: Call, *rights: int) -> sa.RowMapping:
     return row
 
 
-def _shown(call: Call, rowid: int) -> Object:
+def shown_invoice(call: Call, rowid: int) -> Object:
+    """Show one invoice as the single call does."""
     (shown,) = present.invoices(call.store, [rowid], call.url)
     shown["linkedObjectsIds"] = []
     if call.major == 16:
@@ -80,17 +82,17 @@ def _shown(call: Call, rowid: int) -> Object:
 
 def get_invoice(call: Call) -> Object:
     """GET /invoices/{id}."""
-    return _shown(call, _invoice_row(call, READ_INVOICES)["rowid"])
+    return shown_invoice(call, invoice_row(call, READ_INVOICES)["rowid"])
 
 
 def get_payments(call: Call) -> list[Object]:
     """GET /invoices/{id}/payments."""
-    return present.payments(call.store, _invoice_row(call, READ_INVOICES)["rowid"])
+    return present.payments(call.store, invoice_row(call, READ_INVOICES)["rowid"])
 
 
 def get_discount(call: Call) -> Object:
     """GET /invoices/{id}/discount."""
-    row = _invoice_row(call, READ_INVOICES)
+    row = invoice_row(call, READ_INVOICES)
     discount, facture = call.store.tables.societe_remise_except, call.store.tables.facture
     found = call.store.first(
         sa.select(discount, facture.c.ref, facture.c.type)
@@ -179,7 +181,7 @@ def _add_line(call: Call, rowid: int, body: dict[str, Any]) -> int:
 
 def put_invoice(call: Call) -> Object:
     """PUT /invoices/{id}: writes back nearly the whole header that it read."""
-    row = _invoice_row(call, WRITE_INVOICES)
+    row = invoice_row(call, WRITE_INVOICES)
     call.faults.interrupt()
     columns = {
         name: row[name]
@@ -192,12 +194,12 @@ def put_invoice(call: Call) -> Object:
         columns["fk_soc"] = int(call.body["socid"])
     call.shop.change_invoice(row["rowid"], **columns)
     _write_fields(call, row["rowid"])
-    return present.tracked(_shown(call, row["rowid"]))
+    return present.tracked(shown_invoice(call, row["rowid"]))
 
 
 def delete_invoice(call: Call) -> Object:
     """DELETE /invoices/{id}: 16 says so even when it did nothing."""
-    row = _invoice_row(call, WRITE_INVOICES)
+    row = invoice_row(call, WRITE_INVOICES)
     try:
         call.shop.delete_invoice(row["rowid"])
     except ShopError:
@@ -208,7 +210,7 @@ def delete_invoice(call: Call) -> Object:
 
 def post_line(call: Call) -> int:
     """POST /invoices/{id}/lines."""
-    row = _invoice_row(call, WRITE_INVOICES)
+    row = invoice_row(call, WRITE_INVOICES)
     try:
         return _add_line(call, row["rowid"], call.body)
     except ShopError:
@@ -224,145 +226,36 @@ def _line(call: Call) -> int:
 
 def put_line(call: Call) -> Object:
     """PUT /invoices/{id}/lines/{line}."""
-    row = _invoice_row(call, WRITE_INVOICES)
+    row = invoice_row(call, WRITE_INVOICES)
     changes = {new: call.body[old] for old, new in LINE_NAMES.items() if old in call.body}
     try:
         call.shop.change_line(_line(call), **changes)
     except ShopError:
         raise Refusal(304) from None
     dropped = {"line", "totalpaid"} if call.major == 22 else {"line"}
-    shown = _shown(call, row["rowid"])
+    shown = shown_invoice(call, row["rowid"])
     return {name: value for name, value in shown.items() if name not in dropped}
 
 
 def delete_line(call: Call) -> Object:
     """DELETE /invoices/{id}/lines/{line}."""
-    row = _invoice_row(call, WRITE_INVOICES)
+    row = invoice_row(call, WRITE_INVOICES)
     try:
         call.shop.delete_line(_line(call))
     except ShopError as error:
         raise Refusal(405, str(error)) from None
-    return _shown(call, row["rowid"])
-
-
-def _acted(call: Call, name: str, **arguments: Any) -> Object:
-    """Do an act of the shop on the invoice; what changes nothing is 304."""
-    row = _invoice_row(call, WRITE_INVOICES)
-    try:
-        getattr(call.shop, name)(row["rowid"], **arguments)
-    except ShopError as error:
-        raise Refusal(304, f"Error nothing done. {error}") from None
-    return present.unsummed(_shown(call, row["rowid"]))
-
-
-def validate(call: Call) -> Object:
-    """POST /invoices/{id}/validate: no paper is built."""
-    old = _invoice_row(call, WRITE_INVOICES)["ref"]
-    shown = present.tracked(_acted(call, "validate", document=False))
-    return {**shown, "oldref": old} if call.major == 16 else shown
-
-
-def settodraft(call: Call) -> Object:
-    """POST /invoices/{id}/settodraft."""
-    return present.tracked(_acted(call, "set_draft"))
-
-
-def settopaid(call: Call) -> Object:
-    """POST /invoices/{id}/settopaid, with or without a reason."""
-    code = call.body.get("close_code")
-    if not code:
-        return present.tracked(_acted(call, "set_paid"))
-    note = call.body.get("close_note") or ""
-    return present.tracked(_acted(call, "close", code=code, note=note))
-
-
-def settounpaid(call: Call) -> Object:
-    """POST /invoices/{id}/settounpaid."""
-    return _acted(call, "set_unpaid")
-
-
-def mark_credit(call: Call) -> Object:
-    """POST /invoices/{id}/markAsCreditAvailable."""
-    return present.tracked(_acted(call, "mark_credit_available"))
-
-
-def usediscount(call: Call) -> int:
-    """POST /invoices/{id}/usediscount/{discount}: no look at status, owner or use."""
-    row = _invoice_row(call, WRITE_INVOICES)
-    try:
-        call.shop.force_discount(row["rowid"], call.number(1))
-    except ShopError as error:
-        raise Refusal(405, str(error)) from None
-    return 1
-
-
-def usecreditnote(call: Call) -> int:
-    """POST /invoices/{id}/usecreditnote/{discount}: takes any discount."""
-    row = _invoice_row(call, WRITE_INVOICES)
-    if call.store.get(call.store.tables.societe_remise_except, call.number(1)) is None:
-        raise Refusal(500, "Discount not found")
-    call.shop.force_credit_note(row["rowid"], call.number(1))
-    return 1
-
-
-def _mode_code(call: Call) -> str:
-    modes = call.store.tables.c_paiement
-    code = call.store.scalar(
-        sa.select(modes.c.code).where(modes.c.id == int(call.body.get("paymentid") or 0))
-    )
-    if code is None:
-        raise Refusal(400, "Payment mode is mandatory")
-    return str(code)
-
-
-def _pay(call: Call, invoice: int, amount: Decimal | None) -> int:
-    if not call.body.get("accountid"):
-        raise Refusal(400, "Bank account is mandatory")
-    moment = datetime.fromtimestamp(int(call.body["datepaye"]), UTC)
-    try:
-        return call.shop.pay(
-            invoice,
-            amount,
-            _mode_code(call),
-            date=moment,
-            close=call.body.get("closepaidinvoices") == "yes",
-            number=str(call.body.get("num_payment") or ""),
-        )
-    except ShopError as error:
-        raise Refusal(400, f"Payment error : {error}") from None
-
-
-def post_payment(call: Call) -> int:
-    """POST /invoices/{id}/payments: always the whole rest."""
-    return _pay(call, _invoice_row(call, WRITE_INVOICES)["rowid"], None)
-
-
-def post_distributed(call: Call) -> int:
-    """POST /invoices/paymentsdistributed: an amount for each invoice (one, here)."""
-    call.need(WRITE_INVOICES, READ_CUSTOMERS)
-    ((invoice, part),) = call.body["arrayofamounts"].items()
-    amount = None if part["amount"] == "remain" else Decimal(str(part["amount"]))
-    return _pay(call, int(invoice), amount)
+    return shown_invoice(call, row["rowid"])
 
 
 ROUTES = [
     Route("GET", "/invoices", list_invoices),
     Route("POST", "/invoices", post_invoice),
-    Route("POST", "/invoices/paymentsdistributed", post_distributed),
     Route("GET", "/invoices/{int}", get_invoice),
     Route("PUT", "/invoices/{int}", put_invoice),
     Route("DELETE", "/invoices/{int}", delete_invoice),
     Route("GET", "/invoices/{int}/payments", get_payments),
-    Route("POST", "/invoices/{int}/payments", post_payment),
     Route("GET", "/invoices/{int}/discount", get_discount),
     Route("POST", "/invoices/{int}/lines", post_line),
     Route("PUT", "/invoices/{int}/lines/{int}", put_line),
     Route("DELETE", "/invoices/{int}/lines/{int}", delete_line),
-    Route("POST", "/invoices/{int}/validate", validate),
-    Route("POST", "/invoices/{int}/settodraft", settodraft),
-    Route("POST", "/invoices/{int}/settopaid", settopaid),
-    Route("POST", "/invoices/{int}/settounpaid", settounpaid),
-    Route("POST", "/invoices/{int}/markAsCreditAvailable", mark_credit),
-    Route("POST", "/invoices/{int}/usediscount/{int}", usediscount),
-    Route("POST", "/invoices/{int}/usecreditnote/{int}", usecreditnote),
 ]

@@ -10,8 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from connectors.standin.columns import Money
 from connectors.standin.store import Row, Store
-from connectors.standin.tables import Money
 
 COLUMN_TYPES: dict[str, str] = {
     "int": "INTEGER",

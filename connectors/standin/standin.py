@@ -10,7 +10,13 @@ from typing import Self
 
 import sqlalchemy as sa
 
-from connectors.standin import api_catalog, api_invoices, api_setup, api_thirdparties
+from connectors.standin import (
+    api_catalog,
+    api_invoice_acts,
+    api_invoices,
+    api_setup,
+    api_thirdparties,
+)
 from connectors.standin.faults import Faults
 from connectors.standin.rights import LEAST, SEE_ALL_CUSTOMERS, ApiUser
 from connectors.standin.shop import Shop
@@ -20,6 +26,7 @@ from connectors.standin.web import Server, Site, serve
 VERSIONS = ("16.0.3", "20.0.2", "22.0.4")
 ROUTES = [
     *api_invoices.ROUTES,
+    *api_invoice_acts.ROUTES,
     *api_thirdparties.ROUTES,
     *api_catalog.ROUTES,
     *api_setup.ROUTES,

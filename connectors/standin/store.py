@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from connectors.standin.tables import MARIADB, build_tables
+from connectors.standin.columns import MARIADB
+from connectors.standin.tables import build_tables
 
 Clock = Callable[[], datetime]
 Row = sa.RowMapping

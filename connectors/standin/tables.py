@@ -3,81 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.dialects import mysql
 
-MARIADB = ("mysql", "mariadb")
-
-
-class Money(sa.types.TypeDecorator[Decimal]):
-    """A double(24,8) column that Python sees as Decimal."""
-
-    impl = sa.Double
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
-        """Take MariaDB's own double with its scale."""
-        if dialect.name in MARIADB:
-            return dialect.type_descriptor(mysql.DOUBLE(24, 8, asdecimal=False))
-        return dialect.type_descriptor(sa.Double())
-
-    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> float | None:  # noqa: ARG002
-        """Hand the driver what it knows."""
-        return None if value is None else float(value)
-
-    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Decimal | None:  # noqa: ARG002
-        """Cut the noise of binary fractions at the eighth digit."""
-        return None if value is None else Decimal(str(round(float(value), 8)))
-
-
-def _moment() -> sa.types.TypeEngine[Any]:
-    whole_seconds = sqlite.DATETIME(truncate_microseconds=True)  # type: ignore[no-untyped-call]
-    return sa.DateTime().with_variant(whole_seconds, "sqlite")
-
-
-def _rowid(name: str = "rowid") -> sa.Column[Any]:
-    return sa.Column(name, sa.Integer, primary_key=True, autoincrement=True)
-
-
-def _entity() -> sa.Column[Any]:
-    return sa.Column("entity", sa.Integer, nullable=False, server_default="1")
-
-
-def _text(length: int) -> sa.types.TypeEngine[str]:
-    """Compare as MariaDB does, without regard to case."""
-    return sa.String(length, collation="NOCASE").with_variant(sa.String(length), *MARIADB)
-
-
-def _texts(length: int, *names: str) -> list[sa.Column[Any]]:
-    return [sa.Column(name, _text(length)) for name in names]
-
-
-def _numbers(*names: str) -> list[sa.Column[Any]]:
-    return [sa.Column(name, sa.Integer) for name in names]
-
-
-def _zeros(*names: str) -> list[sa.Column[Any]]:
-    return [sa.Column(name, sa.Integer, nullable=False, server_default="0") for name in names]
-
-
-def _monies(*names: str) -> list[sa.Column[Any]]:
-    return [sa.Column(name, Money, server_default="0") for name in names]
-
-
-def _moments(*names: str) -> list[sa.Column[Any]]:
-    return [sa.Column(name, _moment()) for name in names]
-
-
-def _days(*names: str) -> list[sa.Column[Any]]:
-    return [sa.Column(name, sa.Date) for name in names]
-
-
-def _notes(*names: str) -> list[sa.Column[Any]]:
-    return [sa.Column(name, sa.Text) for name in names]
+from connectors.standin.columns import (
+    MARIADB,
+    Money,
+    days,
+    entity_column,
+    key_column,
+    moment_type,
+    moments,
+    monies,
+    notes,
+    numbers,
+    text_of,
+    texts,
+    zeros,
+)
 
 
 @dataclass(frozen=True)
@@ -115,7 +61,7 @@ class _Builder:
 
     def stamp(self, *, by_server: bool = True) -> sa.Column[Any]:
         """Declare `tms`: MariaDB moves it for other writers, the stand-in always names it."""
-        kind = _moment().with_variant(mysql.TIMESTAMP(), *MARIADB)
+        kind = moment_type().with_variant(mysql.TIMESTAMP(), *MARIADB)
         moves = " ON UPDATE CURRENT_TIMESTAMP" if self.mariadb else ""
         default = sa.text(f"CURRENT_TIMESTAMP{moves}") if by_server else None
         return sa.Column("tms", kind, server_default=default, nullable=True)
@@ -136,10 +82,10 @@ class _Builder:
         prefix = "uk" if unique else "idx"
         return self.table(
             f"{name}_extrafields",
-            _rowid(),
+            key_column(),
             self.stamp(),
             sa.Column("fk_object", sa.Integer, nullable=False),
-            sa.Column("import_key", _text(14)),
+            sa.Column("import_key", text_of(14)),
             sa.Index(f"{prefix}_{name}_extrafields", "fk_object", unique=unique),
         )
 
@@ -152,34 +98,34 @@ class _Builder:
             indexes.append(sa.Index("idx_facture_tms", "tms"))
         return self.table(
             "facture",
-            _rowid(),
-            sa.Column("ref", _text(30), nullable=False),
-            _entity(),
-            *_texts(255, "ref_ext", "ref_client"),
-            *_zeros("type"),
+            key_column(),
+            sa.Column("ref", text_of(30), nullable=False),
+            entity_column(),
+            *texts(255, "ref_ext", "ref_client"),
+            *zeros("type"),
             sa.Column("fk_soc", sa.Integer, nullable=False),
-            *_moments("datec"),
-            *_days("datef", "date_pointoftax", "date_valid"),
+            *moments("datec"),
+            *days("datef", "date_pointoftax", "date_valid"),
             self.stamp(),
-            *_moments("date_closing"),
-            *_zeros("paye"),
-            *_texts(128, "close_code", "close_note"),
-            *_monies("total_tva", "localtax1", "localtax2", "revenuestamp"),
-            *_monies("total_ht", "total_ttc"),
-            *_zeros("fk_statut"),
-            *_numbers("fk_user_author", "fk_user_modif", "fk_user_valid", "fk_user_closing"),
-            *_texts(32, "module_source", "pos_source"),
-            *_numbers("fk_fac_rec_source", "fk_facture_source", "fk_account"),
+            *moments("date_closing"),
+            *zeros("paye"),
+            *texts(128, "close_code", "close_note"),
+            *monies("total_tva", "localtax1", "localtax2", "revenuestamp"),
+            *monies("total_ht", "total_ttc"),
+            *zeros("fk_statut"),
+            *numbers("fk_user_author", "fk_user_modif", "fk_user_valid", "fk_user_closing"),
+            *texts(32, "module_source", "pos_source"),
+            *numbers("fk_fac_rec_source", "fk_facture_source", "fk_account"),
             sa.Column("fk_cond_reglement", sa.Integer, nullable=False, server_default="1"),
-            *_numbers("fk_mode_reglement"),
-            *_days("date_lim_reglement"),
-            *_notes("note_private", "note_public"),
-            *_texts(255, "model_pdf", "last_main_doc"),
-            sa.Column("import_key", _text(14)),
-            sa.Column("multicurrency_code", _text(3)),
+            *numbers("fk_mode_reglement"),
+            *days("date_lim_reglement"),
+            *notes("note_private", "note_public"),
+            *texts(255, "model_pdf", "last_main_doc"),
+            sa.Column("import_key", text_of(14)),
+            sa.Column("multicurrency_code", text_of(3)),
             sa.Column("multicurrency_tx", Money, server_default="1"),
-            *_monies("multicurrency_total_ht", "multicurrency_total_tva"),
-            *_monies("multicurrency_total_ttc"),
+            *monies("multicurrency_total_ht", "multicurrency_total_tva"),
+            *monies("multicurrency_total_ttc"),
             sa.Index("uk_facture_ref", "ref", "entity", unique=True),
             *indexes,
         )
@@ -187,28 +133,28 @@ class _Builder:
     def facturedet(self) -> sa.Table:
         return self.table(
             "facturedet",
-            _rowid(),
+            key_column(),
             sa.Column("fk_facture", sa.Integer, nullable=False),
-            *_numbers("fk_parent_line", "fk_product"),
-            sa.Column("label", _text(255)),
-            *_notes("description"),
-            sa.Column("vat_src_code", _text(10), server_default=""),
+            *numbers("fk_parent_line", "fk_product"),
+            sa.Column("label", text_of(255)),
+            *notes("description"),
+            sa.Column("vat_src_code", text_of(10), server_default=""),
             sa.Column("tva_tx", Money),
-            *_monies("localtax1_tx", "localtax2_tx"),
+            *monies("localtax1_tx", "localtax2_tx"),
             sa.Column("qty", Money),
-            *_monies("remise_percent", "remise"),
-            *_numbers("fk_remise_except"),
+            *monies("remise_percent", "remise"),
+            *numbers("fk_remise_except"),
             *[sa.Column(name, Money) for name in ("subprice", "price", "total_ht", "total_tva")],
-            *_monies("total_localtax1", "total_localtax2"),
+            *monies("total_localtax1", "total_localtax2"),
             sa.Column("total_ttc", Money),
-            *_zeros("product_type"),
-            *_moments("date_start", "date_end"),
-            *_zeros("info_bits"),
-            *_monies("buy_price_ht"),
-            *_zeros("special_code", "rang"),
-            *_numbers("fk_user_author", "fk_user_modif"),
-            *_monies("multicurrency_subprice", "multicurrency_total_ht"),
-            *_monies("multicurrency_total_tva", "multicurrency_total_ttc"),
+            *zeros("product_type"),
+            *moments("date_start", "date_end"),
+            *zeros("info_bits"),
+            *monies("buy_price_ht"),
+            *zeros("special_code", "rang"),
+            *numbers("fk_user_author", "fk_user_modif"),
+            *monies("multicurrency_subprice", "multicurrency_total_ht"),
+            *monies("multicurrency_total_tva", "multicurrency_total_ttc"),
             sa.Index("idx_facturedet_fk_facture", "fk_facture"),
             sa.Index("idx_facturedet_fk_product", "fk_product"),
             sa.Index("uk_fk_remise_except", "fk_remise_except", "fk_facture", unique=True),
@@ -217,32 +163,32 @@ class _Builder:
     def paiement(self) -> sa.Table:
         return self.table(
             "paiement",
-            _rowid(),
-            sa.Column("ref", _text(30)),
-            sa.Column("ref_ext", _text(255)),
-            _entity(),
-            *_moments("datec"),
+            key_column(),
+            sa.Column("ref", text_of(30)),
+            sa.Column("ref_ext", text_of(255)),
+            entity_column(),
+            *moments("datec"),
             self.stamp(),
-            *_moments("datep"),
-            *_monies("amount", "multicurrency_amount"),
+            *moments("datep"),
+            *monies("amount", "multicurrency_amount"),
             sa.Column("fk_paiement", sa.Integer, nullable=False),
-            sa.Column("num_paiement", _text(50)),
-            *_notes("note"),
-            *_zeros("fk_bank"),
-            *_numbers("fk_user_creat", "fk_user_modif"),
-            *_zeros("statut", "fk_export_compta"),
-            *_monies("pos_change"),
+            sa.Column("num_paiement", text_of(50)),
+            *notes("note"),
+            *zeros("fk_bank"),
+            *numbers("fk_user_creat", "fk_user_modif"),
+            *zeros("statut", "fk_export_compta"),
+            *monies("pos_change"),
         )
 
     def paiement_facture(self) -> sa.Table:
         return self.table(
             "paiement_facture",
-            _rowid(),
-            *_numbers("fk_paiement", "fk_facture"),
-            *_monies("amount"),
-            sa.Column("multicurrency_code", _text(3)),
+            key_column(),
+            *numbers("fk_paiement", "fk_facture"),
+            *monies("amount"),
+            sa.Column("multicurrency_code", text_of(3)),
             sa.Column("multicurrency_tx", Money, server_default="1"),
-            *_monies("multicurrency_amount"),
+            *monies("multicurrency_amount"),
             sa.Index("idx_paiement_facture_fk_facture", "fk_facture"),
             sa.Index("idx_paiement_facture_fk_paiement", "fk_paiement"),
             sa.Index("uk_paiement_facture", "fk_paiement", "fk_facture", unique=True),
@@ -251,94 +197,94 @@ class _Builder:
     def c_paiement(self) -> sa.Table:
         return self.table(
             "c_paiement",
-            _rowid("id"),
-            _entity(),
-            sa.Column("code", _text(6), nullable=False),
-            sa.Column("libelle", _text(128)),
-            *_numbers("type"),
+            key_column("id"),
+            entity_column(),
+            sa.Column("code", text_of(6), nullable=False),
+            sa.Column("libelle", text_of(128)),
+            *numbers("type"),
             sa.Column("active", sa.Integer, nullable=False, server_default="1"),
-            *_texts(32, "accountancy_code", "module"),
-            *_zeros("position"),
+            *texts(32, "accountancy_code", "module"),
+            *zeros("position"),
             sa.Index("uk_c_paiement_code", "entity", "code", unique=True),
         )
 
     def societe(self) -> sa.Table:
-        newer = _texts(30, "phone_mobile") if self.major > 16 else []
+        newer = texts(30, "phone_mobile") if self.major > 16 else []
         return self.table(
             "societe",
-            _rowid(),
-            *_texts(128, "nom", "name_alias"),
-            _entity(),
-            sa.Column("ref_ext", _text(255)),
-            *_numbers("parent"),
+            key_column(),
+            *texts(128, "nom", "name_alias"),
+            entity_column(),
+            sa.Column("ref_ext", text_of(255)),
+            *numbers("parent"),
             sa.Column("status", sa.Integer, server_default="1"),
-            *_texts(24, "code_client", "code_fournisseur"),
-            *_texts(255, "address"),
-            *_texts(25, "zip"),
-            *_texts(50, "town"),
-            *_numbers("fk_pays"),
-            *_texts(30, "phone", "fax"),
+            *texts(24, "code_client", "code_fournisseur"),
+            *texts(255, "address"),
+            *texts(25, "zip"),
+            *texts(50, "town"),
+            *numbers("fk_pays"),
+            *texts(30, "phone", "fax"),
             *newer,
-            *_texts(255, "url"),
-            *_texts(128, "email"),
-            *_notes("socialnetworks", "note_private", "note_public"),
-            *_zeros("client", "fournisseur"),
-            *_monies("remise_client"),
+            *texts(255, "url"),
+            *texts(128, "email"),
+            *notes("socialnetworks", "note_private", "note_public"),
+            *zeros("client", "fournisseur"),
+            *monies("remise_client"),
             sa.Column("tva_assuj", sa.Integer, server_default="1"),
-            sa.Column("barcode", _text(180)),
+            sa.Column("barcode", text_of(180)),
             sa.Column("fk_barcode_type", sa.Integer, server_default="0"),
-            *_numbers("price_level"),
-            sa.Column("default_lang", _text(6)),
+            *numbers("price_level"),
+            sa.Column("default_lang", text_of(6)),
             self.stamp(),
-            *_moments("datec"),
-            *_numbers("fk_user_creat", "fk_user_modif"),
-            sa.Column("import_key", _text(14)),
+            *moments("datec"),
+            *numbers("fk_user_creat", "fk_user_modif"),
+            sa.Column("import_key", text_of(14)),
             sa.Index("uk_societe_barcode", "barcode", "fk_barcode_type", "entity", unique=True),
             sa.Index("uk_societe_code_client", "code_client", "entity", unique=True),
         )
 
     def societe_remise_except(self) -> sa.Table:
-        newer = [sa.Column("multicurrency_code", _text(3)), sa.Column("multicurrency_tx", Money)]
+        newer = [sa.Column("multicurrency_code", text_of(3)), sa.Column("multicurrency_tx", Money)]
         names = ("discount_type", "fk_facture_line", "fk_facture", "fk_facture_source", "fk_soc")
         return self.table(
             "societe_remise_except",
-            _rowid(),
-            _entity(),
+            key_column(),
+            entity_column(),
             sa.Column("fk_soc", sa.Integer, nullable=False),
-            *_zeros("discount_type"),
-            *_moments("datec"),
+            *zeros("discount_type"),
+            *moments("datec"),
             sa.Column("amount_ht", Money, nullable=False),
-            *_monies("amount_tva", "amount_ttc", "tva_tx"),
-            sa.Column("vat_src_code", _text(10), server_default=""),
+            *monies("amount_tva", "amount_ttc", "tva_tx"),
+            sa.Column("vat_src_code", text_of(10), server_default=""),
             sa.Column("fk_user", sa.Integer, nullable=False),
-            *_numbers("fk_facture_line", "fk_facture", "fk_facture_source"),
-            *_numbers("fk_invoice_supplier_line", "fk_invoice_supplier"),
-            *_numbers("fk_invoice_supplier_source"),
+            *numbers("fk_facture_line", "fk_facture", "fk_facture_source"),
+            *numbers("fk_invoice_supplier_line", "fk_invoice_supplier"),
+            *numbers("fk_invoice_supplier_source"),
             sa.Column("description", sa.Text, nullable=False),
             *(newer if self.major > 16 else []),
-            *_monies("multicurrency_amount_ht", "multicurrency_amount_tva"),
-            *_monies("multicurrency_amount_ttc"),
+            *monies("multicurrency_amount_ht", "multicurrency_amount_tva"),
+            *monies("multicurrency_amount_ttc"),
             *[sa.Index(f"idx_societe_remise_except_{name}", name) for name in names],
         )
 
     def product(self) -> sa.Table:
         return self.table(
             "product",
-            _rowid(),
-            sa.Column("ref", _text(128), nullable=False),
-            _entity(),
-            *_moments("datec"),
+            key_column(),
+            sa.Column("ref", text_of(128), nullable=False),
+            entity_column(),
+            *moments("datec"),
             self.stamp(),
-            sa.Column("label", _text(255), nullable=False),
-            *_notes("description", "note_public", "note"),
-            *_monies("price", "price_ttc"),
-            sa.Column("price_base_type", _text(3), server_default="HT"),
+            sa.Column("label", text_of(255), nullable=False),
+            *notes("description", "note_public", "note"),
+            *monies("price", "price_ttc"),
+            sa.Column("price_base_type", text_of(3), server_default="HT"),
             sa.Column("tva_tx", Money),
             sa.Column("tosell", sa.Integer, server_default="1"),
             sa.Column("tobuy", sa.Integer, server_default="1"),
             sa.Column("fk_product_type", sa.Integer, server_default="0"),
-            sa.Column("barcode", _text(180)),
-            *_numbers("fk_barcode_type", "fk_user_author", "fk_user_modif"),
+            sa.Column("barcode", text_of(180)),
+            *numbers("fk_barcode_type", "fk_user_author", "fk_user_modif"),
             sa.Index("uk_product_ref", "ref", "entity", unique=True),
             sa.Index("idx_product_label", "label"),
         )
@@ -347,20 +293,20 @@ class _Builder:
         unique = sa.Index("uk_categorie_ref", "entity", "fk_parent", "label", "type", unique=True)
         return self.table(
             "categorie",
-            _rowid(),
-            _entity(),
-            *_zeros("fk_parent"),
-            sa.Column("label", _text(180), nullable=False),
-            sa.Column("ref_ext", _text(255)),
+            key_column(),
+            entity_column(),
+            *zeros("fk_parent"),
+            sa.Column("label", text_of(180), nullable=False),
+            sa.Column("ref_ext", text_of(255)),
             sa.Column("type", sa.Integer, nullable=False, server_default="1"),
-            *_notes("description"),
-            sa.Column("color", _text(8)),
-            *(_zeros("position") if self.major > 16 else []),
-            *_numbers("fk_soc"),
+            *notes("description"),
+            sa.Column("color", text_of(8)),
+            *(zeros("position") if self.major > 16 else []),
+            *numbers("fk_soc"),
             sa.Column("visible", sa.Integer, nullable=False, server_default="1"),
-            *_moments("date_creation"),
+            *moments("date_creation"),
             self.stamp(),
-            *_numbers("fk_user_creat", "fk_user_modif"),
+            *numbers("fk_user_creat", "fk_user_modif"),
             *([unique] if self.major > 16 else []),
         )
 
@@ -369,31 +315,31 @@ class _Builder:
             name,
             sa.Column("fk_categorie", sa.Integer, primary_key=True, autoincrement=False),
             sa.Column(target, sa.Integer, primary_key=True, autoincrement=False),
-            sa.Column("import_key", _text(14)),
+            sa.Column("import_key", text_of(14)),
             sa.Index(f"idx_{name}_{target}", target),
         )
 
     def extrafields(self) -> sa.Table:
         return self.table(
             "extrafields",
-            _rowid(),
-            sa.Column("name", _text(64), nullable=False),
-            _entity(),
-            sa.Column("elementtype", _text(64), nullable=False, server_default="member"),
-            sa.Column("label", _text(255), nullable=False),
-            *_texts(8, "type", "size"),
-            *_notes("fieldcomputed", "fielddefault"),
-            *_zeros("fieldunique", "fieldrequired"),
-            *_texts(255, "perms", "enabled"),
-            *_zeros("pos", "alwayseditable"),
-            *_notes("param"),
-            sa.Column("list", _text(255), server_default="1"),
-            *_zeros("printable", "totalizable"),
-            *_texts(64, "langs"),
-            *_notes("help"),
-            *_texts(128, "css", "cssview", "csslist"),
-            *_numbers("fk_user_author", "fk_user_modif"),
-            *_moments("datec"),
+            key_column(),
+            sa.Column("name", text_of(64), nullable=False),
+            entity_column(),
+            sa.Column("elementtype", text_of(64), nullable=False, server_default="member"),
+            sa.Column("label", text_of(255), nullable=False),
+            *texts(8, "type", "size"),
+            *notes("fieldcomputed", "fielddefault"),
+            *zeros("fieldunique", "fieldrequired"),
+            *texts(255, "perms", "enabled"),
+            *zeros("pos", "alwayseditable"),
+            *notes("param"),
+            sa.Column("list", text_of(255), server_default="1"),
+            *zeros("printable", "totalizable"),
+            *texts(64, "langs"),
+            *notes("help"),
+            *texts(128, "css", "cssview", "csslist"),
+            *numbers("fk_user_author", "fk_user_modif"),
+            *moments("datec"),
             self.stamp(),
             sa.Index("uk_extrafields_name", "name", "entity", "elementtype", unique=True),
         )
@@ -401,21 +347,21 @@ class _Builder:
     def actioncomm(self) -> sa.Table:
         return self.table(
             "actioncomm",
-            _rowid("id"),
-            sa.Column("ref", _text(30), nullable=False, server_default=""),
-            sa.Column("ref_ext", _text(255)),
-            _entity(),
-            *_moments("datep", "datep2"),
-            *_numbers("fk_action"),
-            sa.Column("code", _text(50)),
-            *_moments("datec"),
+            key_column("id"),
+            sa.Column("ref", text_of(30), nullable=False, server_default=""),
+            sa.Column("ref_ext", text_of(255)),
+            entity_column(),
+            *moments("datep", "datep2"),
+            *numbers("fk_action"),
+            sa.Column("code", text_of(50)),
+            *moments("datec"),
             self.stamp(),
-            *_numbers("fk_user_author", "fk_user_mod", "fk_soc", "fk_contact", "fk_user_action"),
-            *_zeros("fk_parent", "percent"),
-            sa.Column("label", _text(255), nullable=False),
-            *_notes("note"),
-            *_numbers("fk_element"),
-            sa.Column("elementtype", _text(255)),
+            *numbers("fk_user_author", "fk_user_mod", "fk_soc", "fk_contact", "fk_user_action"),
+            *zeros("fk_parent", "percent"),
+            sa.Column("label", text_of(255), nullable=False),
+            *notes("note"),
+            *numbers("fk_element"),
+            sa.Column("elementtype", text_of(255)),
             sa.Index("idx_actioncomm_fk_soc", "fk_soc"),
             sa.Index("idx_actioncomm_code", "code"),
         )
@@ -423,13 +369,13 @@ class _Builder:
     def const(self) -> sa.Table:
         return self.table(
             "const",
-            _rowid(),
-            sa.Column("name", _text(180), nullable=False),
-            _entity(),
+            key_column(),
+            sa.Column("name", text_of(180), nullable=False),
+            entity_column(),
             sa.Column("value", sa.Text, nullable=False),
-            sa.Column("type", _text(64), server_default="string"),
+            sa.Column("type", text_of(64), server_default="string"),
             sa.Column("visible", sa.Integer, nullable=False, server_default="1"),
-            *_notes("note"),
+            *notes("note"),
             self.stamp(),
             sa.Index("uk_const", "name", "entity", unique=True),
         )
@@ -437,30 +383,30 @@ class _Builder:
     def pos_cash_fence(self) -> sa.Table:
         return self.table(
             "pos_cash_fence",
-            _rowid(),
-            _entity(),
-            *_texts(255, "ref", "label"),
-            *_monies("opening", "cash", "card", "cheque"),
-            *_numbers("status"),
-            sa.Column("date_creation", _moment(), nullable=False),
-            *_moments("date_valid"),
-            *_numbers("day_close", "month_close", "year_close"),
-            *_texts(30, "posmodule", "posnumber"),
-            *_numbers("fk_user_creat", "fk_user_valid"),
+            key_column(),
+            entity_column(),
+            *texts(255, "ref", "label"),
+            *monies("opening", "cash", "card", "cheque"),
+            *numbers("status"),
+            sa.Column("date_creation", moment_type(), nullable=False),
+            *moments("date_valid"),
+            *numbers("day_close", "month_close", "year_close"),
+            *texts(30, "posmodule", "posnumber"),
+            *numbers("fk_user_creat", "fk_user_valid"),
             self.stamp(by_server=False),
         )
 
     def bank_account(self) -> sa.Table:
         return self.table(
             "bank_account",
-            _rowid(),
-            *_moments("datec"),
+            key_column(),
+            *moments("datec"),
             self.stamp(),
-            sa.Column("ref", _text(12), nullable=False),
-            sa.Column("label", _text(30), nullable=False),
-            _entity(),
-            *_zeros("courant", "clos"),
-            sa.Column("currency_code", _text(3), nullable=False, server_default="EUR"),
+            sa.Column("ref", text_of(12), nullable=False),
+            sa.Column("label", text_of(30), nullable=False),
+            entity_column(),
+            *zeros("courant", "clos"),
+            sa.Column("currency_code", text_of(3), nullable=False, server_default="EUR"),
             sa.Column("fk_pays", sa.Integer, nullable=False, server_default="1"),
             sa.Index("uk_bank_account_label", "label", "entity", unique=True),
         )
@@ -468,15 +414,15 @@ class _Builder:
     def user(self) -> sa.Table:
         return self.table(
             "user",
-            _rowid(),
-            _entity(),
-            *_zeros("admin"),
-            *_moments("datec"),
+            key_column(),
+            entity_column(),
+            *zeros("admin"),
+            *moments("datec"),
             self.stamp(),
-            sa.Column("login", _text(50), nullable=False),
-            sa.Column("api_key", _text(128)),
-            *_texts(50, "lastname", "firstname"),
-            *_texts(255, "email"),
+            sa.Column("login", text_of(50), nullable=False),
+            sa.Column("api_key", text_of(128)),
+            *texts(50, "lastname", "firstname"),
+            *texts(255, "email"),
             sa.Column("statut", sa.Integer, server_default="1"),
             sa.Index("uk_user_login", "login", "entity", unique=True),
             sa.Index("uk_user_api_key", "api_key", unique=True),
