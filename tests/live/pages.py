@@ -11,6 +11,7 @@ TIMEOUT_S = 60
 _TOKENS = (
     r'name="anti-csrf-newtoken" content="([0-9a-f]+)"',
     r'name="token" value="([0-9a-f]+)"',
+    r"[?&]token=([0-9a-f]{20,})",
 )
 
 
@@ -45,8 +46,8 @@ class Pages:
 
     def _remember_token(self, page: str) -> None:
         found = [match for pattern in _TOKENS for match in re.findall(pattern, page)]
-        assert found, "the page holds no token"
-        self.token = found[0]
+        # Version 16 shows none on the till's page and goes on taking the one of the login.
+        self.token = (found or [self.token])[0]
 
     def customer_card(self, rowid: int) -> str:
         return self.get("/societe/card.php", socid=rowid)
