@@ -77,7 +77,7 @@ class Lines(Desk):
     ) -> int:
         """Add a line to a draft; price and rate are those of the product unless given."""
         self._require_draft(invoice)
-        card = self._product(product)
+        card = self.product_card(product)
         rate = decimal(card["tva_tx"] if tva_tx is None else tva_tx)
         if price is None and price_ttc is None and card["price_base_type"] == "TTC":
             price_ttc = card["price_ttc"]
@@ -115,7 +115,8 @@ class Lines(Desk):
         self.sum_up(invoice)
         return rowid
 
-    def _product(self, product: int | None) -> Any:
+    def product_card(self, product: int | None) -> Any:
+        """Read a product that must exist, or what a free line has instead."""
         if product is None:
             return {"price": 0, "tva_tx": 20, "fk_product_type": 0, "price_base_type": "HT"}
         card = self.store.get(self.tables.product, product)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -77,8 +78,12 @@ class Till(Office):
     def pos_add(self, ticket: int, product: int, qty: Number = 1) -> int:
         """Ring up a product, at the discount of the customer chosen by now."""
         customer = self.store.get(self.tables.societe, self.open_ticket(ticket)["fk_soc"])
-        percent = customer["remise_client"] if customer else None
-        return self.add_line(ticket, product, qty, remise_percent=percent or 0)
+        assert customer is not None, "a ticket always has a customer"
+        untaxed: dict[str, Any] = {}
+        if not customer["fk_pays"]:  # no country, no tax: the trap of a bare generic customer
+            untaxed = {"price": self.product_card(product)["price"], "tva_tx": 0}
+        percent = customer["remise_client"] or 0
+        return self.add_line(ticket, product, qty, remise_percent=percent, **untaxed)
 
     @act
     def pos_reduce(self, ticket: int, percent: Number, line: int | None = None) -> None:

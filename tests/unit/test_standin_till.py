@@ -169,6 +169,8 @@ def test_the_credit_note_button_copies_and_a_payment_button_rewrites_the_source(
     row = shop.invoice(note)
     assert (row["type"], row["fk_facture_source"], row["total_ttc"]) == (2, source, -12)
     assert (row["fk_statut"], row["paye"], row["module_source"]) == (1, 0, "takepos")
+    shop.pos_pay(note)
+    assert shop.invoice(note)["fk_facture_source"] == source
     other = shop.pos_sell([coffee], alice)
     shop.pos_pay(note)
     assert shop.invoice(note)["fk_facture_source"] == other
@@ -209,3 +211,9 @@ def test_the_till_is_counted_without_tms(shop):
     row = shop.store.get(shop.tables.pos_cash_fence, fence)
     assert (row["cash"], row["status"], row["tms"]) == (150, 1, None)
     assert (row["day_close"], row["month_close"], row["year_close"]) == (22, 11, 2026)
+
+
+def test_a_customer_without_country_pays_no_tax(standin, shop, coffee):
+    shop.change_customer(standin.pos_customer, fk_pays=None)
+    line = shop.line(shop.pos_add(shop.pos_open(), coffee))
+    assert (line["tva_tx"], line["total_ttc"]) == (0, 10)
