@@ -51,6 +51,8 @@ def open_engine(address: str | URL) -> Engine:
         isolation_level="AUTOCOMMIT",
         pool_pre_ping=True,
         pool_recycle=POOL_RECYCLE_S,
+        # Nothing is open when a connection comes back: a rollback would be one more journey.
+        pool_reset_on_return=None,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
             "read_timeout": READ_TIMEOUT_S,

@@ -208,14 +208,13 @@ class RestSaleSource:
         return wall.replace(tzinfo=self._database_zone).astimezone(UTC)
 
     def _line(self, line: Fields) -> SaleLine:
-        description = values.text(line.get("desc"))
         product = values.whole(line.get("fk_product")) or None
-        name = line.get("label") or line.get("product_label")
+        text = values.text(line.get("desc") or line.get("label") or line.get("product_label"))
         return SaleLine(
             rowid=int(line["id"]),
             product_rowid=product,
             product_ref=values.text(line.get("product_ref")),
-            text=description or values.text(name),
+            text=text,
             quantity=values.money(line["qty"]),
             unit_price_excl=values.money(line["subprice"]),
             discount_percent=values.money(line["remise_percent"]),
@@ -223,7 +222,7 @@ class RestSaleSource:
             total_excl=values.money(line["total_ht"]),
             total_incl=values.money(line["total_ttc"]),
             is_service=values.whole(line.get("product_type")) == 1,
-            discount=values.discount_kind(line.get("fk_remise_except"), description),
+            discount=values.discount_kind(line.get("fk_remise_except"), text),
             product_points=self._points.of(product),
         )
 

@@ -33,10 +33,12 @@ _SALE_COLUMNS = (
     "rowid, ref, type, fk_statut, paye, fk_soc, datef, datec, tms, total_ht, total_ttc,"
     " multicurrency_code, fk_facture_source, close_code, module_source, pos_source"
 )
+# Each column costs as much as the next to bring over: texts are chosen there, not here.
 _LINES = """
-SELECT l.fk_facture, l.rowid, l.fk_product, p.ref, l.description, l.label, p.label, l.qty,
-       l.subprice, l.remise_percent, l.tva_tx, l.total_ht, l.total_ttc, l.product_type,
-       l.fk_remise_except, {points}
+SELECT l.fk_facture, l.rowid, l.fk_product, p.ref,
+       COALESCE(NULLIF(l.description, ''), NULLIF(l.label, ''), p.label),
+       l.qty, l.subprice, l.remise_percent, l.tva_tx, l.total_ht, l.total_ttc, l.product_type,
+       l.fk_remise_except{points}
 FROM llx_facturedet l
 LEFT JOIN llx_product p ON p.rowid = l.fk_product {join}
 WHERE l.fk_facture IN ({rowids})
@@ -225,9 +227,9 @@ class SqlSaleSource:
         )
 
     def _lines(self, reader: Reader, rowids: str) -> dict[int, list[SaleLine]]:
-        points, join = "NULL", ""
+        points, join = "", ""
         if self._points and self._points in self._database.columns("llx_product_extrafields"):
-            points = f"x.{self._points}"
+            points = f", x.{self._points}"
             join = "LEFT JOIN llx_product_extrafields x ON x.fk_object = l.fk_product"
         lines: dict[int, list[SaleLine]] = defaultdict(list)
         for row in reader.rows(_LINES.format(points=points, join=join, rowids=rowids)):
@@ -299,13 +301,13 @@ _PROVISIONAL = f"{values.PROVISIONAL_PREFIX}%"
 
 
 def _line(row: Row) -> SaleLine:
-    (_sale, rowid, product, ref, description, label, name, quantity, unit, percent) = row[:10]
-    rate, excl, incl, kind, discount, points = row[10:]
+    (_sale, rowid, product, ref, text, quantity, unit, percent, rate, excl, incl, kind) = row[:12]
+    points = row[13] if len(row) > 13 else None
     return SaleLine(
         rowid=rowid,
         product_rowid=product or None,
         product_ref=ref or "",
-        text=description or label or name or "",
+        text=text or "",
         quantity=values.money(quantity),
         unit_price_excl=values.money(unit),
         discount_percent=values.money(percent),
@@ -313,7 +315,7 @@ def _line(row: Row) -> SaleLine:
         total_excl=values.money(excl),
         total_incl=values.money(incl),
         is_service=kind == 1,
-        discount=values.discount_kind(discount, description or ""),
+        discount=values.discount_kind(row[12], text or ""),
         product_points=None if points is None else values.money(points),
     )
 

@@ -105,7 +105,7 @@ def sale_status(statut: Any, paye: Any) -> SaleStatus:
 
 def discount_kind(fk_remise_except: Any, description: str) -> DiscountKind | None:
     """Say what a line consumes of the customer card, if anything."""
-    if not whole(fk_remise_except):
+    if fk_remise_except is None or not whole(fk_remise_except):
         return None
     if description.startswith("(DEPOSIT)"):
         return DiscountKind.DEPOSIT
