@@ -45,6 +45,7 @@ HTML_TEMPLATE = "receipts/receipt.html.j2"
 FALLBACK_LANGUAGE = "en"
 NAME_CHARACTERS_MAX = 160
 COLUMNS_BETWEEN = 2
+INDENT = "  "
 
 _EXACT = Context(prec=100)  # babel fails on more digits than Python's usual 28
 _KEPT_FORMATS = "\u200c\u200d"  # joiners: some scripts and emoji need them
@@ -347,9 +348,10 @@ class Paper:
     def row(self, left: str, right: str) -> str:
         """Return the left words at the left, wrapped, and the right ones at the right edge."""
         room = self.columns - display_width(right) - COLUMNS_BETWEEN
-        if room < self.columns // 3:
+        # Rather a line more than a word cut in two, or a name one letter wide.
+        if room < max(self.columns // 4, _room_needed(left)):
             return "\n".join([*_wrapped(left, self.columns), *self._right(right)])
-        first, *others = _wrapped(left, room, indent="  ")
+        first, *others = _wrapped(left, room, indent=INDENT)
         gap = " " * (self.columns - display_width(first) - display_width(right))
         return "\n".join([first + gap + right, *others])
 
@@ -416,13 +418,19 @@ def _wrapped(words: str, columns: int, *, indent: str = "") -> list[str]:
     """Break into lines; those after the first begin with the indent."""
     lines = [""]
     for word in words.split(" "):
-        for piece in _pieces(word, columns - len(indent)):
+        for piece in _pieces(word, columns):
             joined = f"{lines[-1]} {piece}" if lines[-1] else piece
             if display_width(joined) <= columns:
                 lines[-1] = joined
             else:
                 lines.append(indent + piece)
     return lines
+
+
+def _room_needed(words: str) -> int:
+    """Count the columns of the widest word, those after the first with their indent."""
+    first, *others = words.split(" ")
+    return max([display_width(first), *(display_width(INDENT + word) for word in others)])
 
 
 def _pieces(word: str, columns: int) -> Iterator[str]:

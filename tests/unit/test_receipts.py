@@ -16,7 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.receipts import COLUMNS, PRINTABLE_MM, PaperWidth, ReceiptRenderer, display_width
+from connectors.receipts import (
+    COLUMNS,
+    PRINTABLE_MM,
+    Paper,
+    PaperWidth,
+    ReceiptRenderer,
+    display_width,
+)
 from dolisync.errors import UserError
 from dolisync.receipt import Receipt, ReceiptLine, ReceiptPayment, ReceiptPoints
 
@@ -238,6 +245,27 @@ def test_rule_is_one_line(
         "en", decimals=decimals, rule_points=Decimal(points), rule_amount=Decimal(amount)
     )
     assert rule in [line.strip() for line in renderer.text(receipt, 58).splitlines()]
+
+
+# The columns
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "printed"),
+    [
+        ("Tea", "1.00", "Tea             1.00"),
+        ("Green tea of Uji", "1.00", "Green tea of    1.00\n  Uji"),
+        ("Fourteen-wide.", "1.00", "Fourteen-wide.  1.00"),
+        ("Fifteen-columns", "1.00", "Fifteen-columns\n                1.00"),
+        ("A Fourteen-wide", "1.00", "A Fourteen-wide\n                1.00"),
+        ("Tea", "a long word at right", "Tea\na long word at right"),
+        ("Wider-than-the-paper-is", "1", "Wider-than-the-paper\n-is\n                   1"),
+        ("煎茶煎茶 煎茶煎茶", "1.00", "煎茶煎茶        1.00\n  煎茶煎茶"),
+        ("", "1.00", "                1.00"),
+    ],
+)
+def test_a_row_keeps_its_columns_and_its_words_whole(left: str, right: str, printed: str) -> None:
+    assert Paper(20).row(left, right) == printed
 
 
 # Money, dates, languages
