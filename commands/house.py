@@ -24,7 +24,7 @@ from dolisync.display import requirements
 from dolisync.errors import NotFound, UserError
 from dolisync.ledger import schema
 from dolisync.ledger.engine import open_engine
-from dolisync.ledger.rulesets import RuleBook, adopt
+from dolisync.ledger.rulesets import RuleBook, adopt, consult
 from dolisync.model import Customer, CustomerKey
 from dolisync.ports import (
     Clock,
@@ -215,8 +215,9 @@ class House:
 
     @property
     def rules_for_reading(self) -> Rules:
-        """All that judging needs, without asking any Dolibarr what can be shown in it."""
-        return Rules(self.book, self._around(), {})
+        """All that judging needs, to look on: no Dolibarr is asked, no rules come into force."""
+        book = consult(self.engine, self.settings.program, self.clock.now())
+        return Rules(book, self._around(), {})
 
     def _around(self) -> dict[str, Surroundings]:
         return {

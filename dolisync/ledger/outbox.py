@@ -145,6 +145,17 @@ def due(
     return [_item(row) for row in connection.execute(query)]
 
 
+def due_of(connection: Connection, keys: Iterable[str], now: datetime) -> list[Item]:
+    """Return the open rows of these targets whose time has come, oldest first."""
+    box = tables.outbox.c
+    query = (
+        select(tables.outbox)
+        .where(box.open_key.in_(tuple(keys)), box.not_before <= now, box.state.in_(OPEN_STATES))
+        .order_by(box.id)
+    )
+    return [_item(row) for row in connection.execute(query)]
+
+
 def listed(connection: Connection, states: Iterable[str], limit: int) -> list[Item]:
     """Return rows in these states, newest first."""
     box = tables.outbox.c

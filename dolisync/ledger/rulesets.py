@@ -15,8 +15,11 @@ from datetime import date, datetime
 from sqlalchemy import Connection, Engine, insert, select
 
 from dolisync.ledger import tables
-from dolisync.ledger.engine import write
+from dolisync.ledger.engine import reading, write
 from dolisync.program.terms import Program
+
+# The number of a set that stands in the configuration and was not adopted yet.
+NOT_IN_FORCE = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,24 @@ class RuleBook:
 
 def adopt(engine: Engine, programs: Sequence[Program], now: datetime) -> RuleBook:
     """Put these programs into force, unless they are already, and return all sets."""
-    content = json.dumps([program.model_dump(mode="json") for program in programs], sort_keys=True)
-    digest = hashlib.sha256(content.encode()).hexdigest()
+    content, digest = _written(programs)
     return write(engine, lambda connection: _adopt(connection, content, digest, now))
+
+
+def consult(engine: Engine, programs: Sequence[Program], now: datetime) -> RuleBook:
+    """Return all sets as ``adopt`` would, without writing: to look on changes no rules."""
+    _, digest = _written(programs)
+    with reading(engine) as connection:
+        rows = connection.execute(select(tables.rule_set).order_by(tables.rule_set.c.id)).all()
+    sets = [_rule_set(row.id, row.effective_from, row.content) for row in rows]
+    if not rows or rows[-1].hash != _chained(digest, rows[:-1]):
+        sets.append(RuleSet(NOT_IN_FORCE, now, tuple(programs)))
+    return RuleBook(tuple(sets))
+
+
+def _written(programs: Sequence[Program]) -> tuple[str, str]:
+    content = json.dumps([program.model_dump(mode="json") for program in programs], sort_keys=True)
+    return content, hashlib.sha256(content.encode()).hexdigest()
 
 
 def _adopt(connection: Connection, content: str, digest: str, now: datetime) -> RuleBook:

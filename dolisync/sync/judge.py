@@ -80,16 +80,21 @@ def take_in(transaction: Transaction, rules: Rules, sales: Sequence[Sale]) -> Ta
         return Tally(read=len(sales))
     concerned: list[Sale] = []
     for sale in changed:
-        known = transaction.sales.get(sale.key)
-        if known is not None:
-            concerned.append(known.sale)
-            sale = _keep_product_points(known.sale, sale)  # noqa: PLW2901
-        rule_set = rules.book.on(sale.date).id
-        transaction.record(sale, fingerprint(sale), rule_set)
-        concerned.append(sale)
+        before = transaction.sales.get(sale.key)
+        if before is not None:
+            concerned.append(before.sale)
+        concerned.append(note(transaction, rules, sale).sale)
     tally = judge_again(transaction, rules, concerned)
     tally.read, tally.changed = len(sales), len(changed)
     return tally
+
+
+def note(transaction: Transaction, rules: Rules, sale: Sale) -> KnownSale:
+    """Take in what a sale looks like now, in memory; its row is written by ``flush``."""
+    before = transaction.sales.get(sale.key)
+    if before is not None:
+        sale = _keep_product_points(before.sale, sale)
+    return transaction.record(sale, fingerprint(sale), rules.book.on(sale.date).id)
 
 
 def vanish(transaction: Transaction, rules: Rules, keys: Collection[SaleKey]) -> Tally:

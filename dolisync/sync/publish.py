@@ -89,6 +89,16 @@ class Publisher:
             self._send_all(items, report)
         return report
 
+    def send(self, targets: Sequence[outbox.Target]) -> Report:
+        """Send what is due for these targets only: somebody is waiting for it."""
+        report = Report()
+        self._failures = 0
+        keys = [target.key for target in targets]
+        with reading(self.engine) as connection:
+            items = outbox.due_of(connection, keys, self.clock.now())
+        self._send_all(items, report)
+        return report
+
     def _send_all(self, items: Sequence[Item], report: Report) -> None:
         values = self._values(items)
         for item in items:

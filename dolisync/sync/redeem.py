@@ -93,8 +93,10 @@ def redeem(
     """
 
     def work(connection: Connection) -> None:
-        transaction = Transaction(connection, clock.now())
-        _spend(transaction, program, customer, reward, token, reason)
+        # The commit of an earlier attempt may have gone through, and its answer been lost.
+        if not _read(connection, tables.redemption.c.token == token):
+            transaction = Transaction(connection, clock.now())
+            _spend(transaction, program, customer, reward, token, reason)
 
     write(engine, work)
     return by_token(engine, token)
@@ -123,7 +125,7 @@ def _spend(
         Kind.REDEEM,
         today,
         transaction.now,
-        f"{reward.title} {token}: {reason}",
+        f"{reward.title} {token}" + (f": {reason}" if reason else ""),
         redemption_id=id_,
     )
     book.redeem(transaction.journal, entry, units, today)
@@ -309,7 +311,7 @@ def _issue(
             try:
                 token = new_token()
                 redemption = redeem(
-                    engine, clock, program, customer, reward, token=token, reason="automatic"
+                    engine, clock, program, customer, reward, token=token, reason=""
                 )
             except NotEnoughPoints:
                 break

@@ -1,0 +1,208 @@
+"""Explain: judge a sale and its returns again, without writing, and keep every reason."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, select
+
+from dolisync.errors import UserError
+from dolisync.ledger import tables
+from dolisync.ledger.documents import fingerprint
+from dolisync.ledger.engine import reading
+from dolisync.ledger.rulesets import RuleSet
+from dolisync.ledger.store import Holding, KnownSale, Transaction, return_origin
+from dolisync.ledger.views import sales_by_ref
+from dolisync.model import CustomerKey, Sale, SaleKey
+from dolisync.ports import SaleSource
+from dolisync.program.assess import Verdict
+from dolisync.program.terms import Program
+from dolisync.sync.audit import load_families
+from dolisync.sync.judge import Rules, judge_family, note
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the ledger holds for a sale on one customer's account, in ledger units."""
+
+    customer: CustomerKey
+    units: int
+    forgiven: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one program gives for a sale and why, beside what the ledger holds."""
+
+    program: Program
+    rule_set: RuleSet
+    verdict: Verdict
+    held: tuple[Held, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All there is to say about one document.
+
+    ``in_ledger`` tells that the ledger knows it; ``is_live`` that it was read from Dolibarr just
+    now, and ``differs`` that the ledger still knows it otherwise. ``parked`` is why it could not be
+    taken in, where it could not.
+    """
+
+    sale: Sale
+    in_ledger: bool
+    is_live: bool
+    differs: bool
+    revision: int
+    fingerprint: str
+    first_seen_at: datetime | None
+    vanished_at: datetime | None
+    parked: str
+    judgements: tuple[Judgement, ...]
+
+
+@dataclass(slots=True)
+class Found:
+    """Where a number or rowid leads: to sales in the ledger, and to some read just now."""
+
+    keys: list[SaleKey] = field(default_factory=list)
+    live: list[Sale] = field(default_factory=list)
+
+    def look_up(self, source: SaleSource, text: str) -> None:
+        """Read from a source what bears this number, and what the ledger's sales are by now."""
+        mine = [key.rowid for key in self.keys if key.source == source.name]
+        sales = {sale.key: sale for sale in source.find(text)}
+        if not sales and text.strip().isdecimal():
+            mine.append(int(text))
+        missing = [rowid for rowid in mine if rowid not in {key.rowid for key in sales}]
+        sales |= {sale.key: sale for sale in (source.get(missing) if missing else ())}
+        self.live += sales.values()
+        self.keys += [key for key in sales if key not in self.keys]
+
+
+def look_up_known(connection: Connection, text: str) -> Found:
+    """Find what the ledger knows by this number or rowid."""
+    return Found(sales_by_ref(connection, text.strip()))
+
+
+def all_vanished(connection: Connection, now: datetime, keys: Collection[SaleKey]) -> bool:
+    """Tell whether none of these sales exists any more as far as the ledger knows."""
+    transaction = Transaction(connection, now)
+    transaction.load_sales(keys)
+    return all(known.vanished_at is not None for known in transaction.sales.values())
+
+
+def with_origins(
+    engine: Engine, now: datetime, source: SaleSource, sales: Sequence[Sale]
+) -> list[Sale]:
+    """Add the sales that these credit notes return, where the ledger does not know them."""
+    wanted = {origin for sale in sales if (origin := return_origin(sale)) is not None}
+    wanted -= {sale.key for sale in sales}
+    if not wanted:
+        return list(sales)
+    with reading(engine) as connection:
+        transaction = Transaction(connection, now)
+        transaction.load_sales(wanted)
+    unknown = sorted(key.rowid for key in wanted if key not in transaction.sales)
+    return [*(source.get(unknown) if unknown else ()), *sales]
+
+
+def explain(
+    connection: Connection,
+    now: datetime,
+    rules: Rules,
+    keys: Sequence[SaleKey],
+    live: Sequence[Sale] = (),
+) -> list[list[Explanation]]:
+    """Explain the families of these sales: each a sale with its returns, in the order asked for.
+
+    ``live`` sales are judged as they were read, in memory: nothing is written.
+    """
+    transaction = Transaction(connection, now)
+    transaction.load_sales({*keys, *(sale.key for sale in live)})
+    before = {key: known.fingerprint for key, known in transaction.sales.items()}
+    for sale in live:
+        note(transaction, rules, sale)
+    families = load_families(transaction, _roots(transaction, keys))
+    known = [sale for family in families for sale in family]
+    held = transaction.holdings([sale.id for sale in known if not sale.is_new])
+    transaction.load_books((), ids={id_ for members in held.values() for id_ in members})
+    judge = _Judge(transaction, rules, held, before, {sale.key for sale in live})
+    return [judge.explain(family) for family in families]
+
+
+def _roots(transaction: Transaction, keys: Sequence[SaleKey]) -> list[SaleKey]:
+    """Name the heads of the families, each once."""
+    roots: dict[SaleKey, None] = {}
+    for key in keys:
+        origin = return_origin(transaction.sales[key].sale)
+        if origin is not None:
+            transaction.load_sales([origin])
+        roots.setdefault(origin if origin in transaction.sales else key)
+    return list(roots)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    transaction: Transaction
+    rules: Rules
+    held: dict[int, dict[int, Holding]]
+    before: dict[SaleKey, str]
+    live: set[SaleKey]
+
+    def explain(self, family: Sequence[KnownSale]) -> list[Explanation]:
+        head = family[0]
+        rule_set = self.rules.book.by_id(head.rule_set_id)
+        around = self.rules.around.get(head.key.source)
+        if around is None:
+            message = f"the source '{head.key.source}' is not in the configuration any more"
+            raise UserError(message, "add its section [[source]] again to judge its sales")
+        verdicts = [
+            (program, judge_family(self.transaction, program, around, family))
+            for program in rule_set.programs
+        ]
+        return [
+            self._explain_one(
+                known,
+                tuple(
+                    Judgement(program, rule_set, of_all[place], self._held(known, program))
+                    for program, of_all in verdicts
+                ),
+            )
+            for place, known in enumerate(family)
+        ]
+
+    def _explain_one(self, known: KnownSale, judgements: tuple[Judgement, ...]) -> Explanation:
+        mark = fingerprint(known.sale)
+        in_ledger = not known.is_new
+        return Explanation(
+            known.sale,
+            in_ledger,
+            known.key in self.live,
+            in_ledger and self.before.get(known.key, mark) != mark,
+            known.revision,
+            mark,
+            known.first_seen_at if in_ledger else None,
+            known.vanished_at,
+            _parked(self.transaction.connection, known.key),
+            judgements,
+        )
+
+    def _held(self, known: KnownSale, program: Program) -> tuple[Held, ...]:
+        holdings = {} if known.is_new else self.held.get(known.id, {})
+        found = []
+        for member_id, holding in holdings.items():
+            owner = self.transaction.member_keys[member_id]
+            if owner.program == program.name:
+                found.append(Held(owner.customer, holding.units, holding.forgiven))
+        return tuple(found)
+
+
+def _parked(connection: Connection, key: SaleKey) -> str:
+    table = tables.parked.c
+    query = select(table.reason).where(
+        table.source == key.source, table.entity == key.entity, table.rowid == key.rowid
+    )
+    return str(connection.execute(query).scalar() or "")
