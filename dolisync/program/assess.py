@@ -179,9 +179,14 @@ def _left_worth(
 
 
 def _is_all_returned(origin: Sale, left: tuple[SaleLine, ...]) -> bool:
-    if sum((line.total_incl for line in origin.lines), ZERO) > 0:
-        return sum((line.total_incl for line in left), ZERO) <= 0
+    if _bought(origin.lines) > 0:
+        return _bought(left) <= 0
     return all(quantity <= 0 for quantity in _quantities(left).values())
+
+
+def _bought(lines: tuple[SaleLine, ...]) -> Decimal:
+    """Add up what was bought: a deposit or used credit only paid for it."""
+    return sum((line.total_incl for line in lines if line.discount not in _PAID_BEFORE), ZERO)
 
 
 def _return_verdict(
@@ -192,7 +197,7 @@ def _return_verdict(
     units: int,
     before: int,
 ) -> Verdict:
-    amount = _shown(max(sum((line.total_incl for line in left), ZERO), ZERO))
+    amount = _shown(max(_bought(left), ZERO))
     reason = because(Why.RETURN_OF, ref=origin.ref, left=amount, points=program.points_of(units))
     day = earned_on(program, credit)
     return Verdict(credit.key, units - before, (reason,), day, origin=origin.key)
@@ -209,11 +214,14 @@ def _worth(
 ) -> _Worth:
     """Count what lines earn under the conditions of ``sale``: how much of it was paid, and how.
 
-    ``full`` counts every line as it stands, without regard to payments (a return by itself).
+    ``full`` counts every line as it stands, without regard to payments (a return by itself). Where
+    nothing was paid, or all of it with points, products and the visit earn nothing either.
     """
     parts: list[_Worth] = []
     counted, notes = _counted_lines(program, around, lines)
     share, share_notes = (Decimal(1), ()) if full else _paid_share(program, around, sale)
+    if share <= 0:
+        return _Worth(0, (*notes, *share_notes))
     if program.earn.amount is not None:
         parts.append(_amount_worth(program, counted, share))
     if program.earn.product is not None:
@@ -259,22 +267,36 @@ def _reward_lines(around: Surroundings, lines: tuple[SaleLine, ...]) -> list[Sal
 def _paid_share(
     program: Program, around: Surroundings, sale: Sale
 ) -> tuple[Decimal, tuple[Reason, ...]]:
-    """Return the share of the sale that earns, given how it was paid."""
-    total = sale.total_incl
-    if total <= 0:
-        return Decimal(1), ()
+    """Return the share of what was bought that earns, given how it was paid."""
+    counted_lines, _ = _counted_lines(program, around, sale.lines)
+    bought = sum((line.total_incl for line in counted_lines), ZERO)
+    if bought <= 0:
+        return _share_of_nothing(program, around, sale)
     notes: list[Reason] = []
-    counted = total
+    counted = bought
     if sale.status is SaleStatus.CLOSED and program.earn.moment is Moment.PAID:
-        counted = min(sum((payment.amount for payment in sale.payments), ZERO), total)
+        # What a deposit, used credit or an own reward took off the total was paid before.
+        before = bought - sale.total_incl
+        paid = before + sum((payment.amount for payment in sale.payments), ZERO)
+        counted = min(paid, bought)
         notes.append(
-            because(Why.PAID_SHARE, code=sale.close_code or "?", paid=counted, total=total)
+            because(Why.PAID_SHARE, code=sale.close_code or "?", paid=counted, total=bought)
         )
     by_points = _paid_with_points(program, around, sale)
     if by_points > 0:
         counted = max(counted - by_points, ZERO)
         notes.append(because(Why.POINTS_PAID, amount=by_points, left=counted))
-    return max(counted, ZERO) / total, tuple(notes)
+    return max(counted, ZERO) / bought, tuple(notes)
+
+
+def _share_of_nothing(
+    program: Program, around: Surroundings, sale: Sale
+) -> tuple[Decimal, tuple[Reason, ...]]:
+    """Tell goods that are free, which count, from goods that a reward paid for, which do not."""
+    by_reward = -sum((line.total_incl for line in _reward_lines(around, sale.lines)), ZERO)
+    if by_reward <= 0 or not program.earn.leave_out_paid_with_points:
+        return Decimal(1), ()
+    return ZERO, (because(Why.POINTS_PAID, amount=by_reward, left=ZERO),)
 
 
 def _paid_with_points(program: Program, around: Surroundings, sale: Sale) -> Decimal:
@@ -301,7 +323,8 @@ def _amount_worth(program: Program, lines: tuple[SaleLine, ...], share: Decimal)
     note = because(Why.BASE, basis=terms.basis.replace("_", " "), amount=_shown(base))
     if base <= 0:
         return _Worth(0, (note, because(Why.NEGATIVE)))
-    units = sum(_amount_units(program, amount * share) for amount in amounts)
+    # Line by line, a negative line may round to more than the others; other points stay whole.
+    units = max(sum(_amount_units(program, amount * share) for amount in amounts), 0)
     return _Worth(
         units,
         (
@@ -337,12 +360,20 @@ def _amount_units(program: Program, amount: Decimal) -> int:
 def _product_worth(program: Program, lines: tuple[SaleLine, ...]) -> _Worth:
     terms = program.earn.product
     assert terms is not None
-    points = {line.product_rowid: line.product_points for line in lines if line.product_points}
-    units = sum(
-        round_units(max(quantity, ZERO) * value * program.scale, terms.rounding)
-        for product, quantity in _quantities(lines).items()
-        if (value := points.get(product)) is not None
-    )
+    points = {
+        line.product_rowid: line.product_points
+        for line in lines
+        if line.product_points and line.product_rowid is not None
+    }
+    sold = _quantities(tuple(line for line in lines if line.product_points is not None))
+    left = _quantities(lines)
+    units = 0
+    for product, value in points.items():
+        # A credit note takes back what was sold of a product and no more. Goods returned on the
+        # ticket itself (an exchange) count against the others, or exchanging would earn for ever.
+        quantity = max(left[product], ZERO) if sold[product] > 0 else left[product]
+        units += round_units(quantity * value * program.scale, terms.rounding)
+    units = max(units, 0)
     if units == 0:
         return _Worth(0)
     return _Worth(units, (because(Why.PRODUCT, points=program.points_of(units)),))
@@ -361,10 +392,14 @@ def _quantities(lines: tuple[SaleLine, ...]) -> dict[int, Decimal]:
 def _taken_off(credit: Sale) -> list[SaleLine]:
     """Return a credit note's lines as what they take off: amounts and quantities negative.
 
-    Dolibarr writes a returned line either with a negative price or with a negative quantity.
+    Dolibarr writes a returned line either with a negative price or with a negative quantity. A line
+    that adds (goods taken in exchange, a deduction) has a positive total and stays as it is.
     """
     return [
-        replace(line, quantity=-abs(line.quantity), product_points=None) for line in credit.lines
+        line
+        if line.total_incl > 0
+        else replace(line, quantity=-abs(line.quantity), product_points=None)
+        for line in credit.lines
     ]
 
 
@@ -373,7 +408,7 @@ def _mirrored(credit: Sale) -> tuple[SaleLine, ...]:
     return tuple(
         replace(
             line,
-            quantity=abs(line.quantity),
+            quantity=-abs(line.quantity) if line.total_incl > 0 else abs(line.quantity),
             total_excl=-line.total_excl,
             total_incl=-line.total_incl,
         )
