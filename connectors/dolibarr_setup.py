@@ -31,7 +31,9 @@ _SHOWN_BEFORE_20 = 'GETPOST("action")=="update"?0:5'
 _EDITABLE = "1"
 _TYPES = {
     "integer": ("int", "10", "INT(10)"),
-    "amount": ("double", "24,8", "DOUBLE(24,8)"),
+    "amount": ("double", "24,2", "DOUBLE(24,2)"),
+    # Dolibarr shows a price as one: two decimals and the currency.
+    "money": ("price", "", "DOUBLE(24,8)"),
     "text": ("varchar", "255", "VARCHAR(255)"),
 }
 _INSERT_FIELD = (

@@ -46,7 +46,7 @@ def _fields(program: Program, language: str) -> Iterable[FieldSpec]:
     names = field_names(program)
     points = "amount" if program.decimals else "integer"
     yield FieldSpec("customer", names.balance, phrase(language, "balance"), points)
-    yield FieldSpec("customer", names.value, phrase(language, "value"), "amount")
+    yield FieldSpec("customer", names.value, phrase(language, "value"), "money")
     yield FieldSpec("customer", names.next_reward, phrase(language, "next_label"), "text")
     yield FieldSpec("customer", names.expiring, phrase(language, "expiring_label"), "text")
     yield FieldSpec("customer", names.last, phrase(language, "last_label"), "text")

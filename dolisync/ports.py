@@ -213,7 +213,7 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
-    """An extra field that must exist. ``kind``: integer, amount (two decimals) or text (255)."""
+    """An extra field that must exist. ``kind``: integer, amount, money, text (255)."""
 
     element: str  # customer, sale or product
     name: str

@@ -15,7 +15,8 @@ from connectors.standin.store import Row, Store
 
 COLUMN_TYPES: dict[str, str] = {
     "int": "INTEGER",
-    "double": "DOUBLE(24,8)",
+    "double": "DOUBLE({size})",
+    "price": "DOUBLE(24,8)",
     "varchar": "VARCHAR({size})",
     "date": "DATE",
     "html": "TEXT",
@@ -26,6 +27,7 @@ COLUMN_TYPES: dict[str, str] = {
 PYTHON_TYPES: dict[str, sa.types.TypeEngine[Any]] = {
     "int": sa.Integer(),
     "double": Money(),
+    "price": Money(),
     "date": sa.Date(),
     "boolean": sa.Integer(),
 }
@@ -46,7 +48,7 @@ def definitions(store: Store, element: str) -> Sequence[sa.RowMapping]:
 def define(store: Store, element: str, name: str, **settings: Any) -> int:
     """Record a field and add its column, in one go as the administration page does."""
     kind = settings.get("type", "int")
-    size = settings.get("size") or "255"
+    size = settings.get("size") or ("24,8" if kind == "double" else "255")
     column = COLUMN_TYPES[kind].format(size=size)
     rowid = store.insert(
         store.tables.extrafields,
@@ -132,7 +134,15 @@ def _shown(store: Store, field: Row, held: dict[str, Any]) -> Any:
         return store.epoch(value) if value else ""
     if value is None:
         return None
-    return f"{value:.8f}" if field["type"] == "double" else str(value)
+    if field["type"] == "price":
+        return f"{value:.8f}"
+    if field["type"] == "double":
+        return f"{value:.{_decimals(field)}f}"
+    return str(value)
+
+
+def _decimals(field: Row) -> int:
+    return int((field["size"] or "24,8").partition(",")[2] or 0)
 
 
 def parsed(store: Store, field: Row, value: Any) -> Any:
@@ -140,8 +150,8 @@ def parsed(store: Store, field: Row, value: Any) -> Any:
     if value is None or value == "":
         return None
     kind = field["type"]
-    if kind in {"int", "boolean", "double"}:
-        return _number(value, whole=kind != "double")
+    if kind in {"int", "boolean", "double", "price"}:
+        return _number(value, whole=kind in {"int", "boolean"})
     if kind == "date":
         return _day(store, value)
     return _writing(store, field, str(value))
