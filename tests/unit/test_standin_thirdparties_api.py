@@ -51,6 +51,8 @@ def test_a_customer_is_found_by_card_and_by_mail(desk):
     assert desk.caller.get("/thirdparties/barcode/2000000000015")["id"] == str(desk.alice)
     assert desk.caller.get("/thirdparties/email/A@EXAMPLE.ORG")["name"] == "Alice"
     assert desk.caller.get(desk.path)["code_client"] == "CU2611-00001"
+    ref = "Alice" if desk.major == 22 else str(desk.alice)
+    assert desk.caller.get(desk.path)["ref"] == ref
     assert desk.caller.code("GET", "/thirdparties/barcode/999") == 404
     assert desk.caller.code("GET", "/thirdparties/999") == 404
 
