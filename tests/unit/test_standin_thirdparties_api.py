@@ -122,6 +122,7 @@ def test_a_put_reverts_an_edit_that_came_between(desk):
     desk.standin.faults.before_write = edit
     desk.caller.put(desk.path, {"note_public": "x"})
     assert desk.caller.get(desk.path)["town"] is None
+    assert len(desk.events("AC_COMPANY_MODIFY")) == 2  # the edit did happen
 
 
 def test_a_percentage_cannot_be_set_and_the_answer_says_it_was(desk):
