@@ -141,9 +141,9 @@ class Doors:
     def showing(self) -> Showing:
         """Say what is shown in this Dolibarr."""
         if self.sink is None:
-            return Showing(customers=False, sales=False)
+            return Showing(customers=False, sales=False, discounts=False)
         abilities = self.sink.abilities()
-        return Showing(abilities.customer_fields, abilities.sale_fields)
+        return Showing(abilities.customer_fields, abilities.sale_fields, abilities.discounts)
 
     def close(self) -> None:
         """Let go of connections."""

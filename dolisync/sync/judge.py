@@ -35,6 +35,7 @@ class Showing:
 
     customers: bool = True
     sales: bool = True
+    discounts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
@@ -28,6 +28,8 @@ from dolisync.sync.judge import Showing
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _TOKEN_LENGTH = 12
 MINOR = Decimal(100)
+# A discount that Dolibarr refused is not asked for again at every turn.
+PAUSE_AFTER_REFUSAL = timedelta(days=1)
 
 
 class State:
@@ -305,9 +307,9 @@ def _issue(
     showing: Mapping[str, Showing],
 ) -> list[Redemption]:
     issued = []
-    for customer in _rich(engine, program, program.units(reward.points)):
+    for customer in _rich(engine, program, reward, clock.now() - PAUSE_AFTER_REFUSAL):
         shown = showing.get(customer.source)
-        while shown is not None and shown.customers:
+        while shown is not None and shown.discounts:
             try:
                 token = new_token()
                 redemption = redeem(
@@ -319,10 +321,20 @@ def _issue(
     return issued
 
 
-def _rich(engine: Engine, program: Program, units: int) -> list[CustomerKey]:
-    member = tables.member.c
+def _rich(
+    engine: Engine, program: Program, reward: RewardTerms, refused_since: datetime
+) -> list[CustomerKey]:
+    """Find members who have the points; not those whose discount was refused a while ago."""
+    member, redemption = tables.member.c, tables.redemption.c
+    refused = select(redemption.member_id).where(
+        redemption.state == State.REFUSED,
+        redemption.reward == reward.name,
+        redemption.created_at > refused_since,
+    )
     query = select(member.source, member.entity, member.customer_rowid).where(
-        member.program == program.name, member.balance >= units
+        member.program == program.name,
+        member.balance >= program.units(reward.points),
+        member.id.not_in(refused),
     )
     with reading(engine) as connection:
         return [CustomerKey(*row) for row in connection.execute(query)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, insert, select
 
@@ -17,6 +18,10 @@ from dolisync.sync.intake import Intake, Progress
 from dolisync.sync.judge import Showing, Tally
 from dolisync.sync.publish import Publisher
 from dolisync.sync.publish import Report as Published
+
+
+# Points also become available without a sale: by an adjustment, or with the days.
+REWARDS_EVERY = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
@@ -44,6 +49,7 @@ class Turn:
     showing: Mapping[str, Showing]
     intakes: Sequence[Intake]
     publisher: Publisher | None
+    _rewards_at: datetime | None = None
 
     @property
     def source(self) -> SaleSource:
@@ -56,11 +62,19 @@ class Turn:
         for intake in self.intakes:
             report.tally.add(intake.run_once(progress))
         if self.publisher is not None:
-            mine = {self.source.name: self.showing[self.source.name]}
-            issued = redeem.issue_automatic(self.engine, self.clock, self.programs, mine)
-            report.issued = len(issued)
+            report.issued = self._issue(changed=report.tally.changed > 0)
             report.published = self.publisher.run_once()
         return report
+
+    def _issue(self, *, changed: bool) -> int:
+        """Issue automatic rewards when sales moved points, else only now and then."""
+        now = self.clock.now()
+        recent = self._rewards_at is not None and now - self._rewards_at < REWARDS_EVERY
+        if recent and not changed:
+            return 0
+        self._rewards_at = now
+        mine = {self.source.name: self.showing[self.source.name]}
+        return len(redeem.issue_automatic(self.engine, self.clock, self.programs, mine))
 
     def sweep(self) -> int:
         """Expire old lots and forget outbox rows that were done long ago."""
