@@ -1,0 +1,130 @@
+"""A shop to measure on: a MariaDB with many till sales, and a configuration to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from commands.house import House
+from connectors import dolibarr_setup
+from connectors.standin import StandIn
+from dolisync.display import requirements
+from dolisync.ledger import schema
+
+CUSTOMERS = 500
+PRODUCTS = 200
+SALES_PER_DAY = 200
+ZONE = "Europe/Paris"
+FIRST_DAY = date(2024, 11, 1)
+
+_CONFIG = """\
+[ledger]
+url = "sqlite:///{ledger}"
+
+[[source]]
+name = "shop"
+url = "{url}"
+api_key = "standin-least-0123456789"
+database_url = "{database_url}"
+timezone = "{zone}"
+database_timezone = "UTC"
+read = "{read}"
+write = "sql"
+pos_customers = [{pos_customer}]
+
+[[program]]
+name = "loyalty"
+start = 2024-01-01
+[program.earn.amount]
+points = 1
+per = 1
+[program.validity]
+months = 12
+[[program.reward]]
+name = "discount"
+points = 100
+amount = 5
+"""
+
+_ledgers = count(1)
+
+
+@dataclass(frozen=True)
+class BenchShop:
+    """Sales, two hundred a day, each with three lines and a payment."""
+
+    folder: Path
+    database_url: str
+    pos_customer: int
+    customers: tuple[int, ...]
+    sales: int
+    api_url: str = "http://127.0.0.1:9"
+
+    def until(self, sales: int) -> date:
+        """Return the day before which so many sales are dated."""
+        return FIRST_DAY + timedelta(days=sales // SALES_PER_DAY)
+
+    def at(self, api_url: str) -> BenchShop:
+        """Return the same shop with an address for its REST interface."""
+        return replace(self, api_url=api_url)
+
+    @contextmanager
+    def house(self, read: str = "sql") -> Iterator[House]:
+        """Open an empty ledger of its own on it, joined as the command line joins it."""
+        house = House(self.configure(read))
+        try:
+            schema.upgrade(house.raw_engine)
+            yield house
+        finally:
+            house.close()
+
+    def configure(self, read: str = "sql") -> Path:
+        """Write a configuration with a new ledger."""
+        stem = self.folder / f"ledger{next(_ledgers)}"
+        path = stem.with_suffix(".toml")
+        path.touch(mode=0o600)
+        path.write_text(
+            _CONFIG.format(
+                ledger=stem.with_suffix(".db"),
+                url=self.api_url,
+                database_url=self.database_url,
+                zone=ZONE,
+                read=read,
+                pos_customer=self.pos_customer,
+            ),
+            encoding="utf-8",
+        )
+        return path
+
+
+def furnish(folder: Path, database_url: str, sales: int) -> BenchShop:
+    """Write the shop's tables and sales."""
+    with StandIn(database_url=database_url, php_timezone=ZONE) as standin:
+        with standin.shop.transaction():
+            customers = [standin.shop.add_customer(f"Customer {n}") for n in range(CUSTOMERS)]
+            for number in range(PRODUCTS):
+                price = f"{0.85 + number * 0.37:.2f}"
+                standin.shop.add_product(f"P{number:03d}", f"Product {number}", price)
+        shop = BenchShop(
+            folder, database_url, standin.pos_customer, tuple(customers), sales, standin.url
+        )
+        with shop.house() as house:
+            doors = house.doors["shop"]
+            wanted = requirements(house.settings, doors.source)
+            dolibarr_setup.apply(wanted, None, doors.database)
+        start = datetime.combine(FIRST_DAY, datetime.min.time(), ZoneInfo(ZONE))
+        interval = timedelta(days=1) / SALES_PER_DAY
+        standin.shop.bulk_pos_sales(sales, customers, start, interval=interval)
+    return shop
+
+
+def sell_just_now(shop: BenchShop, sales: int) -> None:
+    """Make sales whose changes lie in the last minutes."""
+    with StandIn(database_url=shop.database_url, php_timezone=ZONE) as standin:
+        start = datetime.now(UTC) - timedelta(seconds=2 * sales)
+        standin.shop.bulk_pos_sales(sales, shop.customers, start, interval=timedelta(seconds=1))
