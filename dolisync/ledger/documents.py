@@ -31,7 +31,7 @@ def fingerprint(sale: Sale) -> str:
         sale.status,
         sale.customer.rowid,
         str(sale.date),
-        str(sale.total_incl),
+        _plain(sale.total_incl),
         sale.currency,
         sale.origin.rowid if sale.origin else None,
         sale.close_code,
@@ -45,10 +45,10 @@ def fingerprint(sale: Sale) -> str:
 def _line_facts(line: SaleLine) -> list[Any]:
     return [
         line.product_rowid,
-        str(line.quantity),
-        str(line.total_excl),
-        str(line.total_incl),
-        str(line.discount_percent),
+        _plain(line.quantity),
+        _plain(line.total_excl),
+        _plain(line.total_incl),
+        _plain(line.discount_percent),
         line.discount,
         line.text if line.discount else None,
     ]
@@ -56,7 +56,12 @@ def _line_facts(line: SaleLine) -> list[Any]:
 
 def _payment_facts(payment: Payment) -> list[Any]:
     paid_at = payment.paid_at.isoformat() if payment.paid_at else None
-    return [payment.mode, str(payment.amount), paid_at, payment.kind]
+    return [payment.mode, _plain(payment.amount), paid_at, payment.kind]
+
+
+def _plain(number: Decimal) -> str:
+    """Write a number without trailing zeros: one door says 1, another 1.00."""
+    return format(number.normalize() + 0, "f")
 
 
 def to_document(sale: Sale) -> str:

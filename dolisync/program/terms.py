@@ -239,10 +239,16 @@ class Program(Section):
             message = "two rewards have the same name"
             raise ValueError(message)
         for reward in self.reward:
-            if self.units(reward.points) * self.points_of(1) != reward.points:
+            if not self._is_whole(reward.points):
                 message = f"reward '{reward.name}' costs parts of a point; set decimals = 2"
                 raise ValueError(message)
+        if self.earn.visit is not None and not self._is_whole(self.earn.visit.points):
+            message = "a visit earns parts of a point, which would be cut off; set decimals = 2"
+            raise ValueError(message)
         return self
+
+    def _is_whole(self, points: Decimal) -> bool:
+        return self.units(points) * self.points_of(1) == points
 
     @property
     def zone(self) -> ZoneInfo:

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Engine
 
 from dolisync.ledger import schema
 from dolisync.ledger.engine import open_engine
 from tests.fakes import Shop
+
+# Machines of any speed; the long runs belong to the simulation.
+settings.register_profile("unit", deadline=None, max_examples=60)
+settings.load_profile("unit")
 
 
 @pytest.fixture(scope="session")
