@@ -13,21 +13,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy.engine import Engine
 
 from connectors import dolibarr_check_database as tables
+from connectors import dolibarr_check_rest as rest
 from connectors.dolibarr_database import Database
-from connectors.dolibarr_http import DolibarrHttp, ServerStatus, is_loopback
+from connectors.dolibarr_http import DolibarrHttp, ServerStatus
 from connectors.dolibarr_present import Present
 from connectors.dolibarr_setup import ELEMENTS
 from dolisync.errors import DolisyncError, RefusedError
 from dolisync.ports import Finding, Requirements
 
 CLOCK_DIFFERENCE_S_MAX = 60
-OLDEST, NEWEST = 16, 22
 TERMINALS_MAX = 20
-
-_RIGHTS = (
-    "in Users & Groups > the user of the key > Permissions, give: read invoices (11), read third"
-    " parties (121) and see all third parties, not only those of the user (262)"
-)
 
 
 @dataclass(frozen=True)
@@ -86,7 +81,7 @@ def check(
 def _findings(checked: Checked) -> Iterator[Finding]:
     status = None
     if checked.http is not None:
-        status, findings = _rest_door(checked.http)
+        status, findings = rest.door(checked.http)
         yield from findings
     if checked.database is not None:
         reached = tables.door(checked.database)
@@ -116,67 +111,11 @@ def _without_http(checked: Checked) -> Checked:
     return replace(checked, http=None, present=present)
 
 
-def _rest_door(http: DolibarrHttp) -> tuple[ServerStatus | None, Iterator[Finding]]:
-    try:
-        status = http.status()
-    except RefusedError as error:
-        remedy = "set the key of the API user; up to 19 the answer is the same without rights"
-        return None, iter([Finding("error", "rest", str(error), remedy)])
-    except DolisyncError as error:
-        remedy = "open the address in a browser; is the module API / Web services on?"
-        return None, iter([Finding("error", "rest", str(error), remedy)])
-    return status, iter((_version(status), *_encryption(http)))
-
-
-def _version(status: ServerStatus) -> Finding:
-    major = status.release[0] if status.release else 0
-    if OLDEST <= major <= NEWEST:
-        return Finding("ok", "rest", f"Dolibarr {status.version} answers")
-    return Finding(
-        "warning",
-        "rest",
-        f"Dolibarr {status.version} answers; versions {OLDEST} to {NEWEST} are known",
-        "try on a copy first",
-    )
-
-
-def _encryption(http: DolibarrHttp) -> Iterator[Finding]:
-    if not http.is_encrypted and not is_loopback(http.host):
-        yield Finding(
-            "warning",
-            "tls",
-            f"the key travels unencrypted to {http.host}",
-            "write https:// in the address",
-        )
-
-
-def _visibility(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]:
-    """Prove that the key sees sales: without the right 262 the list is empty and no error."""
-    if checked.http is None:
-        return
-    try:
-        seen = checked.http.get_list("invoices", {"limit": 1})
-    except RefusedError as error:
-        yield Finding("error", "rights", str(error), _RIGHTS)
-        return
-    if seen:
-        yield Finding("ok", "rights", "the key sees invoices")
-        return
-    if checked.database is not None and tables.has_sales(checked.database, checked.entity):
-        message = "the key sees no invoice, and the database holds some: a right is missing"
-        yield Finding("error", "rights", message, _RIGHTS)
-    elif not _sees_customers(checked.http):
-        message = "the key sees neither invoices nor customers: nothing there, or a right missing"
-        yield Finding("warning", "rights", message, _RIGHTS)
-    else:
-        yield Finding("ok", "rights", "the key sees customers; there is no invoice yet")
-
-
-def _sees_customers(http: DolibarrHttp) -> bool:
-    try:
-        return bool(http.get_list("thirdparties", {"limit": 1}))
-    except RefusedError:
-        return False
+def _rights(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]:
+    if checked.http is not None:
+        database, entity = checked.database, checked.entity
+        has_sales = None if database is None else tables.has_sales(database, entity)
+        yield rest.visibility(checked.http, has_sales=has_sales)
 
 
 def _clocks(checked: Checked, status: ServerStatus | None) -> Iterator[Finding]:
@@ -331,7 +270,7 @@ def _webhooks(checked: Checked, status: ServerStatus | None) -> Iterator[Finding
 
 _Look = Callable[[Checked, ServerStatus | None], Iterator[Finding]]
 _LOOKS: tuple[tuple[str, _Look], ...] = (
-    ("rights", _visibility),
+    ("rights", _rights),
     ("clock", _clocks),
     ("timezone", _time_zones),
     ("fields", _requirements),

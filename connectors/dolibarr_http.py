@@ -1,8 +1,7 @@
 """The REST door of a Dolibarr: what is sent, and what counts as an answer.
 
-Dolibarr answers 200 with a web page when it is under maintenance or its API module is off, 202
-when its database is down, and errors in HTML before the JSON. So only HTTP 200 with JSON of the
-expected shape is an answer; everything else becomes one of the three errors of the ports.
+Only HTTP 200 with JSON of the expected shape is an answer; everything else becomes one of the three
+errors of the ports.
 """
 
 from __future__ import annotations
@@ -15,24 +14,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from dolisync.errors import RefusedError, TransientError, UnknownOutcome
+from connectors.dolibarr_answers import Reply, explain, is_error, one_line, shaped, unclear
+from dolisync.errors import TransientError, UnknownOutcome
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 60.0
 TOTAL_TIMEOUT_S = 180.0
 BODY_BYTES_MAX = 64 * 1024 * 1024
-MESSAGE_CHARACTERS_MAX = 200
 RETRIED_STATUSES = (429, 502, 503, 504)
 
 Params = dict[str, str | int]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +45,6 @@ class ServerStatus:
     def release(self) -> tuple[int, ...]:
         """Return the version as numbers, for comparing: ``(20, 0, 2)``."""
         return release_of(self.version)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    def is_json(self) -> bool:
-        return self.headers.get("content-type", "").startswith("application/json")
-
-    def header(self, name: str) -> str:
-        return self.headers.get(name, "")
 
 
 class DolibarrHttp:
@@ -105,8 +90,8 @@ class DolibarrHttp:
     def status(self) -> ServerStatus:
         """Ask which version this is and what time it has."""
         reply = self._send("GET", "status", None, None)
-        success = _shaped(self._answer("GET", "status", reply), dict, "status").get("success")
-        success = _shaped(success, dict, "status")
+        success = shaped(self._answer("GET", "status", reply), dict, "status").get("success")
+        success = shaped(success, dict, "status")
         self._status = ServerStatus(
             version=str(success.get("dolibarr_version", "")),
             now=_server_time(success.get("timestamp_now_utc"), reply),
@@ -121,19 +106,19 @@ class DolibarrHttp:
     def get(self, path: str, params: Params | None = None) -> Any:
         """Read anything; ``None`` where it does not exist (404)."""
         reply = self._send("GET", path, params, None)
-        if reply.status == 404 and _is_error(reply):
+        if reply.status == 404 and is_error(reply):
             return None
         return self._answer("GET", path, reply)
 
     def get_object(self, path: str, params: Params | None = None) -> dict[str, Any] | None:
         """Read one object, or ``None`` where it does not exist."""
         found = self.get(path, params)
-        return None if found is None else _shaped(found, dict, path)
+        return None if found is None else shaped(found, dict, path)
 
     def get_list(self, path: str, params: Params | None = None) -> list[dict[str, Any]]:
         """Read a list of objects. Some versions say 404 for an empty one."""
-        rows = _shaped(self.get(path, params) or [], list, path)
-        return [_shaped(row, dict, path) for row in rows]
+        rows = shaped(self.get(path, params) or [], list, path)
+        return [shaped(row, dict, path) for row in rows]
 
     def post(self, path: str, body: object | None = None) -> Any:
         """Ask for something that must not be asked twice; a lost answer is an unknown outcome."""
@@ -147,7 +132,7 @@ class DolibarrHttp:
         """Remove something or a link; may be repeated."""
         return self._answer("DELETE", path, self._send("DELETE", path, None, None))
 
-    def _send(self, verb: str, path: str, params: Params | None, body: object | None) -> _Reply:
+    def _send(self, verb: str, path: str, params: Params | None, body: object | None) -> Reply:
         deadline = time.monotonic() + self._total_timeout_s
         try:
             with self._session.request(
@@ -160,7 +145,7 @@ class DolibarrHttp:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return _Reply(
+                return Reply(
                     response.status_code,
                     {name.lower(): value for name, value in response.headers.items()},
                     _bounded_body(response, deadline),
@@ -174,13 +159,13 @@ class DolibarrHttp:
         said = f"no complete answer from Dolibarr to {verb} {path}: {_why(error)}"
         return UnknownOutcome(said) if verb == "POST" else TransientError(said)
 
-    def _answer(self, verb: str, path: str, reply: _Reply) -> Any:
+    def _answer(self, verb: str, path: str, reply: Reply) -> Any:
         if reply.status == 200 and reply.is_json():
             try:
                 return json.loads(reply.body, parse_float=Decimal)
             except ValueError:
-                _unclear(verb, path, "an answer that breaks off or is not JSON", reply)
-        return _explain(verb, path, reply)
+                unclear(verb, path, "an answer that breaks off or is not JSON", reply)
+        return explain(verb, path, reply)
 
 
 def api_address(url: str) -> str:
@@ -251,74 +236,13 @@ def _why(error: requests.RequestException) -> str:
         return "time-out"
     cause = error.args[0] if error.args else error
     reason = getattr(cause, "reason", None) or cause
-    return _short(re.sub(r"<[^>]*>:? ?|HTTPS?ConnectionPool\([^)]*\):? ?", "", str(reason)))
+    return one_line(re.sub(r"<[^>]*>:? ?|HTTPS?ConnectionPool\([^)]*\):? ?", "", str(reason)))
 
 
-def _server_time(epoch: Any, reply: _Reply) -> datetime:
+def _server_time(epoch: Any, reply: Reply) -> datetime:
     if epoch:
         return datetime.fromtimestamp(int(epoch), UTC)
     try:
         return parsedate_to_datetime(reply.header("date")).astimezone(UTC)
     except (TypeError, ValueError):
         return datetime.now(UTC)
-
-
-def _shaped(found: Any, kind: type[T], path: str) -> T:
-    if not isinstance(found, kind):
-        raise TransientError(f"Dolibarr's answer to {path} is not of the expected shape")
-    return found
-
-
-def _is_error(reply: _Reply) -> bool:
-    """Tell Dolibarr's own "not found" from a web server's: only the former carries this JSON."""
-    return reply.is_json() and b'"error"' in reply.body[:200]
-
-
-def _explain(verb: str, path: str, reply: _Reply) -> NoReturn:
-    asked = f"{verb} {path}"
-    said = _said(reply)
-    status = reply.status
-    if status in (401, 403):
-        raise RefusedError(
-            f"Dolibarr refuses {asked} ({status}: {said}):"
-            " the key is wrong, or its user lacks a right"
-        )
-    if status == 429:
-        raise TransientError(f"Dolibarr is busy ({asked}: 429)", _retry_after_s(reply))
-    if status == 200:
-        _unclear(verb, path, "a web page: it is in maintenance, or its API module is off", reply)
-    if status == 202:
-        raise TransientError(f"Dolibarr cannot reach its own database ({asked}: 202)")
-    if 300 <= status < 400:
-        there = _short(reply.header("location"))
-        raise RefusedError(f"Dolibarr's address has moved ({asked}: {status} to {there})")
-    if status == 501 or 400 <= status < 500:
-        raise RefusedError(f"Dolibarr refuses {asked} ({status}: {said})")
-    _unclear(verb, path, f"error {status}", reply)
-
-
-def _unclear(verb: str, path: str, what: str, reply: _Reply) -> NoReturn:
-    message = f"Dolibarr answered {verb} {path} with {what} ({_said(reply)})"
-    raise UnknownOutcome(message) if verb == "POST" else TransientError(message)
-
-
-def _said(reply: _Reply) -> str:
-    try:
-        error = json.loads(reply.body)["error"]
-        details = (error[key] for key in ("message", "0") if error.get(key))
-        return _short(": ".join(str(detail) for detail in details))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        page = reply.body[:4096].decode("utf-8", "replace")
-        return _short(re.sub(r"<[^>]*>", " ", page)) or "an empty answer"
-
-
-def _short(words: str) -> str:
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
-    if len(line) <= MESSAGE_CHARACTERS_MAX:
-        return line
-    return line[:MESSAGE_CHARACTERS_MAX] + "..."
-
-
-def _retry_after_s(reply: _Reply) -> float | None:
-    value = reply.header("retry-after")
-    return float(value) if value.isdigit() else None

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from connectors import dolibarr_values as values
 from connectors.dolibarr_http import DolibarrHttp, Params
 from connectors.dolibarr_rest_products import Fields, ProductPoints, among, equals
-from connectors.dolibarr_sql import chunks, fingerprint
+from connectors.dolibarr_sql_rows import chunks, fingerprint
 from dolisync.errors import TransientError
 from dolisync.model import Customer, CustomerKey, Payment, PaymentKind, Sale, SaleKey, SaleLine
 from dolisync.ports import DatedPage, Page, PaymentPage, Position, SourceIdentity

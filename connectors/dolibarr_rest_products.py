@@ -9,7 +9,7 @@ from typing import Any
 
 from connectors import dolibarr_values as values
 from connectors.dolibarr_http import DolibarrHttp, Params
-from connectors.dolibarr_sql import chunks
+from connectors.dolibarr_sql_rows import chunks
 
 PAGE_SIZE = 100
 PRODUCT_MEMORY_S = 60.0

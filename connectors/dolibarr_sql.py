@@ -6,9 +6,8 @@ and used credit notes. MariaDB and MySQL serve a real Dolibarr, SQLite the stand
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,55 +23,20 @@ from connectors.dolibarr_database import (
     number_list,
     utc_now,
 )
+from connectors.dolibarr_sql_rows import (
+    BEYOND,
+    CUSTOMER_COLUMNS,
+    LINES,
+    PAID_AFTER,
+    PAYMENTS,
+    SALE_COLUMNS,
+    USED_DOCUMENTS,
+    chunks,
+    fingerprint,
+    sale_line,
+)
 from dolisync.model import Customer, CustomerKey, Payment, Sale, SaleKey, SaleLine
 from dolisync.ports import DatedPage, Page, PaymentPage, Position, SourceIdentity
-
-CHUNK_ROWIDS = 500
-
-_SALE_COLUMNS = (
-    "rowid, ref, type, fk_statut, paye, fk_soc, datef, datec, tms, total_ht, total_ttc,"
-    " multicurrency_code, fk_facture_source, close_code, module_source, pos_source"
-)
-# Each column costs as much as the next to bring over: texts are chosen there, not here.
-_LINES = """
-SELECT l.fk_facture, l.rowid, l.fk_product, p.ref,
-       COALESCE(NULLIF(l.description, ''), NULLIF(l.label, ''), p.label),
-       l.qty, l.subprice, l.remise_percent, l.tva_tx, l.total_ht, l.total_ttc, l.product_type,
-       l.fk_remise_except{points}
-FROM llx_facturedet l
-LEFT JOIN llx_product p ON p.rowid = l.fk_product {join}
-WHERE l.fk_facture IN ({rowids})
-ORDER BY l.fk_facture, l.rang, l.rowid
-"""
-_PAYMENTS = """
-SELECT pf.fk_facture, c.code, pf.amount, p.datep
-FROM llx_paiement_facture pf
-JOIN llx_paiement p ON p.rowid = pf.fk_paiement
-JOIN llx_c_paiement c ON c.id = p.fk_paiement
-WHERE pf.fk_facture IN ({rowids})
-"""
-# The same documents as the REST door lists among the payments.
-_USED_DOCUMENTS = """
-SELECT r.fk_facture, r.description, r.amount_ttc, r.datec
-FROM llx_societe_remise_except r
-JOIN llx_facture f ON f.rowid = r.fk_facture_source
-WHERE r.fk_facture IN ({rowids}) AND f.type IN (0, 2, 3)
-"""
-# Whole payments, so that one for several documents is never cut in two; those of no document, left
-# behind by old versions, would stop the reader for ever if they counted.
-_PAID_AFTER = """
-SELECT pf.fk_paiement, pf.fk_facture
-FROM (
-    SELECT DISTINCT p.rowid FROM llx_paiement p
-    JOIN llx_paiement_facture l ON l.fk_paiement = p.rowid
-    WHERE p.rowid > %s AND p.entity = %s ORDER BY p.rowid LIMIT %s
-) found
-JOIN llx_paiement_facture pf ON pf.fk_paiement = found.rowid
-ORDER BY pf.fk_paiement, pf.fk_facture
-"""
-# A range scan over the index; the comparison of pairs reads the whole index.
-_BEYOND = " AND (tms > %s OR (tms = %s AND rowid > %s))"
-_CUSTOMER_COLUMNS = ("rowid", "nom", "default_lang", "email", "barcode", "code_client")
 
 
 class SqlSaleSource:
@@ -123,7 +87,7 @@ class SqlSaleSource:
         bound: list[object] = [_stored(since)]
         if after is not None:
             at = _stored(after.changed_at)
-            condition += _BEYOND
+            condition += BEYOND
             bound += [at, at, after.rowid]
         sales = self._sales(f"{condition} ORDER BY tms, rowid LIMIT %s", [*bound, limit])
         if len(sales) < limit:
@@ -133,7 +97,7 @@ class SqlSaleSource:
     def paid_after(self, payment_rowid: int, limit: int) -> PaymentPage:
         """Find the documents of the next payments by rowid."""
         with self._database.reading("payments") as reader:
-            rows = reader.rows(_PAID_AFTER, (payment_rowid, self.entity, limit))
+            rows = reader.rows(PAID_AFTER, (payment_rowid, self.entity, limit))
         return PaymentPage(tuple((int(row[0]), int(row[1])) for row in rows))
 
     def last_payment_rowid(self) -> int:
@@ -210,7 +174,7 @@ class SqlSaleSource:
     def _sales(
         self, condition: str, bound: Sequence[object], *, provisional: bool = False
     ) -> tuple[Sale, ...]:
-        query = f"SELECT {_SALE_COLUMNS} FROM llx_facture WHERE entity = %s"  # noqa: S608
+        query = f"SELECT {SALE_COLUMNS} FROM llx_facture WHERE entity = %s"  # noqa: S608
         known: list[object] = [self.entity]
         if not provisional:
             query += " AND ref NOT LIKE %s"
@@ -232,17 +196,17 @@ class SqlSaleSource:
             points = f", x.{self._points}"
             join = "LEFT JOIN llx_product_extrafields x ON x.fk_object = l.fk_product"
         lines: dict[int, list[SaleLine]] = defaultdict(list)
-        for row in reader.rows(_LINES.format(points=points, join=join, rowids=rowids)):
-            lines[row[0]].append(_line(row))
+        for row in reader.rows(LINES.format(points=points, join=join, rowids=rowids)):
+            lines[row[0]].append(sale_line(row))
         return lines
 
     def _payments(self, reader: Reader, rowids: str) -> dict[int, list[Payment]]:
         payments: dict[int, list[Payment]] = defaultdict(list)
-        for sale, mode, amount, paid_at in reader.rows(_PAYMENTS.format(rowids=rowids)):
+        for sale, mode, amount, paid_at in reader.rows(PAYMENTS.format(rowids=rowids)):
             payments[sale].append(Payment(mode, values.money(amount), self._utc(paid_at)))
         if "fk_facture" not in self._database.columns("llx_societe_remise_except"):
             return payments
-        for sale, text, amount, used_at in reader.rows(_USED_DOCUMENTS.format(rowids=rowids)):
+        for sale, text, amount, used_at in reader.rows(USED_DOCUMENTS.format(rowids=rowids)):
             kind = values.used_document_kind(text)
             payments[sale].append(Payment(text, values.money(amount), self._utc(used_at), kind))
         return payments
@@ -275,7 +239,7 @@ class SqlSaleSource:
 
     def _customers(self, condition: str, bound: Sequence[object]) -> tuple[Customer, ...]:
         visible = self._database.columns("llx_societe")
-        columns = ", ".join(name if name in visible else "NULL" for name in _CUSTOMER_COLUMNS)
+        columns = ", ".join(name if name in visible else "NULL" for name in CUSTOMER_COLUMNS)
         with self._database.reading("customers") as reader:
             rows = reader.rows(
                 f"SELECT {columns} FROM llx_societe WHERE {condition} ORDER BY rowid",  # noqa: S608
@@ -300,41 +264,5 @@ class SqlSaleSource:
 _PROVISIONAL = f"{values.PROVISIONAL_PREFIX}%"
 
 
-def _line(row: Row) -> SaleLine:
-    (_sale, rowid, product, ref, text, quantity, unit, percent, rate, excl, incl, kind) = row[:12]
-    points = row[13] if len(row) > 13 else None
-    return SaleLine(
-        rowid=rowid,
-        product_rowid=product or None,
-        product_ref=ref or "",
-        text=text or "",
-        quantity=values.money(quantity),
-        unit_price_excl=values.money(unit),
-        discount_percent=values.money(percent),
-        tax_rate=values.money(rate),
-        total_excl=values.money(excl),
-        total_incl=values.money(incl),
-        is_service=kind == 1,
-        discount=values.discount_kind(row[12], text or ""),
-        product_points=None if points is None else values.money(points),
-    )
-
-
 def _stored(moment: datetime) -> str:
     return values.wall_text(moment, UTC)
-
-
-def fingerprint(first: tuple[int, datetime | None] | None) -> str:
-    """Tell one Dolibarr from another by its first valid document, alike through both doors."""
-    if first is None:
-        return ""
-    rowid, created_at = first
-    moment = created_at.isoformat() if created_at else ""
-    return hashlib.sha256(f"{rowid} {moment}".encode()).hexdigest()[:16]
-
-
-def chunks(rowids: Iterable[int], size: int = CHUNK_ROWIDS) -> Iterator[list[int]]:
-    """Cut a list of rowids into pieces that fit into one statement, without repetition."""
-    distinct = sorted(set(rowids))
-    for start in range(0, len(distinct), size):
-        yield distinct[start : start + size]

@@ -10,8 +10,10 @@ import pytest
 
 from connectors.standin import VERSIONS, StandIn
 from tests.contract.site import Site
+from tests.contract.till import RealTill, StandInTill
 
 LIVE = ("DOLISYNC_LIVE_URL", "DOLISYNC_LIVE_KEY", "DOLISYNC_LIVE_DATABASE_URL")
+TILL = ("DOLISYNC_LIVE_LOGIN", "DOLISYNC_LIVE_PASSWORD")
 PLACES = [
     *VERSIONS,
     pytest.param("mariadb", marks=pytest.mark.mariadb),
@@ -36,6 +38,7 @@ def site(
     with StandIn(version, database_url=url, directory=directory) as standin:
         # The stand-in keeps tms in UTC, as a database does that runs in UTC.
         found = Site(standin.url, standin.api_key, standin.database_url, "Europe/Paris", "UTC")
+        found.till = StandInTill(standin.shop)
         yield found
         found.close()
 
@@ -48,5 +51,8 @@ def live_site() -> Site:
     url, key, database_url = (os.environ[name] for name in LIVE)
     found = Site(url, key, database_url, "UTC", os.environ.get("DOLISYNC_LIVE_DATABASE_TZ", "UTC"))
     told = found.http.status().php_timezone
+    login, password = (os.environ.get(name) for name in TILL)
+    if login and password:
+        found.till = RealTill(url, login, password)
     found.timezone = os.environ.get("DOLISYNC_LIVE_TIMEZONE", told or "UTC")
     return found

@@ -15,6 +15,7 @@ from connectors.dolibarr_rest_sink import RestSink
 from connectors.dolibarr_sql import SqlSaleSource
 from connectors.dolibarr_sql_sink import SqlSink
 from dolisync.model import CustomerKey, Sale, SaleKey
+from tests.contract.till import RealTill, Till
 
 NAME = "shop"
 CASH = 4
@@ -38,6 +39,7 @@ class Site:
     database_url: str
     timezone: str
     database_timezone: str
+    till: Till | None = None
     http: DolibarrHttp = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,6 +49,8 @@ class Site:
     def close(self) -> None:
         """Close all connections."""
         self.http.close()
+        if isinstance(self.till, RealTill):
+            self.till.close()
         self._engine.dispose()
 
     def rest(self, **options: Any) -> RestSaleSource:
@@ -86,8 +90,8 @@ class Site:
         self.act(rowid, "validate", idwarehouse=0, notrigger=0)
         return rowid
 
-    def paid(self, customer: int, *lines: dict[str, Any], mode: int = CASH) -> int:
-        rowid = self.invoice(customer, *lines)
+    def paid(self, customer: int, *lines: dict[str, Any], mode: int = CASH, **columns: Any) -> int:
+        rowid = self.invoice(customer, *lines, **columns)
         self.pay(rowid, mode)
         return rowid
 

@@ -113,6 +113,18 @@ class TestSale:
         consuming = [one for one in site.one(rowid).lines if one.discount is not None]
         assert [(one.discount, one.total_incl) for one in consuming] == [(DiscountKind.FIXED, -3)]
 
+    def test_deposit_taken_off_later(self, site: Site) -> None:
+        customer = site.customer()
+        # REST turns only unpaid ones into a credit.
+        deposit = site.invoice(customer, type=3)
+        assert site.one(deposit).kind is SaleKind.DEPOSIT
+        site.act(deposit, "markAsCreditAvailable")
+        (found,) = site.http.get_list(f"thirdparties/{customer}/fixedamountdiscounts")
+        rowid = site.draft(customer, line(subprice=50))
+        site.act(rowid, f"usediscount/{found['rowid']}")
+        kinds = [one.discount for one in site.one(rowid).lines if one.discount is not None]
+        assert kinds == [DiscountKind.DEPOSIT]
+
     def test_closed_without_being_paid_in_full(self, site: Site) -> None:
         rowid = site.invoice(site.customer())
         site.pay_part(rowid, "5")
