@@ -8,13 +8,13 @@ from sqlalchemy import Connection, Engine, select
 
 from dolisync.ledger import tables
 from dolisync.ledger.engine import reading
-from dolisync.ledger.store import Holding, KnownSale, MemberKey, Transaction, return_origin
+from dolisync.ledger.store import Holding, KnownSale, MemberKey, Transaction
 from dolisync.ledger.verify import RULE_SALE, Breach, verify_books
 from dolisync.model import SaleKey
 from dolisync.ports import Clock
 from dolisync.program.assess import Verdict
 from dolisync.program.terms import Program
-from dolisync.sync.judge import Rules, judge_family
+from dolisync.sync.judge import Rules, family_of, head_of, judge_family, origins_of
 
 PAGE = 500
 
@@ -65,11 +65,11 @@ def load_families(transaction: Transaction, keys: list[SaleKey]) -> list[list[Kn
     """Load the families that begin with one of these sales: heads with all their returns."""
     transaction.load_sales(keys)
     asked = [transaction.sales[key] for key in keys]
-    transaction.load_sales({o for known in asked if (o := return_origin(known.sale))})
+    transaction.load_sales(set(origins_of([known.sale for known in asked])))
     transaction.load_days({(known.sale.customer, known.sale.date) for known in asked})
-    heads = [known for known in asked if return_origin(known.sale) not in transaction.sales]
-    transaction.load_returns([head.key for head in heads])
-    return [[head, *transaction.returns_of(head.key)] for head in heads]
+    heads = [known.key for known in asked if head_of(transaction, known.sale) == known.key]
+    transaction.load_returns(heads)
+    return [family_of(transaction, head) for head in heads]
 
 
 def _check_family(

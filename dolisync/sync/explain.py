@@ -20,7 +20,7 @@ from dolisync.ports import SaleSource
 from dolisync.program.assess import Verdict
 from dolisync.program.terms import Program
 from dolisync.sync.audit import load_families
-from dolisync.sync.judge import Rules, judge_family, note
+from dolisync.sync.judge import Rules, head_of, judge_family, note, origins_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +135,9 @@ def explain(
 
 def _roots(transaction: Transaction, keys: Sequence[SaleKey]) -> list[SaleKey]:
     """Name the heads of the families, each once."""
-    roots: dict[SaleKey, None] = {}
-    for key in keys:
-        origin = return_origin(transaction.sales[key].sale)
-        if origin is not None:
-            transaction.load_sales([origin])
-        roots.setdefault(origin if origin in transaction.sales else key)
-    return list(roots)
+    asked = [transaction.sales[key].sale for key in keys]
+    transaction.load_sales(set(origins_of(asked)))
+    return list(dict.fromkeys(head_of(transaction, sale) for sale in asked))
 
 
 @dataclass(frozen=True, slots=True)

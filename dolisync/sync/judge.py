@@ -140,9 +140,9 @@ def _keep_product_points(before: Sale, now: Sale) -> Sale:
 
 def judge_again(transaction: Transaction, rules: Rules, concerned: Sequence[Sale]) -> Tally:
     """Judge every family that these sales belong or belonged to, and post the differences."""
-    roots = _roots(transaction, rules, concerned)
-    transaction.load_returns(roots)
-    families = [_members_of(transaction, root) for root in roots]
+    heads = _heads(transaction, rules, concerned)
+    transaction.load_returns(heads)
+    families = [family_of(transaction, head) for head in heads]
     known = [sale for family in families for sale in family]
     held = _load_accounts(transaction, rules, known)
     tally = Tally()
@@ -154,26 +154,37 @@ def judge_again(transaction: Transaction, rules: Rules, concerned: Sequence[Sale
     return tally
 
 
-def _roots(transaction: Transaction, rules: Rules, concerned: Sequence[Sale]) -> list[SaleKey]:
+def _heads(transaction: Transaction, rules: Rules, concerned: Sequence[Sale]) -> list[SaleKey]:
     """Find the heads of all families that a change may concern, in a steady order."""
-    roots: dict[SaleKey, None] = {}
-    for sale in concerned:
-        origin = return_origin(sale)
-        if origin is not None and origin in transaction.sales:
-            roots.setdefault(origin)
-        roots.setdefault(sale.key)
-    if _counts_visits_by_day(rules):
+    sales = list(concerned)
+    by_day = _counts_visits_by_day(rules)
+    if by_day:
         days = {(sale.customer, sale.date) for sale in concerned}
         transaction.load_days(days)
-        for customer, day in sorted(days):
-            for known in transaction.on_day(customer, day):
-                roots.setdefault(known.key)
-    return [key for key in roots if _is_root(transaction, key)]
+        sales += [
+            known.sale
+            for customer, day in sorted(days)
+            for known in transaction.on_day(customer, day)
+        ]
+    # Also what a return named before: the other returns of that sale are judged anew without it.
+    transaction.load_sales(set(origins_of(sales)))
+    found = dict.fromkeys(head_of(transaction, sale) for sale in sales)
+    heads = [key for key in found if head_of(transaction, transaction.sales[key].sale) == key]
+    if by_day:
+        # A return's head may be of another day, and its visit depends on that day's other sales.
+        of_heads = [transaction.sales[key].sale for key in heads]
+        transaction.load_days({(sale.customer, sale.date) for sale in of_heads})
+    return heads
 
 
-def _is_root(transaction: Transaction, key: SaleKey) -> bool:
-    origin = return_origin(transaction.sales[key].sale)
-    return origin is None or origin not in transaction.sales
+def head_of(transaction: Transaction, sale: Sale) -> SaleKey:
+    """Say with which sale this one is judged: a return with the sale it names, where that is known.
+
+    A till may guess another return; nothing is judged with that. The origins must be loaded.
+    """
+    origin = return_origin(sale)
+    known = None if origin is None else transaction.sales.get(origin)
+    return sale.key if known is None or known.sale.kind is SaleKind.CREDIT_NOTE else known.key
 
 
 def _counts_visits_by_day(rules: Rules) -> bool:
@@ -184,8 +195,11 @@ def _counts_visits_by_day(rules: Rules) -> bool:
     )
 
 
-def _members_of(transaction: Transaction, root: SaleKey) -> list[KnownSale]:
-    return [transaction.sales[root], *transaction.returns_of(root)]
+def family_of(transaction: Transaction, head: SaleKey) -> list[KnownSale]:
+    """Return a loaded sale with the returns that are judged with it."""
+    known = transaction.sales[head]
+    is_return = known.sale.kind is SaleKind.CREDIT_NOTE
+    return [known] if is_return else [known, *transaction.returns_of(head)]
 
 
 def _load_accounts(
@@ -301,9 +315,15 @@ def judge_family(
     if head.vanished_at is not None:
         return tuple(_vanished(program, known.sale) for known in family)
     if head.sale.kind is SaleKind.CREDIT_NOTE:
-        why = "it names no sale" if head.sale.origin is None else "the sale it names is not known"
-        return (assess_alone(program, around, head.sale, why),)
+        return (assess_alone(program, around, head.sale, _why_alone(transaction, head.sale)),)
     return _judge_with_returns(transaction, program, around, family)
+
+
+def _why_alone(transaction: Transaction, credit: Sale) -> str:
+    if credit.origin is None:
+        return "it names no sale"
+    is_known = credit.origin in transaction.sales
+    return "what it names is itself a credit note" if is_known else "the sale it names is not known"
 
 
 def _judge_with_returns(
@@ -331,8 +351,6 @@ def distrust(origin: Sale, credit: Sale) -> str | None:
 
     A till guesses the origin of a ticket with a negative total, and may rewrite it later.
     """
-    if origin.kind is SaleKind.CREDIT_NOTE:
-        return "what it names is itself a credit note"
     if origin.customer != credit.customer:
         return f"{origin.ref} belongs to another customer"
     if not credit.is_pos:
