@@ -15,7 +15,9 @@ import click
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+import commands.accounts
 import commands.demo
+import commands.rewards
 import commands.work
 from commands.house import House
 from dolisync import __version__
@@ -126,6 +128,12 @@ for _command in (
     commands.work.sync,
     commands.work.backfill,
     commands.work.reconcile,
+    commands.accounts.balance,
+    commands.accounts.history,
+    commands.accounts.explain,
+    commands.accounts.receipt,
+    commands.rewards.redeem,
+    commands.rewards.adjust,
 ):
     main.add_command(_command)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -57,7 +59,7 @@ def show_table(
         table.add_column(heading, justify=justify, no_wrap=index in right, overflow="fold")
     for row in rows:
         # Text, not markup: a customer may be called [bold].
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text("" if cell is None else clean(str(cell))) for cell in row))
     console().print(table)
 
 
@@ -102,6 +104,19 @@ def _lines(title: str, total: int | None) -> Callable[[int], None]:
             click.echo(f"{title}: {done}{of_all}", err=True)
 
     return tell
+
+
+def show_item(text: str, *, indent: int, mark: str = "-") -> None:
+    """Print a sentence as an item of a list, wrapped where there is a terminal."""
+    first, later = f"{' ' * indent}{mark} ", " " * (indent + len(mark) + 1)
+    width = max(shutil.get_terminal_size().columns, 40)
+    click.echo(textwrap.fill(text, width, initial_indent=first, subsequent_indent=later))
+
+
+def clean(text: str) -> str:
+    """Make one line of what can be seen: a name from outside must not command the terminal."""
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(shown.split())
 
 
 def points_text(points: Decimal, *, signed: bool = False) -> str:

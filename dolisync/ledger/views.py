@@ -211,6 +211,13 @@ def history(connection: Connection, member_id: int, limit: int) -> list[PostingV
     return [_posting_view(row) for row in connection.execute(query)]
 
 
+def history_length(connection: Connection, member_id: int) -> int:
+    """Count a member's movements."""
+    posting = tables.posting.c
+    query = select(func.count()).where(posting.member_id == member_id)
+    return int(connection.execute(query).scalar() or 0)
+
+
 def sale_movements(connection: Connection, sales: Collection[SaleKey]) -> list[SaleMovement]:
     """Return what these sales moved, per program and customer, as far as they moved anything."""
     found: dict[tuple[SaleKey, str, CustomerKey], SaleMovement] = {}

@@ -120,7 +120,7 @@ def _spend(
     if book.available(today) < units:
         available = program.points_of(book.available(today))
         message = f"'{reward.title}' costs {reward.points} points; {available} are available"
-        raise NotEnoughPoints(message)
+        raise NotEnoughPoints(message, "dolisync balance shows what is missing, and until when")
     id_ = _insert(transaction.connection, book.member_id, reward, units, token, transaction.now)
     entry = Entry(
         f"redeem:{token}",

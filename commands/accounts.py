@@ -1,0 +1,664 @@
+"""balance, history, explain, receipt: what people ask about customers and their sales."""
+
+from __future__ import annotations
+
+import dataclasses
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import click
+from sqlalchemy import Connection
+
+from commands import terminal
+from commands.house import Doors, House
+from commands.options import json_option, pass_house, program_option, source_option
+from commands.terminal import clean
+from connectors.receipts import PaperWidth, ReceiptRenderer
+from dolisync.errors import NotFound, TransientError, UserError
+from dolisync.ledger.engine import reading
+from dolisync.ledger.rulesets import NOT_IN_FORCE
+from dolisync.ledger.store import Transaction
+from dolisync.ledger.views import (
+    LotView,
+    MemberView,
+    PostingView,
+    history_length,
+    member_view,
+)
+from dolisync.ledger.views import history as movements_of
+from dolisync.model import Customer, CustomerKey, Sale, SaleKey, SaleKind
+from dolisync.phrases import LANGUAGES
+from dolisync.program.terms import Program, RewardTerms
+from dolisync.sync.explain import (
+    Explanation,
+    Found,
+    Judgement,
+    all_vanished,
+    look_up_known,
+    with_origins,
+)
+from dolisync.sync.explain import explain as explain_families
+from dolisync.sync.pending import pending_units
+from dolisync.sync.receipts import build_receipt
+
+LONGEST_NAME = 40
+# What documents are called; a standard one made at a till is a ticket.
+_KINDS = {SaleKind.STANDARD: "invoice", SaleKind.REPLACEMENT: "replacement invoice"}
+
+
+def find_customer(house: House, doors: Doors, text: str, program: Program) -> Customer:
+    """Find the customer meant; one whom the ledger knows by id also when Dolibarr cannot tell."""
+    try:
+        return house.find_customer(doors, text)
+    except (NotFound, TransientError):
+        if not text.isdecimal():
+            raise
+        key = CustomerKey(doors.source.name, doors.source.entity, int(text))
+        if view_of(house, program, key).member_id is None:
+            raise
+        return Customer(key, "")
+
+
+def view_of(house: House, program: Program, customer: CustomerKey) -> MemberView:
+    """Read a customer's account as it is today."""
+    today = house.clock.now().astimezone(program.zone).date()
+    with reading(house.engine) as connection:
+        return member_view(connection, program.name, customer, today)
+
+
+def customer_json(customer: Customer) -> dict[str, object]:
+    """Name a customer with stable keys."""
+    return {"source": customer.key.source, "id": customer.key.rowid, "name": customer.name}
+
+
+def customer_text(customer: Customer) -> str:
+    """Name a customer in words, on one line of a terminal."""
+    name = textwrap.shorten(clean(customer.name), LONGEST_NAME, placeholder="...")
+    return f"{name or 'customer'} ({customer.key.rowid})"
+
+
+def points_text(program: Program, units: int, *, signed: bool = False) -> str:
+    """Write ledger units as points, with the program's decimals."""
+    sign = "+" if signed and units > 0 else ""
+    return f"{sign}{program.points_of(units):.{program.decimals}f}"
+
+
+# --- balance -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Account:
+    """A customer's account with what is worth saying of it."""
+
+    program: Program
+    currency: str
+    customer: Customer
+    view: MemberView
+    pending: int
+
+    @property
+    def value(self) -> Decimal | None:
+        """What the available points are worth."""
+        worth = self.program.value_of_point
+        if worth is None:
+            return None
+        available = self.program.points_of(self.view.available)
+        return (available * worth).quantize(Decimal("0.01"))
+
+    @property
+    def in_reach(self) -> RewardTerms | None:
+        """The dearest reward that the available points buy."""
+        bought = [reward for reward in self._rewards() if self.missing(reward) <= 0]
+        return bought[-1] if bought else None
+
+    @property
+    def next_reward(self) -> RewardTerms | None:
+        """The cheapest reward that they do not buy yet."""
+        return next((reward for reward in self._rewards() if self.missing(reward) > 0), None)
+
+    def missing(self, reward: RewardTerms) -> Decimal:
+        """How many points are missing to a reward."""
+        return reward.points - self.program.points_of(self.view.available)
+
+    def _rewards(self) -> list[RewardTerms]:
+        return sorted(self.program.reward, key=lambda reward: reward.points)
+
+
+@click.command()
+@click.argument("customer")
+@program_option
+@source_option
+@json_option
+@pass_house
+def balance(
+    house: House, customer: str, program_name: str | None, source_name: str | None, *, as_json: bool
+) -> None:
+    """Show a customer's points: available, pending, expiring, and the lots they come from.
+
+    CUSTOMER is an id, a card number, a customer code or an e-mail address.
+
+    \b
+    Example:
+      dolisync balance 2000000000015
+      dolisync balance alice@example.org --json
+    """
+    program, doors = house.pick_program(program_name), house.pick_source(source_name)
+    account = _account(house, doors, program, find_customer(house, doors, customer, program))
+    if as_json:
+        terminal.show_json(_account_json(account))
+    else:
+        _show_account(account)
+
+
+def _account(house: House, doors: Doors, program: Program, customer: Customer) -> Account:
+    view = view_of(house, program, customer.key)
+    with reading(house.engine) as connection:
+        pending = pending_units(
+            connection, house.clock.now(), house.rules_for_reading, customer.key, program.name
+        )
+    return Account(program, doors.source.currency, customer, view, pending)
+
+
+def _account_json(account: Account) -> dict[str, object]:
+    program, view, reward = account.program, account.view, account.next_reward
+    points = program.points_of
+    return {
+        "customer": customer_json(account.customer),
+        "program": program.name,
+        "currency": account.currency,
+        "available": points(view.available),
+        "pending": points(account.pending),
+        "balance": points(view.balance),
+        "debt": points(view.debt),
+        "value": account.value,
+        "earned": points(view.earned),
+        "redeemed": points(view.redeemed),
+        "expired": points(view.expired),
+        "adjusted": points(_adjusted(view)),
+        "expiring": {"points": points(view.expiring), "last_day": view.expires_on}
+        if view.expires_on
+        else None,
+        "next_reward": {
+            "name": reward.name,
+            "title": reward.title,
+            "points": reward.points,
+            "amount": reward.amount,
+            "missing": account.missing(reward),
+        }
+        if reward
+        else None,
+        "lots": [_lot_json(program, lot) for lot in view.lots],
+    }
+
+
+def _adjusted(view: MemberView) -> int:
+    """Return what remains of the balance when sales, redemptions and expiry are taken away."""
+    return view.balance - (view.earned - view.redeemed - view.expired)
+
+
+def _lot_json(program: Program, lot: LotView) -> dict[str, object]:
+    return {
+        "earned": program.points_of(lot.points),
+        "left": program.points_of(lot.remaining),
+        "usable_from": lot.available_from,
+        "last_day": lot.expires_on,
+        "sale": lot.ref,
+    }
+
+
+def _show_account(account: Account) -> None:
+    click.echo(f"{customer_text(account.customer)}: {account.program.title}\n")
+    pairs = dict(_account_pairs(account))
+    width = max(len(figure) for figure, _ in pairs.values())
+    terminal.show_pairs(
+        {name: f"{figure:>{width}}  {more}".rstrip() for name, (figure, more) in pairs.items()}
+    )
+    if account.view.lots:
+        click.echo()
+        _show_lots(account.program, account.view.lots)
+
+
+def _account_pairs(account: Account) -> Iterator[tuple[str, tuple[str, str]]]:
+    program, view = account.program, account.view
+    worth = "" if account.value is None else f"worth {account.value} {account.currency}"
+    yield "Available", (points_text(program, view.available), worth)
+    waiting = "in sales that are not paid in full yet" if account.pending else ""
+    yield "Pending", (points_text(program, account.pending), waiting)
+    yield "Balance", (points_text(program, view.balance), _balance_note(view))
+    if view.debt:
+        yield "Debt", (points_text(program, view.debt), "settled first by what is earned next")
+    if view.expires_on:
+        yield (
+            "Expiring next",
+            (points_text(program, view.expiring), f"last day of use {view.expires_on}"),
+        )
+    yield from _reward_pairs(account)
+    yield "Earned", (points_text(program, view.earned), "by sales, since the beginning")
+    yield "Redeemed", (points_text(program, view.redeemed), "")
+    yield "Expired", (points_text(program, view.expired), "")
+    if _adjusted(view):
+        yield "Adjusted", (points_text(program, _adjusted(view), signed=True), "")
+
+
+def _balance_note(view: MemberView) -> str:
+    lots = sum(lot.remaining for lot in view.lots)
+    return (
+        "all lots less debt; not all of it is usable" if lots - view.debt > view.available else ""
+    )
+
+
+def _reward_pairs(account: Account) -> Iterator[tuple[str, tuple[str, str]]]:
+    reward = account.in_reach
+    if reward is not None:
+        yield "Reward in reach", (f"{reward.points}", _reward_text(account, reward))
+    reward = account.next_reward
+    if reward is not None:
+        more = f"{_reward_text(account, reward)}: {account.missing(reward)} points to go"
+        yield "Next reward", (f"{reward.points}", more)
+
+
+def _reward_text(account: Account, reward: RewardTerms) -> str:
+    return f"{reward.title}, {reward.amount:.2f} {account.currency}"
+
+
+def _show_lots(program: Program, lots: Sequence[LotView]) -> None:
+    rows = [
+        (
+            points_text(program, lot.points),
+            points_text(program, lot.remaining),
+            lot.available_from,
+            lot.expires_on or "no end",
+            clean(lot.ref) or "adjustment",
+        )
+        for lot in lots
+    ]
+    headings = ("Earned", "Left", "Usable from", "Last day", "Sale")
+    terminal.show_table(headings, rows, right=(0, 1))
+
+
+# --- history -------------------------------------------------------------------------------------
+
+
+@click.command()
+@click.argument("customer")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=20,
+    show_default=True,
+    help="How many of the latest movements to show.",
+)
+@program_option
+@source_option
+@json_option
+@pass_house
+def history(
+    house: House,
+    customer: str,
+    limit: int,
+    program_name: str | None,
+    source_name: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Show a customer's movements as a bank statement does, the latest at the end.
+
+    CUSTOMER is an id, a card number, a customer code or an e-mail address.
+
+    \b
+    Example:
+      dolisync history 42 --limit 50
+    """
+    program, doors = house.pick_program(program_name), house.pick_source(source_name)
+    found = find_customer(house, doors, customer, program)
+    view = view_of(house, program, found.key)
+    shown: list[PostingView] = []
+    total = 0
+    if view.member_id is not None:
+        with reading(house.engine) as connection:
+            shown = movements_of(connection, view.member_id, limit)[::-1]
+            total = history_length(connection, view.member_id)
+    if as_json:
+        terminal.show_json(
+            {
+                "customer": customer_json(found),
+                "program": program.name,
+                "total": total,
+                "movements": [_movement_json(program, movement) for movement in shown],
+            }
+        )
+    else:
+        _show_history(program, found, shown, total)
+
+
+def _movement_json(program: Program, movement: PostingView) -> dict[str, object]:
+    return {
+        "key": movement.key,
+        "date": movement.occurred_on,
+        "recorded_at": movement.recorded_at,
+        "kind": movement.kind,
+        "sale": movement.ref,
+        "points": program.points_of(movement.points),
+        "balance": program.points_of(movement.balance_after),
+        "reason": movement.reason,
+    }
+
+
+def _show_history(
+    program: Program, customer: Customer, shown: Sequence[PostingView], total: int
+) -> None:
+    click.echo(f"{customer_text(customer)}: {program.title}\n")
+    if not shown:
+        click.echo("no movements yet")
+        return
+    rows = [
+        (
+            movement.occurred_on,
+            movement.kind,
+            clean(movement.ref),
+            points_text(program, movement.points, signed=True),
+            points_text(program, movement.balance_after),
+            _reason_text(movement),
+        )
+        for movement in shown
+    ]
+    headings = ("Date", "Kind", "Sale", "Points", "Balance", "Reason")
+    terminal.show_table(headings, rows, right=(3, 4))
+    if total > len(shown):
+        click.echo(f"\nthe latest {len(shown)} of {total}; --limit {total} shows all")
+
+
+def _reason_text(movement: PostingView) -> str:
+    """Return the reason without the sale's number, which has a column of its own."""
+    reason = clean(movement.reason)
+    return " ".join(reason.replace(movement.ref, "").split()) if movement.ref else reason
+
+
+# --- explain -------------------------------------------------------------------------------------
+
+
+@click.command()
+@click.argument("invoice")
+@click.option("--live", is_flag=True, help="Judge what Dolibarr holds now, not what was read last.")
+@program_option
+@json_option
+@pass_house
+def explain(
+    house: House, invoice: str, program_name: str | None, *, live: bool, as_json: bool
+) -> None:
+    """Say why an invoice or ticket earned what it earned, or why nothing; with its returns.
+
+    INVOICE is its number, or its id. Nothing is written: a sale that is not in the ledger yet,
+    or a draft, is read from Dolibarr and judged as it stands.
+
+    \b
+    Example:
+      dolisync explain FA2611-0042
+    """
+    if program_name is not None:
+        house.pick_program(program_name)
+    found = _look_up(house, invoice, live=live)
+    with reading(house.engine) as connection:
+        families = explain_families(
+            connection, house.clock.now(), house.rules_for_reading, found.keys, found.live
+        )
+    if as_json:
+        documents = [
+            _document_json(explained, program_name) for family in families for explained in family
+        ]
+        terminal.show_json({"invoice": invoice, "documents": documents})
+        return
+    names = _names(house, [explained for family in families for explained in family])
+    for number, family in enumerate(families):
+        for place, explained in enumerate(family):
+            if number or place:
+                click.echo()
+            _show_document(house, explained, names, program_name)
+
+
+def _look_up(house: House, text: str, *, live: bool) -> Found:
+    """Find what is meant: in the ledger, or in Dolibarr where the ledger knows none."""
+    with reading(house.engine) as connection:
+        found = look_up_known(connection, text)
+        if not live and not all_vanished(connection, house.clock.now(), found.keys):
+            return found
+    for doors in house.doors.values():
+        found.look_up(doors.reader, text)
+    for doors in house.doors.values():
+        mine = [sale for sale in found.live if sale.key.source == doors.source.name]
+        found.live = [sale for sale in found.live if sale not in mine]
+        found.live += with_origins(house.engine, house.clock.now(), doors.reader, mine)
+    if not found.keys:
+        message = f"neither the ledger nor Dolibarr has an invoice '{clean(text)}'"
+        raise NotFound(message, "write its number as it stands on the document, or its id")
+    return found
+
+
+def _names(house: House, explained: Sequence[Explanation]) -> Mapping[CustomerKey, str]:
+    """Read the names of the customers; without names where Dolibarr does not answer."""
+    names: dict[CustomerKey, str] = {}
+    for name, doors in house.doors.items():
+        rowids = sorted({e.sale.customer.rowid for e in explained if e.sale.key.source == name})
+        try:
+            found = doors.reader.customers(rowids) if rowids else {}
+        except TransientError:
+            continue
+        names |= {customer.key: customer.name for customer in found.values()}
+    return names
+
+
+def _document_json(explained: Explanation, program_name: str | None) -> dict[str, object]:
+    sale = explained.sale
+    return {
+        "source": sale.key.source,
+        "id": sale.key.rowid,
+        "ref": sale.ref,
+        "kind": sale.kind,
+        "status": sale.status,
+        "date": sale.date,
+        "customer": sale.customer.rowid,
+        "total": sale.total_incl,
+        "return_of": sale.origin.rowid if sale.origin else None,
+        "in_ledger": explained.in_ledger,
+        "read_live": explained.is_live,
+        "differs_from_ledger": explained.differs,
+        "first_seen_at": explained.first_seen_at,
+        "vanished_at": explained.vanished_at,
+        "parked": explained.parked or None,
+        "revision": explained.revision,
+        "fingerprint": explained.fingerprint,
+        "programs": [
+            _judgement_json(judged)
+            for judged in explained.judgements
+            if program_name in {None, judged.program.name}
+        ],
+    }
+
+
+def _judgement_json(judged: Judgement) -> dict[str, object]:
+    points = judged.program.points_of
+    return {
+        "program": judged.program.name,
+        "rule_set": judged.rule_set.id,
+        "rules_since": judged.rule_set.effective_from,
+        "points": points(judged.verdict.units),
+        "pending": points(judged.verdict.pending),
+        "earned_on": judged.verdict.earned_on,
+        "last_day": judged.verdict.expires_on,
+        "held": [
+            {
+                "customer": held.customer.rowid,
+                "points": points(held.units),
+                "forgiven": points(held.forgiven),
+            }
+            for held in judged.held
+        ],
+        "reasons": [reason.as_json() for reason in judged.verdict.reasons],
+    }
+
+
+def _show_document(
+    house: House,
+    explained: Explanation,
+    names: Mapping[CustomerKey, str],
+    program_name: str | None,
+) -> None:
+    sale = explained.sale
+    doors = house.doors.get(sale.key.source)
+    currency = doors.source.currency if doors else sale.currency
+    customer = Customer(sale.customer, names.get(sale.customer, ""))
+    kind, status = _kind_text(sale), sale.status.value
+    click.echo(f"{clean(sale.ref)}: {kind}, {status}, {sale.date}, id {sale.key.rowid}")
+    click.echo(f"  {sale.total_incl:.2f} {currency}, {customer_text(customer)}")
+    for line in _standing(explained):
+        click.echo(f"  {line}")
+    for judged in explained.judgements:
+        if program_name in {None, judged.program.name}:
+            _show_judgement(explained, judged)
+
+
+def _kind_text(sale: Sale) -> str:
+    if sale.is_pos and sale.kind is SaleKind.STANDARD:
+        return "ticket"
+    return _KINDS.get(sale.kind, sale.kind.replace("_", " "))
+
+
+def _standing(explained: Explanation) -> Iterator[str]:
+    """Say where the ledger stands to this document."""
+    if explained.parked:
+        yield f"could not be taken in, and is tried again every night: {clean(explained.parked)}"
+    if explained.vanished_at:
+        yield f"gone from Dolibarr, noticed {explained.vanished_at:%Y-%m-%d %H:%M} UTC"
+    if not explained.in_ledger:
+        yield "not in the ledger: read from Dolibarr just now and judged; nothing was written"
+    elif explained.differs:
+        yield "changed in Dolibarr since it was read; judged as it is now; nothing was written"
+    if explained.in_ledger:
+        moved = "1 movement" if explained.revision == 1 else f"{explained.revision} movements"
+        yield f"in the ledger: {moved}, fingerprint {explained.fingerprint[:12]}"
+
+
+def _show_judgement(explained: Explanation, judged: Judgement) -> None:
+    program, rules = judged.program, judged.rule_set
+    since = f"rules of {rules.effective_from:%Y-%m-%d}, set {rules.id}"
+    if rules.id == NOT_IN_FORCE:
+        since = "rules of the configuration, not in force yet"
+    click.echo(f"\n  {program.title} ({since})")
+    for reason in judged.verdict.reasons:
+        terminal.show_item(str(reason), indent=4)
+    result = f"{points_text(program, judged.verdict.units, signed=True)} points"
+    click.echo(f"    = {result}; {_held_text(explained, judged)}")
+
+
+def _held_text(explained: Explanation, judged: Judgement) -> str:
+    if not explained.in_ledger:
+        return "the ledger holds nothing for it"
+    program, owner = judged.program, explained.sale.customer
+    parts = [
+        points_text(program, held.units, signed=True)
+        + ("" if held.customer == owner else f" for customer {held.customer.rowid}")
+        + (f" ({points_text(program, held.forgiven)} forgiven)" if held.forgiven else "")
+        for held in judged.held
+        if held.units or held.customer == owner
+    ]
+    return f"the ledger holds {' and '.join(parts) or '0'}"
+
+
+# --- receipt -------------------------------------------------------------------------------------
+
+
+@click.command()
+@click.argument("invoice")
+@click.option(
+    "--width",
+    "width_text",
+    type=click.Choice(["58", "80"]),
+    help="Width of the paper in mm; as configured if left out.",
+)
+@click.option("--html", "as_html", is_flag=True, help="Make a web page instead of text.")
+@click.option(
+    "--language",
+    type=click.Choice(LANGUAGES),
+    help="Language of the receipt; the customer's if left out.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write into this file instead of the terminal.",
+)
+@source_option
+@json_option
+@pass_house
+def receipt(
+    house: House,
+    invoice: str,
+    width_text: str | None,
+    language: str | None,
+    output: Path | None,
+    source_name: str | None,
+    *,
+    as_html: bool,
+    as_json: bool,
+) -> None:
+    """Print the receipt of a sale with its loyalty block.
+
+    INVOICE is its number, or its id.
+
+    \b
+    Example:
+      dolisync receipt TC1-2611-0042 --width 58
+      dolisync receipt FA2611-0042 --html --language it --output receipt.html
+    """
+    with reading(house.engine) as connection:
+        key = _one_sale(connection, house, invoice, source_name)
+    customer = _buyer(house, key)
+    made = build_receipt(
+        house.engine,
+        house.rules_for_reading,
+        house.settings,
+        house.clock,
+        key,
+        customer,
+        language,
+    )
+    if as_json:
+        terminal.show_json(dataclasses.asdict(made))
+        return
+    settings = house.settings.receipts
+    width: PaperWidth = 58 if (width_text or str(settings.width_mm)) == "58" else 80
+    renderer = ReceiptRenderer(settings.templates)
+    text = renderer.html(made, width) if as_html else renderer.text(made, width)
+    if output is None:
+        click.echo(text, nl=not text.endswith("\n"))
+    else:
+        output.write_text(text, encoding="utf-8")
+
+
+def _one_sale(connection: Connection, house: House, text: str, source_name: str | None) -> SaleKey:
+    """Find the one sale meant, among those that still exist. Raises ``UserError``."""
+    transaction = Transaction(connection, house.clock.now())
+    keys = look_up_known(connection, text).keys
+    transaction.load_sales(keys)
+    here = {house.pick_source(source_name).source.name} if source_name else set(house.doors)
+    found = [
+        key for key in keys if key.source in here and transaction.sales[key].vanished_at is None
+    ]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        message = f"the ledger knows no sale '{clean(text)}'"
+        raise NotFound(message, f"look why: dolisync explain {clean(text)}")
+    places = ", ".join(f"{key.source} {key.rowid}" for key in found)
+    message = f"several sales are meant by '{clean(text)}': {places}"
+    raise UserError(message, "give the id of the one you mean, and --source where it needs one")
+
+
+def _buyer(house: House, key: SaleKey) -> Customer | None:
+    with reading(house.engine) as connection:
+        transaction = Transaction(connection, house.clock.now())
+        transaction.load_sales([key])
+    rowid = transaction.sales[key].sale.customer.rowid
+    return house.doors[key.source].reader.customers([rowid]).get(rowid)
