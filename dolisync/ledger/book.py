@@ -13,6 +13,7 @@ from datetime import date, datetime
 from typing import Any
 
 from dolisync.errors import LedgerError, UserError
+from dolisync.ledger.chain import GENESIS, link
 from dolisync.program.terms import Shortfall
 
 Row = dict[str, Any]
@@ -93,23 +94,23 @@ class Journal:
         book.balance += points
         posting_id = self.next_posting
         self.next_posting += 1
-        self.postings.append(
-            {
-                "id": posting_id,
-                "key": entry.key,
-                "member_id": book.member_id,
-                "sequence": book.sequence,
-                "kind": entry.kind,
-                "points": points,
-                "balance_after": book.balance,
-                "sale_id": entry.sale_id,
-                "redemption_id": entry.redemption_id,
-                "rule_set_id": entry.rule_set_id,
-                "occurred_on": entry.occurred_on,
-                "recorded_at": entry.recorded_at,
-                "reason": entry.reason[:255],
-            }
-        )
+        row = {
+            "id": posting_id,
+            "key": entry.key,
+            "member_id": book.member_id,
+            "sequence": book.sequence,
+            "kind": entry.kind,
+            "points": points,
+            "balance_after": book.balance,
+            "sale_id": entry.sale_id,
+            "redemption_id": entry.redemption_id,
+            "rule_set_id": entry.rule_set_id,
+            "occurred_on": entry.occurred_on,
+            "recorded_at": entry.recorded_at,
+            "reason": entry.reason[:255],
+        }
+        row["hash"] = book.head = link(book.head, row)
+        self.postings.append(row)
         return posting_id
 
     def open_lot(
@@ -156,6 +157,7 @@ class Book:
     sequence: int
     balance: int
     debt: int
+    head: str = GENESIS
     lots: list[Lot] = field(default_factory=list)
     is_new: bool = False
 

@@ -216,7 +216,7 @@ class Transaction:
         for row in self.connection.execute(select(member).where(or_(*conditions))):
             key = MemberKey(row.program, CustomerKey(row.source, row.entity, row.customer_rowid))
             if key not in self.books:
-                book = Book(row.id, row.program, row.sequence, row.balance, row.debt)
+                book = Book(row.id, row.program, row.sequence, row.balance, row.debt, row.head)
                 self.books[key] = loaded[row.id] = book
                 self.member_keys[row.id] = key
         return loaded
@@ -399,7 +399,12 @@ def _sale_row(known: KnownSale) -> Row:
 
 
 def _member_state(book: Book) -> Row:
-    return {"sequence": book.sequence, "balance": book.balance, "debt": book.debt}
+    return {
+        "sequence": book.sequence,
+        "balance": book.balance,
+        "debt": book.debt,
+        "head": book.head,
+    }
 
 
 def _lot_row(lot: Lot) -> Row:

@@ -147,6 +147,7 @@ member = Table(
     Column("sequence", Integer, nullable=False),
     Column("balance", BigInteger, nullable=False),
     Column("debt", BigInteger, nullable=False),
+    Column("head", String(64), nullable=False),
     Column("opened_at", UtcMoment, nullable=False),
     UniqueConstraint("source", "entity", "customer_rowid", "program"),
     **_OPTIONS,
@@ -168,6 +169,7 @@ posting = Table(
     Column("occurred_on", Date, nullable=False),
     Column("recorded_at", UtcMoment, nullable=False),
     Column("reason", String(255), nullable=False),
+    Column("hash", String(64), nullable=False),
     UniqueConstraint("member_id", "sequence"),
     Index(None, "sale_id"),
     **_OPTIONS,
@@ -245,6 +247,16 @@ outbox = Table(
     Column("updated_at", UtcMoment, nullable=False),
     Index(None, "state", "not_before"),
     Index(None, "target"),
+    **_OPTIONS,
+)
+
+anchor = Table(
+    "anchor",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("posting_id", Key, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("made_at", UtcMoment, nullable=False),
     **_OPTIONS,
 )
 

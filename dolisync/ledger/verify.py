@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, case, func, or_, select
 
-from dolisync.ledger import tables
+from dolisync.ledger import chain, tables
 from dolisync.ledger.book import Kind
 from dolisync.ledger.engine import reading
 
@@ -34,6 +34,7 @@ RULE_BALANCE = "a balance is the sum of the postings, and of the lots less debt"
 RULE_DEBT = "debt is what allocations without a lot come to, never below zero"
 RULE_POSTING = "a posting is its own lot's points or the sum of its allocations"
 RULE_CHAIN = "a member's postings are numbered without gaps, each with the balance it left"
+RULE_HASH = "each posting's hash covers it and the one before; each day's anchor all of them"
 RULE_REDEMPTION = "a redemption's points left once, and came back once if it was not used"
 
 
@@ -45,6 +46,7 @@ def verify_books(engine: Engine) -> list[Breach]:
         _debts,
         _postings,
         _chains,
+        _hashes,
         _redemptions,
     )
     with reading(engine) as connection:
@@ -156,6 +158,11 @@ def _chains(connection: Connection) -> Iterator[Breach]:
             f"balance after it {row.balance_after}, sum {row.running}"
         )
         yield Breach(RULE_CHAIN, f"posting {row.key}", found)
+
+
+def _hashes(connection: Connection) -> Iterator[Breach]:
+    for broken in (*chain.broken_links(connection), *chain.broken_anchors(connection)):
+        yield Breach(RULE_HASH, broken.where, broken.found)
 
 
 def _redemptions(connection: Connection) -> Iterator[Breach]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Engine, insert, select
 
 from dolisync.errors import UserError
-from dolisync.ledger import outbox, tables
+from dolisync.ledger import chain, outbox, tables
 from dolisync.ledger.engine import reading, write
 from dolisync.ports import Clock, SaleSource, SourceIdentity
 from dolisync.program.terms import Program
@@ -18,7 +18,6 @@ from dolisync.sync.intake import Intake, Progress
 from dolisync.sync.judge import Showing, Tally
 from dolisync.sync.publish import Publisher
 from dolisync.sync.publish import Report as Published
-
 
 # Points also become available without a sale: by an adjustment, or with the days.
 REWARDS_EVERY = timedelta(minutes=1)
@@ -77,9 +76,11 @@ class Turn:
         return len(redeem.issue_automatic(self.engine, self.clock, self.programs, mine))
 
     def sweep(self) -> int:
-        """Expire old lots and forget outbox rows that were done long ago."""
+        """Expire old lots, anchor the day's chains, forget outbox rows done long ago."""
         expired = expire.run_once(self.engine, self.clock, self.programs, self.showing)
-        write(self.engine, lambda connection: outbox.clean(connection, self.clock.now()))
+        now = self.clock.now()
+        write(self.engine, lambda connection: outbox.clean(connection, now))
+        write(self.engine, lambda connection: chain.drop_anchor(connection, now.date(), now))
         return expired
 
 

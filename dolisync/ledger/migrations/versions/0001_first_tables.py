@@ -27,6 +27,15 @@ OPTIONS: dict[str, Any] = {
 def upgrade() -> None:
     """Make the tables."""
     op.create_table(
+        "anchor",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("posting_id", KEY, nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("made_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("day", name=op.f("pk_anchor")),
+        **OPTIONS,
+    )
+    op.create_table(
         "member",
         sa.Column("id", KEY, autoincrement=False, nullable=False),
         sa.Column("program", sa.String(length=40), nullable=False),
@@ -36,6 +45,7 @@ def upgrade() -> None:
         sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("balance", sa.BigInteger(), nullable=False),
         sa.Column("debt", sa.BigInteger(), nullable=False),
+        sa.Column("head", sa.String(length=64), nullable=False),
         sa.Column("opened_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_member")),
         sa.UniqueConstraint(
@@ -191,6 +201,7 @@ def upgrade() -> None:
         sa.Column("occurred_on", sa.Date(), nullable=False),
         sa.Column("recorded_at", MOMENT, nullable=False),
         sa.Column("reason", sa.String(length=255), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
         sa.ForeignKeyConstraint(
             ["member_id"], ["member.id"], name=op.f("fk_posting_member_id_member")
         ),
@@ -297,3 +308,4 @@ def downgrade() -> None:
 
     op.drop_table("outbox")
     op.drop_table("member")
+    op.drop_table("anchor")

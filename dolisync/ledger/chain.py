@@ -1,0 +1,114 @@
+"""The hash chain: each posting of a member carries a hash over itself and the one before it.
+
+Chains run per member, so that writers to different members never wait for each other. A daily
+anchor hashes the heads of all chains; kept elsewhere, it proves that nothing was changed since.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from dolisync.ledger import tables
+
+GENESIS = "0" * 64
+_FIELDS = (
+    "key",
+    "member_id",
+    "sequence",
+    "kind",
+    "points",
+    "balance_after",
+    "sale_id",
+    "redemption_id",
+    "rule_set_id",
+    "occurred_on",
+)
+
+
+def link(before: str, posting: Mapping[str, Any]) -> str:
+    """Return the hash of a posting that follows the one with the hash ``before``."""
+    moment: datetime = posting["recorded_at"]
+    facts = [before, *(str(posting[name]) for name in _FIELDS)]
+    facts += [moment.astimezone(UTC).isoformat(timespec="microseconds"), posting["reason"]]
+    return hashlib.sha256("\x1f".join(facts).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenLink:
+    """A place where a chain does not hold."""
+
+    where: str
+    found: str
+
+
+def broken_links(connection: Connection) -> Iterator[BrokenLink]:
+    """Walk every chain from its beginning and report what was changed, removed or put in."""
+    heads: dict[int, str] = {}
+    posting = tables.posting
+    query = select(posting).order_by(posting.c.member_id, posting.c.sequence)
+    for row in connection.execution_options(yield_per=1000).execute(query).mappings():
+        before = heads.get(row["member_id"], GENESIS)
+        if link(before, dict(row)) != row["hash"]:
+            yield BrokenLink(f"posting {row['key']}", "it or the one before it was changed")
+        # Go on from what stands there, so that one change is reported once.
+        heads[row["member_id"]] = row["hash"]
+    yield from _lost_heads(connection, heads)
+
+
+def _lost_heads(connection: Connection, heads: dict[int, str]) -> Iterator[BrokenLink]:
+    member = tables.member.c
+    for row in connection.execute(select(member.id, member.customer_rowid, member.head)):
+        if heads.get(row.id, GENESIS) != row.head:
+            where = f"customer {row.customer_rowid} (member {row.id})"
+            yield BrokenLink(where, "its newest postings were removed, or its head was changed")
+
+
+def drop_anchor(connection: Connection, day: date, now: datetime) -> None:
+    """Write the anchor of a day, once: a hash over the heads of all chains as they stand."""
+    table = tables.anchor
+    if connection.execute(select(table.c.day).where(table.c.day == day)).first() is not None:
+        return
+    posting_id = int(connection.execute(select(func.max(tables.posting.c.id))).scalar() or 0)
+    values = {
+        "day": day,
+        "posting_id": posting_id,
+        "hash": _hash_of_heads(connection, posting_id),
+        "made_at": now,
+    }
+    connection.execute(insert(table), values)
+
+
+def broken_anchors(connection: Connection) -> Iterator[BrokenLink]:
+    """Recompute every anchor from the postings that it covered."""
+    table = tables.anchor
+    for row in connection.execute(select(table).order_by(table.c.day)).all():
+        if _hash_of_heads(connection, row.posting_id) != row.hash:
+            yield BrokenLink(f"anchor of {row.day}", "postings up to that day were changed")
+
+
+def _hash_of_heads(connection: Connection, posting_id: int) -> str:
+    posting = tables.posting.c
+    last = (
+        select(posting.member_id, func.max(posting.sequence).label("sequence"))
+        .where(posting.id <= posting_id)
+        .group_by(posting.member_id)
+        .subquery()
+    )
+    query = (
+        select(posting.member_id, posting.hash)
+        .join(
+            last,
+            (last.c.member_id == posting.member_id) & (last.c.sequence == posting.sequence),
+        )
+        .order_by(posting.member_id)
+    )
+    digest = hashlib.sha256()
+    for member_id, head in connection.execute(query):
+        digest.update(f"{member_id}:{head}\n".encode())
+    return digest.hexdigest()
