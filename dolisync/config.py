@@ -31,7 +31,8 @@ from dolisync.problems import describe
 from dolisync.program.terms import Name, Program, Section, TimezoneName
 
 _CREDENTIAL_NAME = re.compile(r"^[\w.-]+$")
-_PASSWORD_IN_URL = re.compile(r"://[^/@]*:[^/@]+@")
+# Before the host, where a password may hold a slash, or among the options after the database.
+_PASSWORD_IN_URL = re.compile(r"://[^/@:]*:[^@]+@|[?&]passw(or)?d=")
 
 
 class Secret(BaseModel):

@@ -28,13 +28,23 @@ _WORDS = {
     "date_from_datetime_parsing": "must be a day such as 2026-01-31",
     "date_type": "must be a day such as 2026-01-31",
     "string_type": "must be text in quotes",
-    "tuple_type": "must be a list; write the section's name in double brackets: [[{last}]]",
+    "tuple_type": "must be a list, in square brackets",
+    "too_short": "is missing; at least one is needed",
 }
 
 
 def describe(error: ValidationError, root: type[BaseModel], text: str) -> list[str]:
     """Turn every validation error into one line: place, line number where known, remedy."""
-    return [_describe_one(detail, root, text) for detail in error.errors()]
+    details = error.errors()
+    return [_describe_one(one, root, text) for one in details if not _is_echo(one, details)]
+
+
+def _is_echo(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
+    """Tell whether a list is only short because its entries do not hold."""
+    place = detail["loc"]
+    return detail["type"] == "too_short" and any(
+        len(other["loc"]) > len(place) and other["loc"][: len(place)] == place for other in details
+    )
 
 
 def _describe_one(detail: ErrorDetails, root: type[BaseModel], text: str) -> str:
@@ -46,9 +56,11 @@ def _describe_one(detail: ErrorDetails, root: type[BaseModel], text: str) -> str
 
 
 def _words(detail: ErrorDetails, location: Sequence[int | str]) -> str:
+    if detail["type"] == "tuple_type" and isinstance(detail["input"], dict):
+        name = ".".join(part for part in location if isinstance(part, str))
+        return f"may stand there several times: write [[{name}]], in double brackets"
     if detail["type"] in _WORDS:
-        context = {"last": location[-1] if location else "", **detail.get("ctx", {})}
-        return _WORDS[detail["type"]].format(**context)
+        return _WORDS[detail["type"]].format(**detail.get("ctx", {}))
     if detail["type"] == "value_error":
         return str(detail["ctx"]["error"])
     message = detail["msg"]
@@ -81,17 +93,32 @@ def _line(text: str, location: Sequence[int | str]) -> str:
     keys = [part for part in location if isinstance(part, str)]
     if not keys:
         return ""
-    wanted = [int(part) for part in location if isinstance(part, int)]
+    wanted = [part for part in location if isinstance(part, int)]
     header = ".".join(keys[:-1])
-    count, inside = -1, not header
+    counts: dict[str, int] = {}
+    inside = not header
     for number, line in enumerate(text.splitlines(), start=1):
         opened = re.match(r"^\s*(\[\[?)\s*([\w.]+)\s*\]\]?", line)
         if opened:
-            count += opened[2] == keys[0]
-            inside = opened[2] == header and (not wanted or count == wanted[0])
+            if opened[1] == "[[":
+                _count(counts, opened[2])
+            places = [counts[name] for name in _prefixes(header) if name in counts]
+            inside = opened[2] == header and places == wanted[: len(places)]
         elif inside and re.match(rf"^\s*{re.escape(keys[-1])}\s*=", line):
             return f" (line {number})"
     return ""
+
+
+def _count(counts: dict[str, int], name: str) -> None:
+    """Count another section of a list; the lists within it begin anew."""
+    counts[name] = counts.get(name, -1) + 1
+    for inner in [known for known in counts if known.startswith(f"{name}.")]:
+        del counts[inner]
+
+
+def _prefixes(header: str) -> list[str]:
+    parts = header.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
 
 
 def _model_at(root: type[BaseModel], location: Sequence[int | str]) -> type[BaseModel] | None:

@@ -1,0 +1,117 @@
+"""What is wrong with config.toml, in words: place, line, remedy."""
+
+from __future__ import annotations
+
+import pytest
+
+from dolisync.config import parse
+from dolisync.errors import ConfigError
+
+SOURCE = '[[source]]\nurl = "https://erp.example"\napi_key = { env = "KEY" }\n'
+
+
+def only_problem(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    assert len(caught.value.problems) == 1, caught.value.problems
+    return caught.value.problems[0]
+
+
+def of_program(option: str) -> str:
+    return only_problem(f"{SOURCE}[[program]]\n{option}\n")
+
+
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ("decimals = 3", "program[1].decimals (line 5): must be at most 2 (it is 3)"),
+        ("decimals = 0.5", "program[1].decimals (line 5): must be a whole number (it is 0.5)"),
+        ('decimals = "x"', "program[1].decimals (line 5): must be a whole number (it is 'x')"),
+        ("point_value = 0", "program[1].point_value (line 5): must be more than 0 (it is 0)"),
+        (
+            'point_value = "one"',
+            "program[1].point_value (line 5): must be a number such as 1 or 0.5 (it is 'one')",
+        ),
+        (
+            'start = "soon"',
+            "program[1].start (line 5): must be a day such as 2026-01-31 (it is 'soon')",
+        ),
+        ("title = 5", "program[1].title (line 5): must be text in quotes (it is 5)"),
+        (
+            'timezone = "Paris"',
+            (
+                "program[1].timezone (line 5): 'Paris' is not a time zone; "
+                "write a name such as Europe/Rome"
+            ),
+        ),
+        (
+            'excluded_customers = [1, 2, "x"]',
+            "program[1].excluded_customers[3] (line 5): must be a whole number (it is 'x')",
+        ),
+        (
+            "excluded_customers = 5",
+            "program[1].excluded_customers (line 5): must be a list, in square brackets (it is 5)",
+        ),
+        ("titel = 'x'", "program[1].titel (line 5): is not an option; did you mean title?"),
+        (
+            "[program.returns]\nshortfall = 'forgive'",
+            (
+                "program[1].returns.shortfall (line 6): must be one of 'debt' or 'clamp' "
+                "(it is 'forgive')"
+            ),
+        ),
+        (
+            "[program.returns]\ntake_back = 'maybe'",
+            "program[1].returns.take_back (line 6): must be true or false (it is 'maybe')",
+        ),
+        (
+            "[program.reward]\nname = 'x'",
+            (
+                "program[1].reward: may stand there several times: "
+                "write [[program.reward]], in double brackets"
+            ),
+        ),
+    ],
+)
+def test_each_kind_of_mistake_in_words(option: str, problem: str) -> None:
+    assert of_program(option) == problem
+
+
+def test_an_option_like_no_other_lists_what_is_known() -> None:
+    found = of_program("[program.validity]\nxyz = 1")
+    assert found == "program[1].validity.xyz (line 6): is not an option; known here: months"
+
+
+def test_an_unknown_section_is_named_too() -> None:
+    found = only_problem(f"{SOURCE}[[program]]\n[recipts]\nshop_name = 'x'\n")
+    assert found == "recipts: is not an option; did you mean receipts?"
+
+
+def test_the_line_is_that_of_the_right_section_among_several() -> None:
+    text = SOURCE + (
+        "[[program]]\ntitle = 'a'\n[[program]]\nname = 'b'\nfield_prefix = 'bb'\ntitle = 5\n"
+    )
+    assert only_problem(text).startswith("program[2].title (line 9):")
+
+
+def test_the_line_is_that_of_the_right_reward_among_several() -> None:
+    text = SOURCE + (
+        "[[program]]\n"
+        "[[program.reward]]\nname = 'a'\npoints = 1\n"
+        "[[program.reward]]\nname = 'b'\npoints = -1\n"
+    )
+    assert only_problem(text).startswith("program[1].reward[2].points (line 10):")
+
+
+def test_the_rewards_of_each_program_are_counted_anew() -> None:
+    text = SOURCE + (
+        "[[program]]\n[[program.reward]]\npoints = 1\n"
+        "[[program]]\nname = 'b'\nfield_prefix = 'bb'\n[[program.reward]]\npoints = -1\n"
+    )
+    assert only_problem(text).startswith("program[2].reward[1].points (line 11):")
+
+
+def test_where_the_line_is_not_certain_none_is_named() -> None:
+    assert of_program("earn.amount.per = 0").startswith("program[1].earn.amount.per: must be more")
+    inline = "reward = [{ points = 1 }, { name = 'b', points = -1 }]"
+    assert of_program(inline).startswith("program[1].reward[2].points: must be more")
