@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete, text
 
 from dolisync.ledger import schema
 from dolisync.ledger.engine import open_engine
+from dolisync.ledger.tables import metadata
 from tests.mariadb import MariadbServer, is_installed, running_mariadb
 
 
@@ -30,14 +32,45 @@ def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mariadb
         yield server
 
 
-@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)])
-def ledger_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """Give an empty ledger with its tables, once on SQLite and once on MariaDB."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'ledger.db'}"
-    else:
-        url = request.getfixturevalue("mariadb_server").new_database()
-    engine = open_engine(url)
+@pytest.fixture(scope="session")
+def mariadb_ledger(mariadb_server: MariadbServer) -> Iterator[Engine]:
+    """Give one ledger on MariaDB for the whole run: making its tables takes long."""
+    engine = open_engine(mariadb_server.new_database())
     schema.upgrade(engine)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give an empty ledger to copy: copying is quicker than making its tables."""
+    path = tmp_path_factory.mktemp("template") / "ledger.db"
+    engine = open_engine(f"sqlite:///{path}")
+    schema.upgrade(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)])
+def ledger_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """Give an empty ledger with its tables, once on SQLite and once on MariaDB."""
+    if request.param == "mariadb":
+        shared: Engine = request.getfixturevalue("mariadb_ledger")
+        yield shared
+        _empty(shared)
+        return
+    path = tmp_path / "ledger.db"
+    shutil.copy(request.getfixturevalue("sqlite_template"), path)
+    engine = open_engine(f"sqlite:///{path}")
+    yield engine
+    engine.dispose()
+
+
+def _empty(engine: Engine) -> None:
+    # What a test left open would hold its locks against the next one.
+    engine.dispose()
+    with engine.begin() as connection:
+        connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
+        for table in metadata.sorted_tables:
+            connection.execute(delete(table))
+        connection.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
