@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,7 +23,14 @@ CASH = 4
 CARD = 6
 POINTS_FIELD = "contractpoints"
 
+LIVE = ("DOLISYNC_LIVE_URL", "DOLISYNC_LIVE_KEY", "DOLISYNC_LIVE_DATABASE_URL")
+
 _numbers = itertools.count(int(time.time() * 1000) % 10**9)
+
+
+def missing_names() -> list[str]:
+    """List what the environment lacks to name a real Dolibarr."""
+    return [name for name in LIVE if not os.environ.get(name)]
 
 
 def unique(word: str) -> str:
