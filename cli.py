@@ -7,6 +7,7 @@ the ledger's schema does not fit (systemd does not restart on it).
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 import commands.accounts
+import commands.administration
 import commands.demo
 import commands.rewards
 import commands.work
@@ -36,9 +38,13 @@ class Program(click.Group):
         kwargs["standalone_mode"] = False
         try:
             result = super().main(*args, **kwargs)
+        except click.UsageError as error:
+            sys.exit(_explain_usage(error))
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)
+        except OSError as error:
+            sys.exit(_explain_system(error))
         except (click.exceptions.Abort, KeyboardInterrupt):
             click.echo("dolisync: stopped", err=True)
             sys.exit(EXIT_FAILED)
@@ -64,6 +70,30 @@ def _explain(error: DolisyncError) -> int:
     if isinstance(error, RefusedError):
         click.echo("  `dolisync check` says which right is missing", err=True)
     return EXIT_FAILED
+
+
+def _explain_usage(error: click.UsageError) -> int:
+    """Say what was typed wrongly, and where the right way is told."""
+    wants_help = isinstance(error, click.exceptions.NoArgsIsHelpError)
+    if error.ctx is not None and (wants_help or error.message.startswith("Missing command")):
+        click.echo(error.ctx.get_help(), err=True)
+        return EXIT_USER
+    click.echo(f"dolisync: {' '.join(error.format_message().split())}", err=True)
+    if error.ctx is not None:
+        click.echo(f"  {error.ctx.command_path} --help", err=True)
+    return EXIT_USER
+
+
+def _explain_system(error: OSError) -> int:
+    """Name the file that could not be used; say nothing when a reader like head has enough."""
+    if isinstance(error, BrokenPipeError):
+        # Python would complain once more when it closes standard output at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    where = f"{error.filename}: " if error.filename else ""
+    click.echo(f"dolisync: {where}{error.strerror or error}", err=True)
+    click.echo("  check the path, the disk and who may write there", err=True)
+    return EXIT_USER if isinstance(error, PermissionError) else EXIT_FAILED
 
 
 def _explain_database(error: SQLAlchemyError) -> int:
@@ -134,6 +164,9 @@ for _command in (
     commands.accounts.receipt,
     commands.rewards.redeem,
     commands.rewards.adjust,
+    commands.administration.verify,
+    commands.administration.outbox,
+    commands.administration.db,
 ):
     main.add_command(_command)
 

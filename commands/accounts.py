@@ -136,7 +136,9 @@ class Account:
 def balance(
     house: House, customer: str, program_name: str | None, source_name: str | None, *, as_json: bool
 ) -> None:
-    """Show a customer's points: available, pending, expiring, and the lots they come from.
+    """Show a customer's points.
+
+    Available, pending, expiring next, and the lots they come from.
 
     CUSTOMER is an id, a card number, a customer code or an e-mail address.
 
@@ -304,7 +306,9 @@ def history(
     *,
     as_json: bool,
 ) -> None:
-    """Show a customer's movements as a bank statement does, the latest at the end.
+    """Show a customer's movements.
+
+    As on a bank statement, the latest at the end.
 
     CUSTOMER is an id, a card number, a customer code or an e-mail address.
 
@@ -389,10 +393,10 @@ def _reason_text(movement: PostingView) -> str:
 def explain(
     house: House, invoice: str, program_name: str | None, *, live: bool, as_json: bool
 ) -> None:
-    """Say why an invoice or ticket earned what it earned, or why nothing; with its returns.
+    """Say why a sale earned what it earned, or nothing.
 
-    INVOICE is its number, or its id. Nothing is written: a sale that is not in the ledger yet,
-    or a draft, is read from Dolibarr and judged as it stands.
+    INVOICE is its number, or its id; its returns are explained with it. Nothing is written: a sale
+    that is not in the ledger yet, or a draft, is read from Dolibarr and judged as it stands.
 
     \b
     Example:
@@ -603,7 +607,7 @@ def receipt(
     as_html: bool,
     as_json: bool,
 ) -> None:
-    """Print the receipt of a sale with its loyalty block.
+    """Print the receipt of a sale with its points.
 
     INVOICE is its number, or its id.
 

@@ -79,9 +79,10 @@ def adjust(
     into_debt: bool,
     as_json: bool,
 ) -> None:
-    """Give points to a customer (50) or take some away (-50), with a reason.
+    """Give or take points, with a reason.
 
-    CUSTOMER is an id, a card number, a customer code or an e-mail address.
+    POINTS are given (50) or taken (-50). CUSTOMER is an id, a card number, a customer code or an
+    e-mail address.
 
     \b
     Example:
@@ -183,11 +184,11 @@ def redeem(
     *,
     as_json: bool,
 ) -> int:
-    """Turn points into a discount on the customer card in Dolibarr, or take one back.
+    """Turn points into a discount, or take one back.
 
-    CUSTOMER is an id, a card number, a customer code or an e-mail address. The discount can be
-    used in Dolibarr's own screens and at the till. One that was not used can be taken back; its
-    points return to where they came from.
+    CUSTOMER is an id, a card number, a customer code or an e-mail address. The discount stands on
+    the customer card and can be used in Dolibarr's own screens and at the till. One that was not
+    used can be taken back; its points return to where they came from.
 
     \b
     Example:

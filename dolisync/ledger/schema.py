@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import shutil
 import sqlite3
 import subprocess
@@ -41,16 +42,39 @@ def revision_of(engine: Engine) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+class State(enum.StrEnum):
+    """How a database's tables stand to this version."""
+
+    EMPTY = "empty"
+    CURRENT = "current"
+    OLD = "old"
+    NEWER = "newer"
+    FOREIGN = "foreign"
+
+
+def state_of(engine: Engine) -> State:
+    """Say how the tables found stand to this version."""
+    found = revision_of(engine)
+    if found == newest_revision():
+        return State.CURRENT
+    if found is None:
+        return State.FOREIGN if has_tables(engine) else State.EMPTY
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return State.OLD if found in known else State.NEWER
+
+
 def require_current(engine: Engine) -> None:
     """Raise ``UserError`` unless the ledger has just the schema that this version works with."""
-    found, wanted = revision_of(engine), newest_revision()
-    if found == wanted:
+    state, found, wanted = state_of(engine), revision_of(engine), newest_revision()
+    if state is State.CURRENT:
         return
-    if found is None:
+    if state is State.EMPTY:
         message = "the ledger is empty: it has no tables yet"
         raise UserError(message, "make them: dolisync db upgrade")
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if found in known:
+    if state is State.FOREIGN:
+        message = "the ledger's database holds other tables and no ledger"
+        raise UserError(message, "give the ledger a database of its own under [ledger] url")
+    if state is State.OLD:
         message = f"the ledger has schema {found}, this version needs {wanted}"
         raise UserError(message, "stop the service, then: dolisync db upgrade")
     message = f"the ledger has schema {found}, made by a newer dolisync"

@@ -66,13 +66,17 @@ class MemberView:
 
 @dataclass(frozen=True, slots=True)
 class SaleMovement:
-    """What a sale moved in one program, and the balance right after its last movement."""
+    """What a sale moved in one program, and the balance right after its last movement.
+
+    ``is_owner`` tells that the sale is still this customer's; it may have been moved to another.
+    """
 
     sale: SaleKey
     program: str
     customer: CustomerKey
     units: int
     balance_after: int
+    is_owner: bool = True
 
 
 def member_views(
@@ -230,7 +234,12 @@ def sale_movements(connection: Connection, sales: Collection[SaleKey]) -> list[S
             before = found.get((key, row.program, owner))
             units = row.points + (before.units if before else 0)
             found[key, row.program, owner] = SaleMovement(
-                key, row.program, owner, units, row.balance_after
+                key,
+                row.program,
+                owner,
+                units,
+                row.balance_after,
+                row.customer_rowid == row.owner_rowid,
             )
     return list(found.values())
 
@@ -240,6 +249,7 @@ def _movements_query(source: str, entity: int, rowids: Collection[int]) -> Selec
     return (
         select(
             sale.rowid,
+            sale.customer_rowid.label("owner_rowid"),
             member.program,
             member.customer_rowid,
             posting.points,
@@ -267,3 +277,12 @@ def sales_by_ref(connection: Connection, ref: str) -> list[SaleKey]:
     if not rows and ref.isdecimal():
         rows = connection.execute(query.where(sale.rowid == int(ref))).all()
     return [SaleKey(*row) for row in rows]
+
+
+def count_rows(connection: Connection) -> dict[str, int]:
+    """Count what the ledger holds, by table."""
+    counted = (tables.sale, tables.member, tables.posting, tables.lot, tables.redemption)
+    return {
+        table.name: int(connection.execute(select(func.count()).select_from(table)).scalar() or 0)
+        for table in (*counted, tables.outbox, tables.parked)
+    }
