@@ -11,29 +11,14 @@ from typing import Any
 import pymysql
 from sqlalchemy.engine import make_url
 
-from benchmarks.measure import timed
+from benchmarks.measure import Cost, timed
 from benchmarks.shop import FIRST_DAY, BenchShop
+from connectors.dolibarr_sql_rows import LINES, PAYMENTS, SALE_COLUMNS
 
-_SALES = """
-SELECT rowid, ref, type, fk_statut, paye, fk_soc, datef, datec, tms, total_ht, total_ttc,
-       multicurrency_code, fk_facture_source, close_code, module_source, pos_source
-FROM llx_facture
+_SALES = f"""
+SELECT {SALE_COLUMNS} FROM llx_facture
 WHERE entity = 1 AND ref NOT LIKE '(PROV%%' AND datef >= %s AND datef < %s AND rowid > %s
 ORDER BY rowid LIMIT %s
-"""
-_LINES = """
-SELECT l.fk_facture, l.rowid, l.fk_product, p.ref, l.description, l.label, p.label, l.qty,
-       l.subprice, l.remise_percent, l.tva_tx, l.total_ht, l.total_ttc, l.product_type,
-       l.fk_remise_except
-FROM llx_facturedet l LEFT JOIN llx_product p ON p.rowid = l.fk_product
-WHERE l.fk_facture IN %s ORDER BY l.fk_facture, l.rang, l.rowid
-"""
-_PAYMENTS = """
-SELECT pf.fk_facture, c.code, pf.amount, p.datep
-FROM llx_paiement_facture pf
-JOIN llx_paiement p ON p.rowid = pf.fk_paiement
-JOIN llx_c_paiement c ON c.id = p.fk_paiement
-WHERE pf.fk_facture IN %s
 """
 # In the order in which they may refer to one another, with the moment of their transaction.
 _WRITTEN = {
@@ -73,8 +58,8 @@ def work_of(ledger: Path) -> Work:
     return Work(rule_sets, tuple(found[moment] for moment in sorted(found)))
 
 
-def bare_backfill(shop: BenchShop, work: Work, ledger: Path) -> float:
-    """Read the same rows and write the same rows with bare drivers; return the seconds."""
+def bare_backfill(shop: BenchShop, work: Work, ledger: Path) -> Cost:
+    """Read the same rows and write the same rows with bare drivers."""
     address = make_url(shop.database_url)
     source = pymysql.connect(
         host=address.host,
@@ -100,11 +85,11 @@ def _copy(
     for rows in work.transactions:
         days = (FIRST_DAY, shop.until(shop.sales))
         cursor.execute(_SALES, (*days, last, len(rows["sale"])))
-        rowids = [row[0] for row in cursor.fetchall()]
-        for query in (_LINES, _PAYMENTS):
-            cursor.execute(query, (rowids,))
+        found = cursor.fetchall()
+        last, rowids = found[-1][0], ",".join(str(row[0]) for row in found)
+        for query in (LINES, PAYMENTS):
+            cursor.execute(query.format(rowids=rowids, points="", join=""))
             cursor.fetchall()
-        last = rowids[-1]
         target.execute("BEGIN IMMEDIATE")
         for table in _WRITTEN:
             if rows[table]:

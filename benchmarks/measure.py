@@ -16,20 +16,34 @@ from sqlalchemy import Engine, event
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
-    """Seconds of several runs of the same thing."""
+class Cost:
+    """What one run took: seconds on the wall, and seconds of this process's own work."""
 
-    seconds: tuple[float, ...]
+    seconds: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Several runs of the same thing."""
+
+    costs: tuple[Cost, ...]
 
     @property
-    def median(self) -> float:
-        """The middle one."""
-        return statistics.median(self.seconds)
+    def seconds(self) -> float:
+        """The middle of the seconds."""
+        return statistics.median(cost.seconds for cost in self.costs)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """The middle of the process's own seconds."""
+        return statistics.median(cost.cpu_seconds for cost in self.costs)
 
     @property
     def noise(self) -> float:
-        """How far the slowest is above the fastest, as a share of the median."""
-        return (max(self.seconds) - min(self.seconds)) / self.median
+        """How far the slowest is above the fastest, as a share of the middle."""
+        seconds = [cost.seconds for cost in self.costs]
+        return (max(seconds) - min(seconds)) / self.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +56,17 @@ class Against:
     @property
     def ratio(self) -> float:
         """How many times the floor it takes: the middle of the ratios of neighbouring runs."""
-        pairs = zip(self.ours.seconds, self.floor.seconds, strict=True)
-        return statistics.median(ours / floor for ours, floor in pairs)
+        pairs = zip(self.ours.costs, self.floor.costs, strict=True)
+        return statistics.median(ours.seconds / floor.seconds for ours, floor in pairs)
+
+    @property
+    def cpu_ratio(self) -> float:
+        """The same for the process's own seconds, which a busy machine disturbs less."""
+        pairs = zip(self.ours.costs, self.floor.costs, strict=True)
+        return statistics.median(ours.cpu_seconds / floor.cpu_seconds for ours, floor in pairs)
 
 
-def in_turns(repeats: int, ours: Callable[[], float], floor: Callable[[], float]) -> Against:
+def in_turns(repeats: int, ours: Callable[[], Cost], floor: Callable[[], Cost]) -> Against:
     """Measure two things in turns; each is called once before, uncounted, to warm up."""
     ours(), floor()
     pairs = [(ours(), floor()) for _ in range(repeats)]
@@ -54,11 +74,11 @@ def in_turns(repeats: int, ours: Callable[[], float], floor: Callable[[], float]
     return Against(Times(mine), Times(least))
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Run something and return its seconds."""
-    begin = time.perf_counter()
+def timed(work: Callable[[], object]) -> Cost:
+    """Run something and say what it took."""
+    begin, cpu_begin = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - begin
+    return Cost(time.perf_counter() - begin, time.process_time() - cpu_begin)
 
 
 @dataclass(slots=True)

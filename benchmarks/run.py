@@ -22,7 +22,7 @@ from sqlalchemy import create_engine
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.floor import Work, bare_backfill, work_of
-from benchmarks.measure import Against, in_turns, surroundings, timed
+from benchmarks.measure import Against, Cost, in_turns, surroundings, timed
 from benchmarks.memory import peak_kilobytes
 from benchmarks.rest import bare_reading, served
 from benchmarks.shop import FIRST_DAY, SALES_PER_DAY, BenchShop, furnish
@@ -89,7 +89,7 @@ def measure_sql(shop: BenchShop, repeats: int) -> tuple[Against, Work]:
     return against, work
 
 
-def _floor(shop: BenchShop, work: Work) -> float:
+def _floor(shop: BenchShop, work: Work) -> Cost:
     with shop.house() as house:
         ledger = _ledger(house.raw_engine.url.database)
     return bare_backfill(shop, work, ledger)
@@ -111,7 +111,7 @@ def measure_rest(shop: BenchShop, plan: Plan) -> Against:
         )
 
 
-def _backfill(shop: BenchShop, door: str, sales: int) -> float:
+def _backfill(shop: BenchShop, door: str, sales: int) -> Cost:
     with shop.house(door) as house:
         intake = house.intakes(house.doors["shop"])[0]
         return timed(lambda: intake.backfill(FIRST_DAY, shop.until(sales)))
@@ -156,23 +156,24 @@ def as_text(results: Results) -> str:
 
 
 def _row(title: str, *cells: str) -> str:
-    return f"{title:<36}" + "".join(f"{cell:>11}" for cell in cells)
+    return f"{title:<35}" + "".join(f"{cell:>11}" for cell in cells)
 
 
 def _against(title: str, sales: int, measured: Against) -> list[str]:
     rows = [("  dolisync", measured.ours), ("  bare drivers", measured.floor)]
     return [
-        _row(title, "seconds", "ms/sale", "noise"),
+        _row(title, "seconds", "own CPU s", "ms/sale", "noise"),
         *(
             _row(
                 name,
-                f"{times.median:.2f}",
-                f"{1000 * times.median / sales:.3f}",
+                f"{times.seconds:.2f}",
+                f"{times.cpu_seconds:.2f}",
+                f"{1000 * times.seconds / sales:.3f}",
                 f"{times.noise:.0%}",
             )
             for name, times in rows
         ),
-        _row("  ratio", f"{measured.ratio:.2f}"),
+        _row("  ratio", f"{measured.ratio:.2f}", f"{measured.cpu_ratio:.2f}"),
     ]
 
 
@@ -197,9 +198,12 @@ def as_numbers(results: Results) -> dict[str, Any]:
     for name in ("by_sql", "by_rest"):
         against: Against = getattr(results, name)
         numbers[name] = {
-            "seconds": against.ours.median,
-            "floor_seconds": against.floor.median,
+            "seconds": against.ours.seconds,
+            "cpu_seconds": against.ours.cpu_seconds,
+            "floor_seconds": against.floor.seconds,
+            "floor_cpu_seconds": against.floor.cpu_seconds,
             "ratio": against.ratio,
+            "cpu_ratio": against.cpu_ratio,
             "noise": against.ours.noise,
             "floor_noise": against.floor.noise,
         }
