@@ -38,6 +38,8 @@ from connectors.dolibarr_sql_rows import (
 from dolisync.model import Customer, CustomerKey, Payment, Sale, SaleKey, SaleLine
 from dolisync.ports import DatedPage, Page, PaymentPage, Position, SourceIdentity
 
+_PROVISIONAL = f"{values.PROVISIONAL_PREFIX}%"
+
 
 class SqlSaleSource:
     """Read one entity of one Dolibarr through a database account that may only read.
@@ -212,10 +214,8 @@ class SqlSaleSource:
         return payments
 
     def _sale(self, row: Row, lines: tuple[SaleLine, ...], payments: tuple[Payment, ...]) -> Sale:
-        (rowid, ref, kind, statut, paye, customer, datef, datec, tms, excl, incl, currency) = row[
-            :12
-        ]
-        origin, close_code, module, terminal = row[12:]
+        rowid, ref, kind, statut, paye, customer, datef, datec = row[:8]
+        tms, excl, incl, currency, origin, close_code, module, terminal = row[8:]
         created_at = self._utc(datec)
         changed_at = values.utc_of_wall_time(tms, UTC) or values.EPOCH
         return Sale(
@@ -259,9 +259,6 @@ class SqlSaleSource:
 
     def _utc(self, raw: Any) -> datetime | None:
         return values.utc_of_wall_time(raw, self._zone)
-
-
-_PROVISIONAL = f"{values.PROVISIONAL_PREFIX}%"
 
 
 def _stored(moment: datetime) -> str:
