@@ -124,8 +124,10 @@ def _last(program: Program, view: MemberView, language: str) -> str | None:
 
 
 def sale_values(program: Program, movement: SaleMovement) -> dict[str, FieldValue]:
-    """Return what an invoice shows of one program."""
+    """Return what an invoice shows of one program; nobody's balance once it was moved from him."""
     names = field_names(program)
+    if not movement.is_owner:
+        return {names.earned: 0, names.after: None}
     earned, after = (program.points_of(u) for u in (movement.units, movement.balance_after))
     if program.decimals:
         return {names.earned: earned, names.after: after}

@@ -246,6 +246,17 @@ class Book:
         for lot_id, points in taken:
             journal.allocate(self, posting_id, lots[lot_id], points)
 
+    def unforgive_returned(self, journal: Journal, entry: Entry, lot_id: int, units: int) -> None:
+        """Take a forgiveness back with points that came back to a lot: they were not spent."""
+        lots = [lot for lot in self.lots if lot.id == lot_id]
+        again = _derived(
+            entry, f"unforgiven{lot_id}:{entry.sale_id}", Kind.ADJUST, "no longer forgiven: unspent"
+        )
+        posting_id = journal.post(self, again, -units)
+        rest = self._draw(journal, posting_id, lots, units)
+        if rest:
+            journal.allocate(self, posting_id, None, -rest)
+
     def expire(self, journal: Journal, entry: Entry, lot: Lot) -> None:
         """Write off what is left of a lot that is past its last day."""
         posting_id = journal.post(self, entry, -lot.remaining)

@@ -156,6 +156,12 @@ def due_of(connection: Connection, keys: Iterable[str], now: datetime) -> list[I
     return [_item(row) for row in connection.execute(query)]
 
 
+def is_open(connection: Connection, key: str) -> bool:
+    """Tell whether a target still waits to be brought up to date."""
+    box = tables.outbox.c
+    return connection.execute(select(box.id).where(box.open_key == key)).first() is not None
+
+
 def listed(connection: Connection, states: Iterable[str], limit: int) -> list[Item]:
     """Return rows in these states, newest first."""
     box = tables.outbox.c

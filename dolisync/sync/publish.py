@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from dolisync.config import Source
 from dolisync.display import customer_values, sale_values
-from dolisync.errors import RefusedError, TransientError
+from dolisync.errors import RefusedError, TransientError, UnknownOutcome
 from dolisync.ledger import outbox
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.outbox import Item
@@ -151,7 +151,9 @@ class Publisher:
                 ).items():
                     shown = values.setdefault(outbox.customer_target(customer).key, {})
                     shown.update(customer_values(program, view, self.source, today))
-            for movement in sale_movements(connection, sales):
+            # The present owner's movement last: it overwrites those of earlier owners.
+            movements = sale_movements(connection, sales)
+            for movement in sorted(movements, key=lambda moved: moved.is_owner):
                 if movement.program in self.programs:
                     shown = values.setdefault(outbox.sale_target(movement.sale).key, {})
                     shown.update(sale_values(self.programs[movement.program], movement))
@@ -163,17 +165,24 @@ class Publisher:
     def _write(self, item: Item, values: Values) -> None:
         if not values:
             return
-        if item.target.kind == "customer":
-            self.sink.write_customer(item.target.customer, values)
-        else:
-            self.sink.write_sale(item.target.sale, values)
+        try:
+            if item.target.kind == "customer":
+                self.sink.write_customer(item.target.customer, values)
+            else:
+                self.sink.write_sale(item.target.sale, values)
+        except RefusedError:
+            # One that was deleted meanwhile needs no person; the second look will say the same.
+            if self._read(item, values) is not None:
+                raise
 
-    def _confirm(self, item: Item, values: Values, report: Report) -> None:
+    def _read(self, item: Item, values: Values) -> Values | None:
         names = sorted(values)
         if item.target.kind == "customer":
-            shown = self.sink.read_customer(item.target.customer, names)
-        else:
-            shown = self.sink.read_sale(item.target.sale, names)
+            return self.sink.read_customer(item.target.customer, names)
+        return self.sink.read_sale(item.target.sale, names)
+
+    def _confirm(self, item: Item, values: Values, report: Report) -> None:
+        shown = self._read(item, values)
         if shown is None or same_values(values, shown):
             # A customer or invoice that is gone shows nothing and needs nothing.
             self._settle(item, "done")
@@ -206,6 +215,10 @@ class Publisher:
 
     def _send_revoke(self, item: Item, report: Report) -> None:
         token = item.target.token or ""
+        if self._is_being_placed(item.target):
+            soon = self.clock.now() + timedelta(seconds=BACKOFF_BASE_S)
+            self._settle(item, item.state, soon)
+            return
         if not self.sink.revoke_discount(token):
             found = self.sink.find_discount(item.target.customer, token)
             if found is not None and found.used:
@@ -219,6 +232,12 @@ class Publisher:
         self._give_back(token, redeem.State.REVOKED, "discount removed unused")
         self._settle(item, "done")
         report.revoked += 1
+
+    def _is_being_placed(self, revoke: outbox.Target) -> bool:
+        """Tell whether the discount may still arrive: never after its points came back."""
+        placing = replace(revoke, kind="discount")
+        with reading(self.engine) as connection:
+            return outbox.is_open(connection, placing.key)
 
     def _give_back(self, token: str, state: str, why: str) -> None:
         redeem.give_back(self.engine, self.clock, self.programs, token, state, why)
@@ -245,6 +264,9 @@ class Publisher:
         asked_s = error.retry_after_s if isinstance(error, TransientError) else None
         wait_s = asked_s or self._backoff_s(item.attempts)
         state = "sending" if item.target.kind == "discount" else item.state
+        if state == "sending" and isinstance(error, UnknownOutcome):
+            # The other side may still be at it: who looks too early finds nothing and makes a twin.
+            wait_s = max(wait_s, outbox.LEASE.total_seconds())
         self._settle(item, state, self.clock.now() + timedelta(seconds=wait_s), _text(error))
         report.failed += 1
         report.problem = _text(error)
