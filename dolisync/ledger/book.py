@@ -170,6 +170,10 @@ class Book:
         """Open a lot with ``units`` and settle debt from it first."""
         posting_id = journal.post(self, entry, units)
         lot = journal.open_lot(self, posting_id, entry, units, expires_on)
+        self._settle(journal, posting_id, lot, units)
+
+    def _settle(self, journal: Journal, posting_id: int, lot: Lot, units: int) -> None:
+        """Settle debt with points that have just come into a lot."""
         settled = min(self.debt, units)
         if settled:
             journal.allocate(self, posting_id, lot, -settled)
@@ -218,10 +222,39 @@ class Book:
         )
         journal.allocate(self, journal.post(self, forgiven, units), None, units)
 
-    def unforgive(self, journal: Journal, entry: Entry, units: int, today: date) -> None:
-        """Take a forgiveness back, because what it forgave did not happen after all."""
+    def unforgive(self, journal: Journal, entry: Entry, units: int) -> None:
+        """Take a forgiveness back, because what it forgave did not happen after all.
+
+        The debt that it leaves is settled by what is given back right after.
+        """
         again = _derived(entry, "unforgiven", Kind.ADJUST, "no longer forgiven: given back")
-        self._spend(journal, journal.post(self, again, -units), units, today)
+        journal.allocate(self, journal.post(self, again, -units), None, -units)
+
+    def restore(
+        self,
+        journal: Journal,
+        entry: Entry,
+        units: int,
+        taken: Sequence[tuple[int, int]],
+        expires_on: date | None,
+    ) -> None:
+        """Undo a taking back that did not happen after all: settle debt, then refill the lots.
+
+        ``taken`` are pairs of lot id and points, the last one taken first. What fits in none of
+        them (the debt it left was settled by later points) opens a lot.
+        """
+        posting_id = journal.post(self, entry, units)
+        rest = units - min(self.debt, units)
+        if rest < units:
+            journal.allocate(self, posting_id, None, units - rest)
+        lots = {lot.id: lot for lot in self.lots}
+        for lot_id, points in taken:
+            back = min(points, rest)
+            if back:
+                journal.allocate(self, posting_id, lots[lot_id], back)
+                rest -= back
+        if rest:
+            journal.open_lot(self, posting_id, entry, rest, expires_on)
 
     def redeem(self, journal: Journal, entry: Entry, units: int, today: date) -> None:
         """Spend available points, soonest expiry first. Raises ``NotEnoughPoints``."""
@@ -240,11 +273,15 @@ class Book:
             self._spend(journal, journal.post(self, entry, units), -units, today)
 
     def give_back(self, journal: Journal, entry: Entry, taken: Sequence[tuple[int, int]]) -> None:
-        """Put redeemed points back on the lots they came from: pairs of lot id and points."""
+        """Put redeemed points back on the lots they came from, and settle debt from there.
+
+        ``taken`` are pairs of lot id and points.
+        """
         lots = {lot.id: lot for lot in self.lots}
         posting_id = journal.post(self, entry, sum(points for _, points in taken))
         for lot_id, points in taken:
             journal.allocate(self, posting_id, lots[lot_id], points)
+            self._settle(journal, posting_id, lots[lot_id], points)
 
     def unforgive_returned(self, journal: Journal, entry: Entry, lot_id: int, units: int) -> None:
         """Take a forgiveness back with points that came back to a lot: they were not spent."""

@@ -14,6 +14,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, Engine, insert, select
 
+from dolisync.errors import UserError
 from dolisync.ledger import tables
 from dolisync.ledger.engine import reading, write
 from dolisync.program.terms import Program
@@ -48,8 +49,12 @@ class RuleBook:
         return held[-1] if held else self.sets[0]
 
     def by_id(self, id_: int) -> RuleSet:
-        """Return a set by its number."""
-        return next(rules for rules in self.sets if rules.id == id_)
+        """Return a set by its number. Raises ``UserError`` when it came into force meanwhile."""
+        for rules in self.sets:
+            if rules.id == id_:
+                return rules
+        message = f"the rules {id_} were put into force by another process"
+        raise UserError(message, "restart the service: it still works with the rules of before")
 
 
 def adopt(engine: Engine, programs: Sequence[Program], now: datetime) -> RuleBook:

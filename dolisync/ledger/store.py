@@ -259,6 +259,27 @@ class Transaction:
         """Load particular lots of a member, spent or expired ones too."""
         self._load_lots({book.member_id: book}, tables.lot.c.id.in_(lot_ids))
 
+    def taken_by(self, sale_id: int, book: Book) -> list[tuple[int, int]]:
+        """Return what a sale took from which lots of a member, the last first; load these lots."""
+        allocation, posting = tables.allocation.c, tables.posting.c
+        points = func.sum(allocation.points)
+        query = (
+            select(allocation.lot_id, points)
+            .join(tables.posting, posting.id == allocation.posting_id)
+            .where(
+                posting.sale_id == sale_id,
+                posting.kind.in_(SALE_KINDS),
+                allocation.member_id == book.member_id,
+                allocation.lot_id.is_not(None),
+            )
+            .group_by(allocation.lot_id)
+            .having(points < 0)
+            .order_by(func.max(allocation.id).desc())
+        )
+        taken = [(lot_id, -int(sum_)) for lot_id, sum_ in self.connection.execute(query)]
+        self.load_lots(book, [lot_id for lot_id, _ in taken])
+        return taken
+
     def book(self, key: MemberKey) -> Book:
         """Return a loaded member's account; open one for a new member."""
         book = self.books.get(key)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from dolisync.ledger import outbox
-from dolisync.ledger.book import Entry, Kind
+from dolisync.ledger.book import Book, Entry, Kind
 from dolisync.ledger.documents import FINGERPRINT_VERSION, fingerprint
 from dolisync.ledger.rulesets import RuleBook
 from dolisync.ledger.store import Holding, KnownSale, MemberKey, Transaction, return_origin
@@ -25,6 +25,7 @@ from dolisync.program.assess import (
     earned_on,
     refuse,
 )
+from dolisync.program.calendar import last_day_of_use
 from dolisync.program.reasons import Why, because
 from dolisync.program.terms import Program
 
@@ -214,6 +215,29 @@ def _load_accounts(
     return held
 
 
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """Points that a sale gives to a member or takes; ``held`` is what it held there before."""
+
+    known: KnownSale
+    owner: MemberKey
+    units: int
+    held: Holding
+    verdict: Verdict
+
+
+def _turn(move: _Move) -> int:
+    """Say in which turn a move is made.
+
+    What returns give back comes first, then what sales lose, what they earn, what returns take: so
+    no point is forgiven, or becomes debt, that is there after all.
+    """
+    is_return = move.known.sale.kind is SaleKind.CREDIT_NOTE
+    if move.units > 0:
+        return 0 if move.held.units < 0 else 2
+    return 3 if is_return else 1
+
+
 @dataclass(slots=True)
 class _Poster:
     """Judge families and post differences; remembers what must be shown afterwards."""
@@ -231,12 +255,15 @@ class _Poster:
         family_ids = [known.id for known in family]
         for program in rule_set.programs:
             verdicts = judge_family(self.transaction, program, around, family)
-            for known, verdict in zip(family, verdicts, strict=True):
-                self._post(program, known, verdict, family_ids)
+            moves = [
+                move
+                for known, verdict in zip(family, verdicts, strict=True)
+                for move in self._moves(program, known, verdict)
+            ]
+            for move in sorted(moves, key=_turn):
+                self._move(program, move, family_ids)
 
-    def _post(
-        self, program: Program, known: KnownSale, verdict: Verdict, own_sales: Sequence[int]
-    ) -> None:
+    def _moves(self, program: Program, known: KnownSale, verdict: Verdict) -> Iterator[_Move]:
         holdings = self.held.get(known.id, {})
         owner = MemberKey(program.name, known.sale.customer)
         own = None
@@ -245,36 +272,35 @@ class _Poster:
             if key == owner:
                 own = holding
             elif key.program == program.name and holding.units:
-                self._move(program, known, key, -holding.units, holding, verdict, own_sales)
+                yield _Move(known, key, -holding.units, holding, verdict)
         held = own or Holding()
         if verdict.units != held.units:
-            difference = verdict.units - held.units
-            self._move(program, known, owner, difference, held, verdict, own_sales)
+            yield _Move(known, owner, verdict.units - held.units, held, verdict)
 
-    def _move(
-        self,
-        program: Program,
-        known: KnownSale,
-        owner: MemberKey,
-        units: int,
-        held: Holding,
-        verdict: Verdict,
-        own_sales: Sequence[int],
-    ) -> None:
-        book = self.transaction.book(owner)
+    def _move(self, program: Program, move: _Move, own_sales: Sequence[int]) -> None:
+        book = self.transaction.book(move.owner)
         journal = self.transaction.journal
-        entry = self._entry(program, known, units, verdict)
-        today = self.transaction.now.astimezone(program.zone).date()
-        if units > 0:
-            if held.forgiven > 0:
-                again = min(held.forgiven, units)
-                book.unforgive(journal, entry, again, today)
-            book.earn(journal, entry, units, verdict.expires_on)
+        entry = self._entry(program, move.known, move.units, move.verdict)
+        if move.units > 0:
+            if move.held.forgiven > 0:
+                book.unforgive(journal, entry, min(move.held.forgiven, move.units))
+            self._give(program, book, entry, move)
         else:
             shortfall = program.returns.shortfall
-            book.take_back(journal, entry, -units, own_sales, shortfall, today)
-        self.tally.count(program.name, units)
-        self._show(known.key, owner.customer)
+            today = self.transaction.now.astimezone(program.zone).date()
+            book.take_back(journal, entry, -move.units, own_sales, shortfall, today)
+        self.tally.count(program.name, move.units)
+        self._show(move.known.key, move.owner.customer)
+
+    def _give(self, program: Program, book: Book, entry: Entry, move: _Move) -> None:
+        journal, verdict = self.transaction.journal, move.verdict
+        if move.held.units >= 0:
+            book.earn(journal, entry, move.units, verdict.expires_on)
+            return
+        # What a return took goes back where it was, so that no point lives longer than it would.
+        taken = self.transaction.taken_by(move.known.id, book)
+        expires_on = verdict.expires_on or last_day_of_use(program.validity, verdict.earned_on)
+        book.restore(journal, entry, move.units, taken, expires_on)
 
     def _entry(self, program: Program, known: KnownSale, units: int, verdict: Verdict) -> Entry:
         # One revision may move several accounts: the old customer's and the new one's.
