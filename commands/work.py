@@ -41,7 +41,7 @@ def build_work(house: House) -> Work:
     first = house.settings.program[0]
     repeated, daily = [], []
     for name, doors in house.doors.items():
-        recognise(house.engine, house.clock, doors.reader)
+        recognise(house.engine, doors.reader)
         turn = house.turn(doors)
         repeated.append(
             Repeated(
@@ -119,7 +119,7 @@ def sync(house: House, *, as_json: bool) -> None:
 
 
 def _sync_one(house: House, doors: Doors, as_json: bool) -> TurnReport:  # noqa: FBT001
-    recognise(house.engine, house.clock, doors.reader)
+    recognise(house.engine, doors.reader)
     turn = house.turn(doors)
     with terminal.progress(f"reading {doors.source.name}", None, shown=not as_json) as tell:
         report = turn.run_once(lambda tally: tell(tally.read))
@@ -179,7 +179,7 @@ def backfill(
     if end < start:
         message = f"--to {end} is before --from {start}"
         raise UserError(message, "give a later day with --to")
-    recognise(house.engine, house.clock, doors.reader)
+    recognise(house.engine, doors.reader)
     count = doors.reader.count_between(start, end + timedelta(days=1))
     if not as_json:
         _show_plan(house, doors, start, end, count)
@@ -238,7 +238,7 @@ def reconcile(
       dolisync reconcile
     """
     doors = house.pick_source(source_name)
-    recognise(house.engine, house.clock, doors.reader)
+    recognise(house.engine, doors.reader)
     with terminal.progress("comparing", None, shown=not as_json) as tell:
         result = reconcile_source(
             house, doors, allow_mass_reversal=allow_mass_reversal, progress=tell

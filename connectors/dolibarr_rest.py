@@ -17,14 +17,15 @@ from zoneinfo import ZoneInfo
 from connectors import dolibarr_values as values
 from connectors.dolibarr_http import DolibarrHttp, Params
 from connectors.dolibarr_rest_products import Fields, ProductPoints, among, equals
-from connectors.dolibarr_sql_rows import chunks, fingerprint
+from connectors.dolibarr_sql_rows import chunks
 from dolisync.errors import TransientError
 from dolisync.model import Customer, CustomerKey, Payment, PaymentKind, Sale, SaleKey, SaleLine
-from dolisync.ports import DatedPage, Page, PaymentPage, Position, SourceIdentity
+from dolisync.ports import DatedPage, Page, PaymentPage, Position
 
 PAGE_SIZE = 100
 
 _CLOCK_CHANGE = timedelta(hours=1)
+_LONGER_THAN_ZONES_DIFFER = timedelta(hours=27)
 # A provisional number is "(PROV12)"; parentheses may not stand in a filter's value.
 _NOT_PROVISIONAL = "(t.ref:notlike:'_PROV%')"
 # Absent without payments; "0.00000000" when payments cancel out.
@@ -60,14 +61,14 @@ class RestSaleSource:
         self._points = ProductPoints(http, with_product_points)
 
     def now(self) -> datetime:
-        """Return the server's clock."""
-        return self._http.status().now
+        """Return the moment of the newest change, or that of a day ago where it is older.
 
-    def identity(self) -> SourceIdentity:
-        """Say which Dolibarr this is; the fingerprint is empty until there is a valid document."""
-        found = self._list([self._ours(), "(t.fk_statut:>:'0')"], "t.rowid", 1)
-        first = [(int(row["id"]), values.utc_of_epoch(row["date_creation"])) for row in found]
-        return SourceIdentity(self._http.status().version, fingerprint(first[0] if first else None))
+        The server's clock would not do: its zone and that of the database may differ without our
+        knowing, and by more than any overlap. A day is longer than two zones can be apart.
+        """
+        newest = self._list([self._ours()], "t.tms", 1, descending=True)
+        long_ago = self._http.status().now - _LONGER_THAN_ZONES_DIFFER
+        return max([long_ago, *(self._changed_at(row["date_modification"]) for row in newest)])
 
     def changed(self, since: datetime, after: Position | None, limit: int) -> Page:
         """Read a page of what changed since, in the order (tms, rowid)."""
@@ -140,10 +141,12 @@ class RestSaleSource:
         rows = self._thirdparties(f"({' or '.join(tests)})", self._page_size)
         return tuple(self._customer(row) for row in rows if _is_meant(row, wanted))
 
-    def _list(self, filters: Iterable[str], order: str, limit: int) -> list[Fields]:
+    def _list(
+        self, filters: Iterable[str], order: str, limit: int, *, descending: bool = False
+    ) -> list[Fields]:
         params: Params = {
             "sortfield": order,
-            "sortorder": "ASC",
+            "sortorder": "DESC" if descending else "ASC",
             "limit": limit,
             "sqlfilters": f"({' and '.join(filters)})",
         }

@@ -32,11 +32,10 @@ from connectors.dolibarr_sql_rows import (
     SALE_COLUMNS,
     USED_DOCUMENTS,
     chunks,
-    fingerprint,
     sale_line,
 )
 from dolisync.model import Customer, CustomerKey, Payment, Sale, SaleKey, SaleLine
-from dolisync.ports import DatedPage, Page, PaymentPage, Position, SourceIdentity
+from dolisync.ports import DatedPage, Page, PaymentPage, Position
 
 _PROVISIONAL = f"{values.PROVISIONAL_PREFIX}%"
 
@@ -71,17 +70,6 @@ class SqlSaleSource:
         """Return the database's clock."""
         with self._database.reading("the clock") as reader:
             return utc_now(reader, self._database)
-
-    def identity(self) -> SourceIdentity:
-        """Say which Dolibarr this is; the fingerprint is empty until there is a valid document."""
-        with self._database.reading("the first document") as reader:
-            rows = reader.rows(
-                "SELECT rowid, datec FROM llx_facture WHERE entity = %s AND fk_statut > 0"
-                " ORDER BY rowid LIMIT 1",
-                (self.entity,),
-            )
-        first = [(int(row[0]), self._utc(row[1])) for row in rows]
-        return SourceIdentity(self._version(), fingerprint(first[0] if first else None))
 
     def changed(self, since: datetime, after: Position | None, limit: int) -> Page:
         """Read a page of what changed since, in the order (tms, rowid)."""
@@ -159,19 +147,6 @@ class SqlSaleSource:
         if not tests or not wanted:
             return ()
         return self._customers(f"entity = %s AND ({' OR '.join(tests)})", [self.entity, *bound])
-
-    def _version(self) -> str:
-        # The table of constants holds secrets: a cautious administrator does not grant it.
-        if "value" not in self._database.columns("llx_const"):
-            return ""
-        with self._database.reading("the version") as reader:
-            found = reader.rows(
-                "SELECT name, value FROM llx_const WHERE name IN (%s, %s) AND entity IN (0, 1)",
-                ("MAIN_VERSION_LAST_INSTALL", "MAIN_VERSION_LAST_UPGRADE"),
-            )
-        known = {str(row[0]): values.text(row[1]) for row in found}
-        upgraded = known.get("MAIN_VERSION_LAST_UPGRADE", "")
-        return upgraded or known.get("MAIN_VERSION_LAST_INSTALL", "")
 
     def _sales(
         self, condition: str, bound: Sequence[object], *, provisional: bool = False

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from connectors import dolibarr_values as values
 from connectors.dolibarr_database import Row
@@ -76,15 +74,6 @@ def sale_line(row: Row) -> SaleLine:
         discount=values.discount_kind(row[12], text or ""),
         product_points=None if points is None else values.money(points),
     )
-
-
-def fingerprint(first: tuple[int, datetime | None] | None) -> str:
-    """Tell one Dolibarr from another by its first valid document, alike through both doors."""
-    if first is None:
-        return ""
-    rowid, created_at = first
-    moment = created_at.isoformat() if created_at else ""
-    return hashlib.sha256(f"{rowid} {moment}".encode()).hexdigest()[:16]
 
 
 def chunks(rowids: Iterable[int], size: int = CHUNK_ROWIDS) -> Iterator[list[int]]:

@@ -81,14 +81,6 @@ class PaymentPage:
     pairs: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SourceIdentity:
-    """What tells one Dolibarr from another: compared at each start."""
-
-    version: str
-    fingerprint: str
-
-
 class SaleSource(Protocol):
     """Read sales from one outside system.
 
@@ -100,10 +92,11 @@ class SaleSource(Protocol):
     entity: int
 
     def now(self) -> datetime:
-        """Return the source's own clock, in UTC and on the same scale as ``Sale.changed_at``."""
+        """Return how far the source's changes can be known, on the scale of ``Sale.changed_at``.
 
-    def identity(self) -> SourceIdentity:
-        """Say which system this is."""
+        Its own clock in UTC; a door that cannot be sure of it returns an earlier moment, never a
+        later one: a cursor that runs ahead misses sales.
+        """
 
     def changed(self, since: datetime, after: Position | None, limit: int) -> Page:
         """Read sales changed at or after ``since``, in order, beyond ``after`` when given.

@@ -26,7 +26,6 @@ from dolisync.ports import (
     PlacedDiscount,
     Position,
     SinkAbilities,
-    SourceIdentity,
 )
 from dolisync.program.assess import Surroundings
 from dolisync.program.terms import Program
@@ -72,9 +71,6 @@ class FakeSource:
 
     def now(self) -> datetime:
         return self.clock.now() + timedelta(seconds=self.ahead_s)
-
-    def identity(self) -> SourceIdentity:
-        return SourceIdentity("20.0.2", "fake")
 
     def changed(self, since: datetime, after: Position | None, limit: int) -> Page:
         self._answer()

@@ -79,16 +79,6 @@ _OPTIONS: dict[str, Any] = {
     "mysql_collate": "utf8mb4_bin",
 }
 
-source_state = Table(
-    "source_state",
-    metadata,
-    Column("name", String(40), primary_key=True),
-    Column("fingerprint", String(190), nullable=False),
-    Column("version", String(20), nullable=False),
-    Column("first_seen_at", UtcMoment, nullable=False),
-    **_OPTIONS,
-)
-
 stream = Table(
     "stream",
     metadata,

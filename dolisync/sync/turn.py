@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Engine, select
 
 from dolisync.errors import UserError
 from dolisync.ledger import chain, outbox, tables
 from dolisync.ledger.engine import reading, write
-from dolisync.ports import Clock, SaleSource, SourceIdentity
+from dolisync.ledger.store import known_sale
+from dolisync.model import SaleKey
+from dolisync.ports import Clock, SaleSource
 from dolisync.program.terms import Program
 from dolisync.sync import expire, redeem
 from dolisync.sync.intake import Intake, Progress
@@ -84,35 +86,39 @@ class Turn:
         return expired
 
 
-def recognise(engine: Engine, clock: Clock, source: SaleSource) -> SourceIdentity:
-    """Compare a source with what it was when it was first seen.
+# How many of the oldest known sales are looked at to recognise a source.
+SAMPLE = 5
 
-    Raises ``UserError`` when it is another Dolibarr: its rowids would mean other sales.
+
+def recognise(engine: Engine, source: SaleSource) -> None:
+    """Make sure that a source is still the one whose sales the ledger holds.
+
+    Looks at some of the oldest known sales: the moment of their making never changes. Raises
+    ``UserError`` when every one that is there was made at another time: this is another Dolibarr,
+    and its rowids mean other sales.
     """
-    identity = source.identity()
+    known = _oldest_known(engine, source)
+    found = source.get(sorted(key.rowid for key in known)) if known else ()
+    if not found or any(sale.created_at == known[sale.key] for sale in found):
+        return
+    message = f"'{source.name}' is not the Dolibarr that this ledger knows by that name"
+    raise UserError(
+        message, "check url and database_url; a new Dolibarr needs a source name of its own"
+    )
 
-    def work(connection: Connection) -> str | None:
-        table = tables.source_state
-        row = connection.execute(select(table).where(table.c.name == source.name)).first()
-        if row is None and identity.fingerprint:
-            values = {
-                "name": source.name,
-                "fingerprint": identity.fingerprint,
-                "version": identity.version,
-                "first_seen_at": clock.now(),
-            }
-            connection.execute(insert(table), values)
-        return row.fingerprint if row else None
 
-    with reading(engine) as connection:
-        table = tables.source_state
-        known = connection.execute(
-            select(table.c.fingerprint).where(table.c.name == source.name)
-        ).scalar()
-    known = known or write(engine, work)
-    if known and identity.fingerprint and known != identity.fingerprint:
-        message = f"'{source.name}' is not the Dolibarr that this ledger knows by that name"
-        raise UserError(
-            message, "check url and database_url; a new Dolibarr needs a source name of its own"
+def _oldest_known(engine: Engine, source: SaleSource) -> dict[SaleKey, datetime]:
+    sale = tables.sale.c
+    query = (
+        select(tables.sale)
+        .where(
+            sale.source == source.name,
+            sale.entity == source.entity,
+            sale.vanished_at.is_(None),
         )
-    return identity
+        .order_by(sale.rowid)
+        .limit(SAMPLE)
+    )
+    with reading(engine) as connection:
+        sales = [known_sale(row).sale for row in connection.execute(query)]
+    return {sale.key: sale.created_at for sale in sales if sale.created_at is not None}

@@ -90,7 +90,6 @@ def test_reads_all_that_the_owner_reads(shop: Site, least: Engine) -> None:
     assert source.customers([customer]) == shop.sql().customers([customer])
     assert source.find_customer("least@example.org")
     assert source.paid_after(0, 10).pairs
-    assert source.identity().fingerprint
 
 
 def test_writes_what_it_is_for(shop: Site, least: Engine) -> None:

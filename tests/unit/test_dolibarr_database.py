@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from connectors.dolibarr_database import Database, checked_name, open_engine, translated
 from connectors.dolibarr_grants import Grants, Need, grant_statement
-from connectors.dolibarr_sql_rows import chunks, fingerprint
+from connectors.dolibarr_sql_rows import chunks
 from connectors.dolibarr_sql_sink import split_tax
 from dolisync.errors import RefusedError, TransientError, UnknownOutcome
 
@@ -155,12 +155,6 @@ def test_split_of_the_tax_as_dolibarr_does_it() -> None:
 def test_chunks() -> None:
     assert list(chunks([3, 1, 2, 3], 2)) == [[1, 2], [3]]
     assert list(chunks([])) == []
-
-
-def test_fingerprint() -> None:
-    assert fingerprint(None) == ""
-    assert fingerprint((1, None)) != fingerprint((2, None))
-    assert len(fingerprint((1, None))) == 16
 
 
 class TestGrants:

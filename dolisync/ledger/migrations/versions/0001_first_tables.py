@@ -106,15 +106,6 @@ def upgrade() -> None:
         **OPTIONS,
     )
     op.create_table(
-        "source_state",
-        sa.Column("name", sa.String(length=40), nullable=False),
-        sa.Column("fingerprint", sa.String(length=190), nullable=False),
-        sa.Column("version", sa.String(length=20), nullable=False),
-        sa.Column("first_seen_at", MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_source_state")),
-        **OPTIONS,
-    )
-    op.create_table(
         "stream",
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("changed_at", MOMENT, nullable=True),
@@ -299,7 +290,6 @@ def downgrade() -> None:
 
     op.drop_table("redemption")
     op.drop_table("stream")
-    op.drop_table("source_state")
     op.drop_table("rule_set")
     op.drop_table("parked")
     with op.batch_alter_table("outbox", schema=None) as batch_op:
