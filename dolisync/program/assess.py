@@ -91,26 +91,27 @@ def assess_alone(program: Program, around: Surroundings, sale: Sale, reason_alon
 
 def refuse(program: Program, around: Surroundings, sale: Sale) -> Reason | None:
     """Say why a sale can never count as it stands, or ``None`` when it may."""
-    for applies, reason in _refusals(program, around, sale):
-        if applies:
-            return reason
+    if not program.takes(sale.key.source):
+        return because(Why.NOT_IN_PROGRAM, source=sale.key.source)
+    why = _UNCOUNTED_KINDS.get(sale.kind) or _UNCOUNTED_STATUSES.get(sale.status)
+    if why is not None:
+        return because(why)
+    if sale.customer.rowid in around.pos_customers:
+        return because(Why.POS_CUSTOMER)
+    if sale.customer.rowid in program.excluded_customers:
+        return because(Why.EXCLUDED_CUSTOMER)
+    if sale.date < program.start:
+        dates = {"date": sale.date.isoformat(), "start": program.start.isoformat()}
+        return because(Why.BEFORE_START, **dates)
     return None
 
 
-def _refusals(program: Program, around: Surroundings, sale: Sale) -> Iterator[tuple[bool, Reason]]:
-    customer = sale.customer.rowid
-    yield not program.takes(sale.key.source), because(Why.NOT_IN_PROGRAM, source=sale.key.source)
-    yield sale.kind is SaleKind.PROFORMA, because(Why.PROFORMA)
-    yield sale.kind is SaleKind.DEPOSIT, because(Why.DEPOSIT)
-    yield sale.kind is SaleKind.SITUATION, because(Why.SITUATION)
-    yield sale.status is SaleStatus.DRAFT, because(Why.DRAFT)
-    yield sale.status is SaleStatus.ABANDONED, because(Why.ABANDONED)
-    yield customer in around.pos_customers, because(Why.POS_CUSTOMER)
-    yield customer in program.excluded_customers, because(Why.EXCLUDED_CUSTOMER)
-    yield (
-        sale.date < program.start,
-        because(Why.BEFORE_START, date=sale.date.isoformat(), start=program.start.isoformat()),
-    )
+_UNCOUNTED_KINDS = {
+    SaleKind.PROFORMA: Why.PROFORMA,
+    SaleKind.DEPOSIT: Why.DEPOSIT,
+    SaleKind.SITUATION: Why.SITUATION,
+}
+_UNCOUNTED_STATUSES = {SaleStatus.DRAFT: Why.DRAFT, SaleStatus.ABANDONED: Why.ABANDONED}
 
 
 def earned_on(program: Program, sale: Sale) -> date:
