@@ -6,6 +6,7 @@ import hashlib
 import json
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from dolisync.model import (
@@ -22,6 +23,9 @@ from dolisync.model import (
 
 # Raised when the fields below change; every sale is then judged again, and differences posted.
 FINGERPRINT_VERSION = 1
+
+# Made once: json.dumps would make an encoder for each document.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def fingerprint(sale: Sale) -> str:
@@ -59,6 +63,8 @@ def _payment_facts(payment: Payment) -> list[Any]:
     return [payment.mode, _plain(payment.amount), paid_at, payment.kind]
 
 
+# Prices and quantities repeat from sale to sale.
+@lru_cache(maxsize=8192)
 def _plain(number: Decimal) -> str:
     """Write a number without trailing zeros: one door says 1, another 1.00."""
     return format(number.normalize() + 0, "f")
@@ -66,7 +72,7 @@ def _plain(number: Decimal) -> str:
 
 def to_document(sale: Sale) -> str:
     """Write a sale as JSON text, whole."""
-    return json.dumps(
+    return _encode(
         {
             "ref": sale.ref,
             "kind": sale.kind,
@@ -83,9 +89,7 @@ def to_document(sale: Sale) -> str:
             "terminal": sale.terminal,
             "lines": [_line_row(line) for line in sale.lines],
             "payments": [_payment_facts(payment) for payment in sale.payments],
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
+        }
     )
 
 
