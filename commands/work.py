@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 import click
+import structlog
 
 from commands import terminal
 from commands.house import Doors, House, alone
@@ -17,6 +18,8 @@ from dolisync.service import Daily, Repeated, Service, Work
 from dolisync.sync.judge import Tally
 from dolisync.sync.reconcile import Reconciler, follow_discounts
 from dolisync.sync.turn import TurnReport, recognise
+
+log = structlog.get_logger()
 
 
 @click.command()
@@ -42,6 +45,7 @@ def build_work(house: House) -> Work:
     repeated, daily = [], []
     for name, doors in house.doors.items():
         recognise(house.engine, doors.reader)
+        _tell_limits(doors)
         turn = house.turn(doors)
         repeated.append(
             Repeated(
@@ -61,6 +65,15 @@ def build_work(house: House) -> Work:
     turns = [house.turn(doors) for doors in house.doors.values()]
     daily.append(Daily("expire", "00:05", first.zone, lambda: _sweep_text(turns[0].sweep())))
     return Work(repeated, daily, house.close)
+
+
+def _tell_limits(doors: Doors) -> None:
+    """Log once what this way of writing cannot do, so that an empty card is no riddle."""
+    if doors.sink is None:
+        log.warning("nothing is written to Dolibarr", source=doors.source.name, write="nothing")
+        return
+    for reason in doors.sink.abilities().reasons:
+        log.warning("not everything can be written", source=doors.source.name, reason=reason)
 
 
 def _sweep_text(expired: int) -> str:

@@ -7,6 +7,7 @@ being down is reported and is no reason to be killed.
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -81,7 +82,7 @@ class Service:
         scheduler = self._start(work)
         self.supervisor.ready()
         names = [*(job.name for job in work.repeated), *(job.name for job in work.daily)]
-        log.info("dolisync runs", jobs=names)
+        log.info("dolisync runs", jobs=", ".join(names))
         while not self._stop.is_set():
             self._wake.wait()
             self._wake.clear()
@@ -126,6 +127,8 @@ class Service:
         return changed, started
 
     def _start(self, work: Work) -> BackgroundScheduler:
+        # A turn that takes longer than its interval is no news; errors are logged by _guarded.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(1)}, job_defaults=JOB_DEFAULTS, timezone="UTC"
         )
