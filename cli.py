@@ -20,6 +20,7 @@ import commands.accounts
 import commands.administration
 import commands.demo
 import commands.rewards
+import commands.setting_up
 import commands.work
 from commands.house import House
 from dolisync import __version__
@@ -154,6 +155,10 @@ def set_up_logs(house: House, command: str | None) -> None:
 
 for _command in (
     commands.demo.demo,
+    commands.setting_up.init,
+    commands.setting_up.check,
+    commands.setting_up.setup,
+    commands.setting_up.config,
     commands.work.run,
     commands.work.sync,
     commands.work.backfill,

@@ -108,9 +108,12 @@ def _lines(title: str, total: int | None) -> Callable[[int], None]:
 
 def show_item(text: str, *, indent: int, mark: str = "-") -> None:
     """Print a sentence as an item of a list, wrapped where there is a terminal."""
-    first, later = f"{' ' * indent}{mark} ", " " * (indent + len(mark) + 1)
-    width = max(shutil.get_terminal_size().columns, 40)
-    click.echo(textwrap.fill(text, width, initial_indent=first, subsequent_indent=later))
+    before = indent + len(click.unstyle(mark)) + 1
+    width = max(shutil.get_terminal_size().columns - before, 20)
+    first, *others = textwrap.wrap(clean(text), width, break_on_hyphens=False) or [""]
+    click.echo(f"{' ' * indent}{mark} {first}")
+    for line in others:
+        click.echo(f"{' ' * before}{line}")
 
 
 def clean(text: str) -> str:
