@@ -49,6 +49,7 @@ class FakeSource:
     ahead_s: float = 0
     broken: Exception | None = None
     asked_since: list[datetime] = field(default_factory=list)
+    asked_for: list[Sequence[int]] = field(default_factory=list)
 
     # --- what happens in the shop ---
 
@@ -92,6 +93,7 @@ class FakeSource:
 
     def get(self, rowids: Sequence[int]) -> tuple[Sale, ...]:
         self._answer()
+        self.asked_for.append(rowids)
         return tuple(self.sales[rowid] for rowid in rowids if rowid in self.sales)
 
     def find(self, ref: str) -> tuple[Sale, ...]:
@@ -341,8 +343,9 @@ def reopened(sale: Sale) -> Sale:
 
 
 def broken_total(sale: Sale) -> Sale:
-    """Give a sale a total that no rule can digest."""
-    return replace(sale, total_incl=Decimal("NaN"))
+    """Give a sale's first line a total that no rule can digest."""
+    first, *others = sale.lines
+    return replace(sale, lines=(replace(first, total_incl=Decimal("NaN")), *others))
 
 
 __all__ = ["NOON", "FakeSink", "FakeSource", "Shop", "broken_total", "reopened", "reward"]

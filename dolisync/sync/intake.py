@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import structlog
 from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, select, update
+from sqlalchemy.exc import DataError
 
 from dolisync.errors import DolisyncError, UserError
 from dolisync.ledger import tables
@@ -27,6 +28,16 @@ log = structlog.get_logger()
 # Payment rowids are handed out at insert and seen at commit: look this far below the highest.
 PAYMENT_OVERLAP = 200
 SETTLE = timedelta(seconds=2)
+
+# What one sale may raise, in the rules or in the database (a text or a number that fits no column).
+_INDIGESTIBLE = (
+    DolisyncError,
+    ArithmeticError,
+    ValueError,
+    KeyError,
+    AssertionError,
+    DataError,
+)
 
 Progress = Callable[[Tally], None]
 
@@ -74,7 +85,7 @@ class Intake:
         since, after = reached - self.overlap, None
         while True:
             page = self.source.changed(since, after, self.page_size)
-            reached = self._reached(reached, page.sales, page.next_position, now)
+            reached = self._reached(reached, page.next_position, now)
             total.add(self.take(page.sales, Cursor(reached, cursor.payment_rowid)))
             self.pulse()
             if progress:
@@ -83,15 +94,9 @@ class Intake:
             if after is None:
                 return total
 
-    def _reached(
-        self,
-        before: datetime,
-        sales: Sequence[Sale],
-        next_position: Position | None,
-        now: datetime,
-    ) -> datetime:
+    def _reached(self, before: datetime, next_position: Position | None, now: datetime) -> datetime:
         """Say how far the stream is read after a page: up to its last row, at the end up to now."""
-        last = now if next_position is None else max(sale.changed_at for sale in sales)
+        last = now if next_position is None else next_position.changed_at
         return max(before, min(last, now) - SETTLE)
 
     def _beginning(self) -> datetime:
@@ -129,10 +134,12 @@ class Intake:
 
         A sale that the rules cannot digest is parked with its reason; the others go on.
         """
-        sales = self._with_origins(sales)
+        return self._take(self._with_origins(sales), cursor)
+
+    def _take(self, sales: Sequence[Sale], cursor: Cursor | None) -> Tally:
         try:
             return write(self.engine, lambda connection: self._book(connection, sales, cursor))
-        except (DolisyncError, ArithmeticError, ValueError, KeyError, AssertionError) as error:
+        except _INDIGESTIBLE as error:
             if not sales:
                 raise
             if len(sales) == 1:
@@ -142,15 +149,15 @@ class Intake:
     def _one_by_one(self, sales: Sequence[Sale], cursor: Cursor | None) -> Tally:
         total = Tally()
         for sale in sales:
-            total.add(self.take([sale]))
-        total.add(self.take([], cursor))
+            total.add(self._take([sale], None))
+        total.add(self._take([], cursor))
         return total
 
     def _book(self, connection: Connection, sales: Sequence[Sale], cursor: Cursor | None) -> Tally:
         transaction = Transaction(connection, self.clock.now())
         tally = take_in(transaction, self.rules, sales)
-        if tally.changed:
-            self._unpark(connection, sales)
+        # Also one that is again what the ledger holds: it was digested.
+        self._unpark(connection, [sale.key for sale in sales])
         if cursor is not None:
             self._save_cursor(connection, cursor)
         return tally
@@ -215,11 +222,22 @@ class Intake:
         if cursor is not None:
             self._save_cursor(connection, cursor)
 
-    def _unpark(self, connection: Connection, sales: Sequence[Sale]) -> None:
+    def parked(self) -> list[SaleKey]:
+        """Return the sales of this source that wait in the parking place."""
+        name, entity, parked = self.source.name, self.source.entity, tables.parked.c
+        query = select(parked.rowid).where(parked.source == name, parked.entity == entity)
+        with reading(self.engine) as connection:
+            return [SaleKey(name, entity, rowid) for rowid in connection.execute(query).scalars()]
+
+    def forget_parked(self, keys: Sequence[SaleKey]) -> None:
+        """Take sales that no longer exist from the parking place."""
+        write(self.engine, lambda connection: self._unpark(connection, keys))
+
+    def _unpark(self, connection: Connection, keys: Sequence[SaleKey]) -> None:
         if connection.execute(select(tables.parked.c.rowid).limit(1)).first() is None:
             return
-        for sale in sales:
-            connection.execute(delete(tables.parked).where(_is_parked(sale.key)))
+        for key in keys:
+            connection.execute(delete(tables.parked).where(_is_parked(key)))
 
     # --- backfill --------------------------------------------------------------------------------
 

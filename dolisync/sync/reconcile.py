@@ -94,14 +94,14 @@ class Reconciler:
             yield [SaleKey(row.source, row.entity, row.rowid) for row in rows]
 
     def _retry_parked(self, result: Reconciliation) -> None:
-        parked = tables.parked.c
-        query = select(parked.rowid).where(
-            parked.source == self.intake.source.name, parked.entity == self.intake.source.entity
-        )
-        with reading(self.intake.engine) as connection:
-            rowids = list(connection.execute(query).scalars())
-        for sale in self.intake.source.get(rowids) if rowids else ():
+        parked = self.intake.parked()
+        if not parked:
+            return
+        found = self.intake.source.get([key.rowid for key in parked])
+        for sale in found:
             result.tally.add(self.intake.take([sale]))
+        present = {sale.key for sale in found}
+        self.intake.forget_parked([key for key in parked if key not in present])
 
     def _reverse(self, gone: list[SaleKey], result: Reconciliation) -> None:
         if not gone:
