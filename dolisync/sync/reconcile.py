@@ -2,16 +2,19 @@
 
 A deleted document leaves no trace that polling could see, a deleted part payment none either. All
 known sales are read again in pages; what differs is judged again, what is gone holds nothing any
-more. When too much is gone at once, the database is likely the wrong one: stop and ask.
+more. What polling never showed (a clock that jumped, a transaction that stayed open too long, a
+restored document) is found by counting the sales of all days. When too much is gone at once, the
+database is likely the wrong one: stop and ask.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from dolisync.config import ReconcileSettings
 from dolisync.errors import UserError
@@ -28,6 +31,10 @@ from dolisync.sync.publish import Publisher
 log = structlog.get_logger()
 
 PAGE = 500
+# Where the source cannot count, only documents of these days are looked for that are not known.
+MISSED_DAYS = 31
+# Documents dated in advance count too.
+DAYS_AHEAD = 366
 
 
 class MassVanishing(UserError):  # noqa: N818
@@ -41,6 +48,7 @@ class Reconciliation:
     compared: int = 0
     vanished: int = 0
     returned_discounts: int = 0
+    missed: int = 0
     tally: Tally = field(default_factory=Tally)
 
 
@@ -69,8 +77,41 @@ class Reconciler:
                 progress(result.compared)
         self._retry_parked(result)
         self._reverse(gone, result)
+        self._take_missed(result)
         self._refresh_cards()
         return result
+
+    def _take_missed(self, result: Reconciliation) -> None:
+        """Read the source's days again when they hold another number of sales than the ledger."""
+        source, today = self.intake.source, self.intake.clock.now().date()
+        start, end = self._first_day(today), today + timedelta(days=DAYS_AHEAD)
+        counted = source.count_between(start, end)
+        if counted is None:
+            start = max(start, today - timedelta(days=MISSED_DAYS))
+        elif counted == self._count_known(start, end):
+            return
+        tally = self.intake.backfill(start, end)
+        if tally.changed:
+            log.warning("sales found that polling had missed", count=tally.changed)
+        result.missed = tally.changed
+        result.tally.add(tally)
+
+    def _first_day(self, today: date) -> date:
+        programs = self.intake.rules.book.current.programs
+        mine = (terms.start for terms in programs if terms.takes(self.intake.source.name))
+        return min(min(mine, default=today), today)
+
+    def _count_known(self, start: date, end: date) -> int:
+        sale = tables.sale.c
+        query = select(func.count()).where(
+            sale.source == self.intake.source.name,
+            sale.entity == self.intake.source.entity,
+            sale.vanished_at.is_(None),
+            sale.sale_date >= start,
+            sale.sale_date < end,
+        )
+        with reading(self.intake.engine) as connection:
+            return int(connection.execute(query).scalar_one())
 
     def _known_pages(self) -> Iterator[list[SaleKey]]:
         sale, last = tables.sale.c, 0
