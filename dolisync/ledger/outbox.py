@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, select, update
 
 from dolisync.ledger import tables
+from dolisync.ledger.bulk import insert_rows
 from dolisync.model import CustomerKey, SaleKey
 
 KEEP_DONE = timedelta(days=90)
@@ -101,8 +102,7 @@ def wish(connection: Connection, targets: Iterable[Target], now: datetime) -> in
             target for key, target in wanted.items() if key not in open_keys
         )
     ]
-    if rows:
-        connection.execute(insert(box), rows)
+    insert_rows(connection, box, rows)
     return len(rows)
 
 
@@ -216,7 +216,11 @@ def settle(
     error: str = "",
 ) -> None:
     """Move rows on, unless a newer wish has arrived meanwhile (then they stay as they are)."""
-    rows = [{"row_id": item.id, "seen": item.version} for item in items]
+    rows = [
+        # A claimed row counts this attempt already; it must not count twice.
+        {"row_id": item.id, "seen": item.version, "tried": item.attempts + 1 if error else 0}
+        for item in items
+    ]
     if not rows:
         return
     values: dict[str, Any] = {
@@ -224,7 +228,7 @@ def settle(
         "not_before": not_before or now,
         "last_error": error[:500],
         "updated_at": now,
-        "attempts": tables.outbox.c.attempts + 1 if error else 0,
+        "attempts": bindparam("tried"),
     }
     if state not in OPEN_STATES:
         values["open_key"] = None
