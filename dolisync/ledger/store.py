@@ -17,16 +17,14 @@ from sqlalchemy import (
     Connection,
     Table,
     and_,
-    bindparam,
     func,
-    insert,
     or_,
     select,
-    update,
 )
 
 from dolisync.ledger import tables
 from dolisync.ledger.book import SALE_KINDS, Book, Journal, Kind, Lot, Row
+from dolisync.ledger.bulk import insert_rows, update_rows
 from dolisync.ledger.documents import FINGERPRINT_VERSION, from_document, to_document
 from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind
 
@@ -82,6 +80,7 @@ class Transaction:
     books: dict[MemberKey, Book] = field(default_factory=dict)
     member_keys: dict[int, MemberKey] = field(default_factory=dict)
     wanted: dict[str, Row] = field(default_factory=dict)
+    _with_lots: set[int] = field(default_factory=set)
     _journal: Journal | None = None
     _next_sale: int = 0
     _next_member: int = 0
@@ -192,17 +191,25 @@ class Transaction:
         self, keys: Collection[MemberKey], sale_ids: Collection[int] = (), ids: Collection[int] = ()
     ) -> None:
         """Load these members' accounts with their open lots, and all lots of the given sales."""
+        self.load_members(keys, ids)
+        wanted = {*keys, *(self.member_keys[id_] for id_ in ids if id_ in self.member_keys)}
+        books = [self.books[key] for key in wanted if key in self.books]
+        old = {book.member_id: book for book in books if not book.is_new}
+        bare = {id_: book for id_, book in old.items() if id_ not in self._with_lots}
+        self._load_lots(bare, tables.lot.c.remaining > 0)
+        self._with_lots.update(bare)
+        if sale_ids:
+            self._load_lots(old, tables.lot.c.sale_id.in_(sale_ids))
+
+    def load_members(self, keys: Collection[MemberKey], ids: Collection[int] = ()) -> None:
+        """Load these members' accounts without their lots: enough for what they earn."""
         missing = {key for key in keys if key not in self.books}
         unknown_ids = {id_ for id_ in ids if id_ not in self.member_keys}
         if missing or unknown_ids:
-            loaded = self._load_members(missing, unknown_ids)
-            self._load_lots(loaded, tables.lot.c.remaining > 0)
-        if sale_ids:
-            by_id = {book.member_id: book for book in self.books.values() if not book.is_new}
-            self._load_lots(by_id, tables.lot.c.sale_id.in_(sale_ids))
+            self._load_members(missing, unknown_ids)
 
-    def _load_members(self, keys: set[MemberKey], ids: set[int]) -> dict[int, Book]:
-        member, loaded = tables.member, {}
+    def _load_members(self, keys: set[MemberKey], ids: set[int]) -> None:
+        member = tables.member
         conditions = [
             and_(
                 member.c.source == source,
@@ -217,9 +224,8 @@ class Transaction:
             key = MemberKey(row.program, CustomerKey(row.source, row.entity, row.customer_rowid))
             if key not in self.books:
                 book = Book(row.id, row.program, row.sequence, row.balance, row.debt, row.head)
-                self.books[key] = loaded[row.id] = book
+                self.books[key] = book
                 self.member_keys[row.id] = key
-        return loaded
 
     def _load_lots(self, books: dict[int, Book], condition: Any) -> None:
         if not books:
@@ -300,15 +306,12 @@ class Transaction:
         if self._journal is not None:
             self._flush_journal(self._journal)
 
-    def _insert(self, table: Table, rows: list[Row]) -> None:
-        if rows:
-            self.connection.execute(insert(table), rows)
-
     def _flush_sales(self) -> None:
         dirty = [known for known in self.sales.values() if known.is_dirty]
-        self._insert(tables.sale, [_sale_row(known) for known in dirty if known.is_new])
+        new = [_sale_row(known) for known in dirty if known.is_new]
         changed = [_sale_row(known) for known in dirty if not known.is_new]
-        self._update(tables.sale, changed)
+        insert_rows(self.connection, tables.sale, new)
+        update_rows(self.connection, tables.sale, changed)
         for known in dirty:
             known.is_new = known.is_dirty = False
 
@@ -320,8 +323,8 @@ class Transaction:
             for book in self.books.values()
             if not book.is_new and book.member_id in moved
         ]
-        self._insert(tables.member, new)
-        self._update(tables.member, old)
+        insert_rows(self.connection, tables.member, new)
+        update_rows(self.connection, tables.member, old)
         for book in self.books.values():
             book.is_new = False
 
@@ -338,12 +341,13 @@ class Transaction:
         }
 
     def _flush_journal(self, journal: Journal) -> None:
-        self._insert(tables.posting, journal.postings)
+        insert_rows(self.connection, tables.posting, journal.postings)
         rows = zip(journal.lots, journal.lot_rows, strict=True)
-        self._insert(tables.lot, [{**_lot_row(lot), **row} for lot, row in rows])
-        self._insert(tables.allocation, journal.allocations)
+        insert_rows(self.connection, tables.lot, [{**_lot_row(lot), **row} for lot, row in rows])
+        insert_rows(self.connection, tables.allocation, journal.allocations)
         new = {lot.id for lot in journal.lots}
-        self._update(
+        update_rows(
+            self.connection,
             tables.lot,
             [
                 {"id": lot.id, "remaining": lot.remaining}
@@ -353,13 +357,6 @@ class Transaction:
         )
         journal.postings, journal.lots, journal.lot_rows = [], [], []
         journal.allocations, journal.touched_lots = [], {}
-
-    def _update(self, table: Table, rows: list[Row]) -> None:
-        if rows:
-            statement = update(table).where(table.c.id == bindparam("row_id"))
-            for row in rows:
-                row["row_id"] = row.pop("id")
-            self.connection.execute(statement, rows)
 
 
 def return_origin(sale: Sale) -> SaleKey | None:

@@ -148,8 +148,10 @@ def judge_again(transaction: Transaction, rules: Rules, concerned: Sequence[Sale
     held = _load_accounts(transaction, rules, known)
     tally = Tally()
     poster = _Poster(transaction, rules, held, tally)
-    for family in families:
-        poster.post_family(family)
+    moves = [move for family in families for move in poster.moves_of(family)]
+    _load_lots(transaction, moves)
+    for move in moves:
+        poster.make(move)
     transaction.flush()
     outbox.wish(transaction.connection, poster.targets, transaction.now)
     return tally
@@ -211,19 +213,31 @@ def _load_accounts(
     names = {program.name for entry in rules.book.sets for program in entry.programs}
     keys = {MemberKey(name, sale.sale.customer) for sale in known for name in names}
     holders = {member_id for members in held.values() for member_id in members}
-    transaction.load_books(keys, old_ids, holders)
+    transaction.load_members(keys, holders)
     return held
 
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """Points that a sale gives to a member or takes; ``held`` is what it held there before."""
+    """Points that a sale gives to a member or takes; ``held`` is what it held there before.
 
+    ``family`` are the sales judged with it, by their ids in the ledger.
+    """
+
+    program: Program
     known: KnownSale
+    family: tuple[int, ...]
     owner: MemberKey
     units: int
     held: Holding
     verdict: Verdict
+
+
+def _load_lots(transaction: Transaction, moves: Sequence[_Move]) -> None:
+    """Load the lots of those who lose points; for earning, the balance and the debt are enough."""
+    losing = [move for move in moves if move.units < 0]
+    sale_ids = {id_ for move in losing for id_ in move.family}
+    transaction.load_books({move.owner for move in losing}, sale_ids)
 
 
 def _turn(move: _Move) -> int:
@@ -248,22 +262,23 @@ class _Poster:
     tally: Tally
     targets: list[outbox.Target] = field(default_factory=list)
 
-    def post_family(self, family: Sequence[KnownSale]) -> None:
+    def moves_of(self, family: Sequence[KnownSale]) -> Iterator[_Move]:
         origin = family[0]
         rule_set = self.rules.book.by_id(origin.rule_set_id)
         around = self.rules.around[origin.key.source]
-        family_ids = [known.id for known in family]
+        ids = tuple(known.id for known in family)
         for program in rule_set.programs:
             verdicts = judge_family(self.transaction, program, around, family)
             moves = [
                 move
                 for known, verdict in zip(family, verdicts, strict=True)
-                for move in self._moves(program, known, verdict)
+                for move in self._moves(program, known, ids, verdict)
             ]
-            for move in sorted(moves, key=_turn):
-                self._move(program, move, family_ids)
+            yield from sorted(moves, key=_turn)
 
-    def _moves(self, program: Program, known: KnownSale, verdict: Verdict) -> Iterator[_Move]:
+    def _moves(
+        self, program: Program, known: KnownSale, family: tuple[int, ...], verdict: Verdict
+    ) -> Iterator[_Move]:
         holdings = self.held.get(known.id, {})
         owner = MemberKey(program.name, known.sale.customer)
         own = None
@@ -272,14 +287,15 @@ class _Poster:
             if key == owner:
                 own = holding
             elif key.program == program.name and holding.units:
-                yield _Move(known, key, -holding.units, holding, verdict)
+                yield _Move(program, known, family, key, -holding.units, holding, verdict)
         held = own or Holding()
         if verdict.units != held.units:
-            yield _Move(known, owner, verdict.units - held.units, held, verdict)
+            difference = verdict.units - held.units
+            yield _Move(program, known, family, owner, difference, held, verdict)
 
-    def _move(self, program: Program, move: _Move, own_sales: Sequence[int]) -> None:
+    def make(self, move: _Move) -> None:
+        program, journal = move.program, self.transaction.journal
         book = self.transaction.book(move.owner)
-        journal = self.transaction.journal
         entry = self._entry(program, move.known, move.units, move.verdict)
         if move.units > 0:
             if move.held.forgiven > 0:
@@ -288,7 +304,7 @@ class _Poster:
         else:
             shortfall = program.returns.shortfall
             today = self.transaction.now.astimezone(program.zone).date()
-            book.take_back(journal, entry, -move.units, own_sales, shortfall, today)
+            book.take_back(journal, entry, -move.units, move.family, shortfall, today)
         self.tally.count(program.name, move.units)
         self._show(move.known.key, move.owner.customer)
 
