@@ -72,11 +72,12 @@ class UtcMoment(TypeDecorator[datetime]):
 Key = BigInteger().with_variant(Integer(), "sqlite")
 LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 
-# Names of customers and keys compare byte by byte, whatever the server's defaults are.
+# Names of customers and keys compare byte by byte, whatever the server's defaults are. Each of the
+# two dialects reads only the options that bear its own name.
 _OPTIONS: dict[str, Any] = {
-    "mysql_engine": "InnoDB",
-    "mysql_charset": "utf8mb4",
-    "mysql_collate": "utf8mb4_bin",
+    f"{dialect}_{option}": value
+    for dialect in ("mysql", "mariadb")
+    for option, value in (("engine", "InnoDB"), ("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
 }
 
 stream = Table(

@@ -158,6 +158,25 @@ def _chains(connection: Connection) -> Iterator[Breach]:
             f"balance after it {row.balance_after}, sum {row.running}"
         )
         yield Breach(RULE_CHAIN, f"posting {row.key}", found)
+    yield from _counters(connection)
+
+
+def _counters(connection: Connection) -> Iterator[Breach]:
+    """Check the number that each member's next posting will go on from."""
+    posting, member = tables.posting.c, tables.member.c
+    last = (
+        select(posting.member_id, func.max(posting.sequence).label("number"))
+        .group_by(posting.member_id)
+        .subquery()
+    )
+    number = func.coalesce(last.c.number, 0)
+    query = (
+        select(tables.member, number.label("number"))
+        .outerjoin(last, last.c.member_id == member.id)
+        .where(member.sequence != number)
+    )
+    for row in connection.execute(query):
+        yield Breach(RULE_CHAIN, _member(row), f"counts {row.sequence} postings, has {row.number}")
 
 
 def _hashes(connection: Connection) -> Iterator[Breach]:
