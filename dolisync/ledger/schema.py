@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect
 
 from dolisync.errors import UserError
+from dolisync.ledger.engine import reading
 
 KEPT_BACKUPS = 5
 
@@ -38,7 +39,7 @@ def newest_revision() -> str:
 
 def revision_of(engine: Engine) -> str | None:
     """Return the revision a ledger has, ``None`` for an empty database."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
@@ -98,7 +99,8 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 def has_tables(engine: Engine) -> bool:
     """Tell whether anything is in the database."""
-    return bool(inspect(engine).get_table_names())
+    with reading(engine) as connection:
+        return bool(inspect(connection).get_table_names())
 
 
 def backup(engine: Engine, folder: Path, now: datetime) -> Path:

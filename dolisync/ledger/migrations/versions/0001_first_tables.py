@@ -264,41 +264,15 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
-    with op.batch_alter_table("allocation", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_allocation_posting_id"))
-        batch_op.drop_index(batch_op.f("ix_allocation_member_id"))
-        batch_op.drop_index(batch_op.f("ix_allocation_lot_id"))
-
+    """Drop the tables, those that others point at last; their indexes go with them."""
     op.drop_table("allocation")
-    with op.batch_alter_table("lot", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_lot_sale_id"))
-        batch_op.drop_index(batch_op.f("ix_lot_member_id_remaining"))
-        batch_op.drop_index(batch_op.f("ix_lot_expires_on"))
-
     op.drop_table("lot")
-    with op.batch_alter_table("posting", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_posting_sale_id"))
-
     op.drop_table("posting")
-    with op.batch_alter_table("sale", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_sale_source_entity_origin_rowid"))
-        batch_op.drop_index(batch_op.f("ix_sale_source_entity_customer_rowid_sale_date"))
-        batch_op.drop_index(batch_op.f("ix_sale_ref"))
-
     op.drop_table("sale")
-    with op.batch_alter_table("redemption", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_redemption_state"))
-        batch_op.drop_index(batch_op.f("ix_redemption_member_id"))
-
     op.drop_table("redemption")
     op.drop_table("stream")
     op.drop_table("rule_set")
     op.drop_table("parked")
-    with op.batch_alter_table("outbox", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_outbox_target"))
-        batch_op.drop_index(batch_op.f("ix_outbox_state_not_before"))
-
     op.drop_table("outbox")
     op.drop_table("member")
     op.drop_table("anchor")
