@@ -58,10 +58,12 @@ class Program(click.Group):
 
 
 def _explain(error: DolisyncError) -> int:
-    click.echo(f"dolisync: {error}", err=True)
-    if isinstance(error, ConfigError):
-        for problem in error.problems:
-            click.echo(f"  {problem}", err=True)
+    problems = error.problems if isinstance(error, ConfigError) else ()
+    # A single problem stands on the first line; several stand below it.
+    only = f": {problems[0]}" if len(problems) == 1 else ""
+    click.echo(f"dolisync: {error}{only}", err=True)
+    for problem in problems if not only else ():
+        click.echo(f"  {problem}", err=True)
     if isinstance(error, UserError):
         if error.remedy:
             click.echo(f"  {error.remedy}", err=True)

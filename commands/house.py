@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import ArgumentError
 
 from connectors.dolibarr_database import open_engine as open_dolibarr
 from connectors.dolibarr_http import DolibarrHttp
@@ -82,7 +83,7 @@ class Doors:
             return None
         try:
             return open_dolibarr(self.source.database_url.reveal())
-        except (ValueError, ImportError) as error:
+        except (ValueError, ImportError, ArgumentError) as error:
             message = f"source '{self.source.name}': database_url is not an address of a database"
             raise UserError(
                 message, "write mariadb+pymysql://user:password@host/database"

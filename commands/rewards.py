@@ -48,7 +48,9 @@ class Points(click.ParamType[Decimal]):
             points = Decimal(value)
         except ArithmeticError:
             self.fail(f"'{value}' is not a number of points; write 50, +50 or -50", param, ctx)
-        if not points.is_finite() or abs(points) > POINTS_MAX:
+        if not points.is_finite():
+            self.fail(f"'{value}' is not a number of points; write 50, +50 or -50", param, ctx)
+        if abs(points) > POINTS_MAX:
             self.fail(f"'{value}' is more than {POINTS_MAX}", param, ctx)
         return points
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import click
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from commands import terminal
 from commands.house import Doors, House, product_field
@@ -19,7 +20,7 @@ from commands.options import Day, json_option, pass_house, source_option
 from connectors import dolibarr_setup
 from connectors.dolibarr_check import check as check_dolibarr
 from connectors.receipts import ReceiptRenderer
-from dolisync.config import Secret, Settings, parse
+from dolisync.config import Secret, Settings, Source, parse
 from dolisync.errors import ConfigError, DolisyncError, UserError
 from dolisync.example import example, render
 from dolisync.ledger import schema
@@ -28,6 +29,7 @@ from dolisync.ledger.outbox import counts as outbox_counts
 from dolisync.ledger.views import count_rows
 from dolisync.phrases import LANGUAGES, phrase
 from dolisync.ports import FieldSpec, Finding, Requirements, SetupStep
+from dolisync.program.terms import AmountTerms, Program, RewardTerms
 from dolisync.sync.turn import recognise
 
 EXIT_ERROR = 1
@@ -56,8 +58,10 @@ class Answers:
     def of(self, name: str, question: str, default: Any, kind: Any = None) -> Any:
         """Return what was given, or ask, or take the default where nobody can be asked."""
         value = self.given[name]
-        if value is not None or not self.interactive:
-            return default if value is None else value
+        if value is not None:
+            return value
+        if not self.interactive:
+            return kind.convert(default, None, None) if kind is not None else default
         return click.prompt(question, default=default, type=kind, err=True)
 
     def secret(self, name: str, question: str, default: str) -> dict[str, str] | None:
@@ -71,6 +75,32 @@ class Answers:
             return found or None
         answer = click.prompt(question, default=default, type=_SecretPlace(), err=True)
         return answer or None
+
+
+class _Field(click.ParamType[Any]):
+    """What may be written for an option of config.toml, checked when it is typed."""
+
+    def __init__(self, model: type[BaseModel], name: str, *, may_be_empty: bool = False) -> None:
+        field = model.model_fields[name]
+        self.name = name
+        self.description = (field.description or "").rstrip(".")
+        self.may_be_empty = may_be_empty
+        checked: Any = field.annotation
+        for check in field.metadata:
+            checked = Annotated[checked, check]
+        self.adapter = TypeAdapter(checked)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check the value as the configuration does."""
+        if value == "" and self.may_be_empty:
+            return value
+        is_decimal_comma = isinstance(value, str) and re.fullmatch(r"\d+,\d+", value)
+        try:
+            return self.adapter.validate_python(
+                value.replace(",", ".") if is_decimal_comma else value
+            )
+        except ValidationError:
+            self.fail(f"'{value}' does not hold. {self.description}", param, ctx)
 
 
 class _SecretPlace(click.ParamType[dict[str, str]]):
@@ -90,6 +120,18 @@ class _SecretPlace(click.ParamType[dict[str, str]]):
         return {place: rest.strip()}
 
 
+URL = _Field(Source, "url", may_be_empty=True)
+ZONE = _Field(Source, "timezone")
+CURRENCY = _Field(Source, "currency")
+TITLE = _Field(Program, "title")
+POINTS = _Field(AmountTerms, "points")
+STEP = _Field(AmountTerms, "per")
+MONTHS = click.IntRange(0, 1200)
+COST = click.IntRange(0, 1_000_000)
+AMOUNT = _Field(RewardTerms, "amount")
+TAX_RATE = _Field(RewardTerms, "tax_rate")
+
+
 def _secret_options(name: str, what: str) -> Callable[[Any], Any]:
     """Add --NAME-env, --NAME-file and --NAME-credential."""
 
@@ -107,22 +149,28 @@ def _secret_options(name: str, what: str) -> Callable[[Any], Any]:
 
 
 @click.command()
-@click.option("--url", help="Address of Dolibarr, as in the browser.")
+@click.option("--url", type=URL, help="Address of Dolibarr, as in the browser.")
 @_secret_options("api-key", "the API key")
 @_secret_options("database-url", "the address of Dolibarr's database")
-@click.option("--source-name", default="shop", show_default=True, help="Short name of the source.")
-@click.option("--timezone", help="Time zone of shop and server, such as Europe/Rome.")
+@click.option(
+    "--source-name",
+    type=_Field(Source, "name"),
+    default="shop",
+    show_default=True,
+    help="Short name of the source.",
+)
+@click.option("--timezone", type=ZONE, help="Time zone of shop and server, such as Europe/Rome.")
 @click.option("--language", type=click.Choice(LANGUAGES), help="Language on customer cards.")
-@click.option("--currency", help="The company's currency, such as EUR.")
+@click.option("--currency", type=CURRENCY, help="The company's currency, such as EUR.")
 @click.option("--ledger", help="File of the ledger, or address of a database for it.")
 @click.option("--program-start", type=Day(), help="First day on which sales earn.")
-@click.option("--title", help="What customers read on receipts.")
-@click.option("--points", type=click.INT, help="Points for each step of the amount.")
-@click.option("--per", help="The step of the amount that earns, such as 1 or 10.")
-@click.option("--months", type=click.INT, help="Months that points live; 0: for ever.")
-@click.option("--reward-points", type=click.INT, help="What a reward costs; 0: no reward yet.")
-@click.option("--reward-amount", help="What a reward is worth, such as 5 or 7.50.")
-@click.option("--tax-rate", help="VAT rate of the reward in percent.")
+@click.option("--title", type=TITLE, help="What customers read on receipts.")
+@click.option("--points", type=POINTS, help="Points for each step of the amount.")
+@click.option("--per", type=STEP, help="The step of the amount that earns, such as 1 or 10.")
+@click.option("--months", type=MONTHS, help="Months that points live; 0: for ever.")
+@click.option("--reward-points", type=COST, help="What a reward costs; 0: no reward yet.")
+@click.option("--reward-amount", type=AMOUNT, help="What a reward is worth, such as 5 or 7.50.")
+@click.option("--tax-rate", type=TAX_RATE, help="VAT rate of the reward in percent.")
 @click.option(
     "--pos-customer",
     "pos_customers",
@@ -183,7 +231,7 @@ def _values(answers: Answers, path: Path) -> dict[str, Any]:
 
 
 def _source_values(answers: Answers) -> dict[str, Any]:
-    url = answers.of("url", "Address of Dolibarr (empty: read its database only)", "")
+    url = answers.of("url", "Address of Dolibarr (empty: read its database only)", "", URL)
     api_key = None
     if url:
         question = "Where is the API key? env NAME, file PATH or credential NAME"
@@ -196,7 +244,7 @@ def _source_values(answers: Answers) -> dict[str, Any]:
             message,
             "add --url and --api-key-env, or --database-url-env, or both (-file, -credential)",
         )
-    zone = answers.of("timezone", "Time zone of shop and server", _local_timezone())
+    zone = answers.of("timezone", "Time zone of shop and server", _local_timezone(), ZONE)
     values = {
         "name": answers.given["source_name"],
         "url": url,
@@ -206,7 +254,7 @@ def _source_values(answers: Answers) -> dict[str, Any]:
         "language": answers.of(
             "language", "Language on customer cards", "en", click.Choice(LANGUAGES)
         ),
-        "currency": answers.of("currency", "Currency", "EUR"),
+        "currency": answers.of("currency", "Currency", "EUR", CURRENCY),
         "pos_customers": answers.given["pos_customers"],
     }
     return {key: value for key, value in values.items() if value}
@@ -215,16 +263,16 @@ def _source_values(answers: Answers) -> dict[str, Any]:
 def _program_values(answers: Answers, zone: str, language: str) -> dict[str, Any]:
     year = date.today().year  # noqa: DTZ011 - the day where the shopkeeper sits
     start = answers.of("program_start", "First day on which sales earn", date(year, 1, 1), Day())
-    title = answers.of("title", "What customers read", phrase(language, "balance"))
-    points = answers.of("points", "Points for each step", 1, click.INT)
-    per = answers.of("per", "The step, in currency", "1")
-    months = answers.of("months", "Months that points live (0: for ever)", 12, click.INT)
+    title = answers.of("title", "What customers read", phrase(language, "balance"), TITLE)
+    points = answers.of("points", "Points for each step", 1, POINTS)
+    per = answers.of("per", "The step, in currency", "1", STEP)
+    months = answers.of("months", "Months that points live (0: for ever)", 12, MONTHS)
     values: dict[str, Any] = {
         "name": "loyalty",
         "title": title,
         "start": start,
         "timezone": zone,
-        "earn": {"moment": "paid", "amount": {"points": points, "per": _number("--per", per)}},
+        "earn": {"moment": "paid", "amount": {"points": points, "per": per}},
     }
     if months:
         values["validity"] = {"months": months}
@@ -233,26 +281,18 @@ def _program_values(answers: Answers, zone: str, language: str) -> dict[str, Any
 
 
 def _reward_values(answers: Answers, language: str) -> dict[str, Any] | None:
-    points = answers.of("reward_points", "Points that a reward costs (0: none yet)", 100, click.INT)
+    points = answers.of("reward_points", "Points that a reward costs (0: none yet)", 100, COST)
     if not points:
         return None
-    amount = answers.of("reward_amount", "What it is worth, in currency", "5")
-    rate = answers.of("tax_rate", "VAT rate of most of what you sell, in percent", "20")
+    amount = answers.of("reward_amount", "What it is worth, in currency", "5", AMOUNT)
+    rate = answers.of("tax_rate", "VAT rate of most of what you sell, in percent", "20", TAX_RATE)
     return {
         "name": "discount",
         "title": _REWARD_TITLES[language],
         "points": points,
-        "amount": _number("--reward-amount", amount),
-        "tax_rate": _number("--tax-rate", rate),
+        "amount": amount,
+        "tax_rate": rate,
     }
-
-
-def _number(option: str, text: str) -> Decimal:
-    try:
-        return Decimal(text.replace(",", "."))
-    except ArithmeticError:
-        message = f"{option}: '{text}' is not a number"
-        raise UserError(message, "write 5 or 7.50") from None
 
 
 def _local_timezone() -> str:
@@ -437,7 +477,7 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
             fk_user=source.write_user if source.writes_by == "sql" else None,
             with_product_points=product_field(house.settings.program),
         )
-        yield from found
+        yield from map(_weighed, found)
         if not source.pos_customers and not any(one.topic == "pos customer" for one in found):
             message = "no default customer of a till is configured, and none can be seen from here"
             remedy = "where TakePOS is used: pos_customers = [id] (TakePOS > Setup > Terminal)"
@@ -451,6 +491,14 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
         return
 
 
+def _weighed(finding: Finding) -> Finding:
+    """Call a missing payment mode a warning: only paying with points waits for it."""
+    if finding.topic == "payment mode" and finding.level == "error":
+        remedy = "dolisync setup, or dolisync setup --sql for a person to run"
+        return replace(finding, level="warning", remedy=remedy)
+    return finding
+
+
 def needed(house: House, doors: Doors) -> Requirements:
     """Say what must exist in a source, as far as it is written there."""
     everything = house.requirements(doors.source)
@@ -460,7 +508,9 @@ def needed(house: House, doors: Doors) -> Requirements:
             return spec.element == "product"
         return doors.source.writes_by == "sql" or spec.element != "sale"
 
-    return replace(everything, fields=tuple(spec for spec in everything.fields if is_used(spec)))
+    fields = tuple(spec for spec in everything.fields if is_used(spec))
+    modes = everything.payment_modes if doors.source.writes_by else ()
+    return replace(everything, fields=fields, payment_modes=modes)
 
 
 def _writing_findings(doors: Doors) -> Iterator[Finding]:

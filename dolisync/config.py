@@ -373,13 +373,15 @@ def parse(text: str, name: str = "config.toml") -> Settings:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name} is not TOML", [f"{name}: {error}"], "mend that line") from None
+        raise ConfigError(f"{name} is not TOML", [str(error)], "mend that line") from None
     try:
         return Settings.model_validate(data)
     except ValidationError as error:
         problems = describe(error, Settings, text)
-        many = f"{len(problems)} problems" if len(problems) > 1 else "a problem"
-        raise ConfigError(f"{name} has {many}", problems, "mend them and run it again") from None
+        if len(problems) == 1:
+            raise ConfigError(f"{name} has a problem", problems, "mend it and try again") from None
+        message = f"{name} has {len(problems)} problems"
+        raise ConfigError(message, problems, "mend them and try again") from None
 
 
 def load(path: Path) -> LoadedConfig:

@@ -50,6 +50,8 @@ def _is_echo(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
 def _describe_one(detail: ErrorDetails, root: type[BaseModel], text: str) -> str:
     location = detail["loc"]
     words = _words(detail, location)
+    if detail["type"] == "string_pattern_mismatch":
+        words += _meaning(root, location)
     if detail["type"] == "extra_forbidden":
         words += _suggestion(str(location[-1]), _model_at(root, location[:-1]))
     return f"{_place(location)}{_line(text, location)}: {words}{_given(detail)}"
@@ -138,6 +140,13 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
         if found:
             return found
     return None
+
+
+def _meaning(root: type[BaseModel], location: Sequence[int | str]) -> str:
+    """Repeat what the option is for; that says how it is written."""
+    model = _model_at(root, location[:-1])
+    field = model.model_fields.get(str(location[-1])) if model else None
+    return f". {field.description.rstrip('.')}" if field and field.description else ""
 
 
 def _suggestion(key: str, model: type[BaseModel] | None) -> str:
