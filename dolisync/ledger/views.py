@@ -16,6 +16,9 @@ from dolisync.ledger.store import by_source
 from dolisync.model import CustomerKey, SaleKey
 
 
+ROWID_DIGITS = 18
+
+
 @dataclass(frozen=True, slots=True)
 class LotView:
     """Points earned together, and what is left of them."""
@@ -274,7 +277,8 @@ def sales_by_ref(connection: Connection, ref: str) -> list[SaleKey]:
         sale.vanished_at.is_not(None), sale.id.desc()
     )
     rows = connection.execute(query.where(sale.ref == ref)).all()
-    if not rows and ref.isdecimal():
+    # A number of more digits fits no rowid, and no column either.
+    if not rows and ref.isdecimal() and len(ref) <= ROWID_DIGITS:
         rows = connection.execute(query.where(sale.rowid == int(ref))).all()
     return [SaleKey(*row) for row in rows]
 
