@@ -109,7 +109,9 @@ class Stage:
     help="Which Dolibarr the stand-in imitates.",
 )
 def demo(version: str, *, keep: bool) -> None:
-    """Show the whole cycle on a stand-in Dolibarr; nothing outside a temporary folder is touched.
+    """Show the whole cycle on a stand-in Dolibarr.
+
+    Nothing outside a temporary folder is touched.
 
     \b
     Example:

@@ -244,7 +244,10 @@ def _run_backfill(
 def reconcile(
     house: House, source_name: str | None, *, allow_mass_reversal: bool, as_json: bool
 ) -> None:
-    """Compare all known sales with Dolibarr, reverse deleted ones, refresh all cards.
+    """Compare the ledger with Dolibarr.
+
+    All known sales are read again: what changed is judged, what was deleted is reversed, and all
+    cards are refreshed.
 
     \b
     Example:

@@ -1,0 +1,127 @@
+"""Documents that are written from the program cannot go stale: each must be what it would be now.
+
+UPDATE_GENERATED=1 writes them anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from dolisync.config import parse
+from dolisync.example import Option, chapters, documentation, example, walk
+from tests.system import reference
+
+ROOT = Path(__file__).parents[2]
+GENERATED = {
+    "config.example.toml": example,
+    "docs/configuration.md": documentation,
+    "docs/commands.md": reference.document,
+}
+COMMANDS = list(reference.commands())
+NAMES = [name for name, _, _ in COMMANDS]
+# A line that is commented out but would be in force without its mark.
+OFF = re.compile(r"^#(?=[\w\[])", re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_generated_file_is_what_the_program_says(name: str) -> None:
+    path, text = ROOT / name, GENERATED[name]()
+    if os.environ.get("UPDATE_GENERATED") == "1":
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text, "run this test with UPDATE_GENERATED=1"
+
+
+# --- config.example.toml -------------------------------------------------------------------------
+
+
+def options() -> Iterator[Option]:
+    for chapter in walk(chapters()):
+        yield from chapter.options
+
+
+def test_example_holds_as_it_stands() -> None:
+    settings = parse(example())
+    assert settings.program[0].earn.amount is not None
+    assert settings.program[0].reward
+
+
+def test_example_holds_with_everything_in_force() -> None:
+    settings = parse(OFF.sub("", example()))
+    assert settings.program[0].earn.visit is not None
+    assert settings.source[0].database_url is not None
+
+
+def lines_that_are_off() -> list[int]:
+    return [number for number, line in enumerate(example().splitlines()) if OFF.match(line)]
+
+
+@pytest.mark.parametrize("number", lines_that_are_off())
+def test_each_line_can_be_put_into_force(number: int) -> None:
+    lines = example().splitlines()
+    header = next(n for n in range(number, -1, -1) if re.match(r"#?\[", lines[n]))
+    for place in {number, header}:
+        lines[place] = OFF.sub("", lines[place])
+    parse("\n".join(lines))
+
+
+def test_every_option_occurs_once_with_its_meaning() -> None:
+    text = OFF.sub("", example())
+    words = " ".join(line.removeprefix("# ") for line in text.splitlines())
+    for option in options():
+        *sections, key = option.path.split(".")
+        block = text.split(f"[{'.'.join(sections)}]", 1)[1].lstrip("]").split("\n[", 1)[0]
+        assert len(re.findall(rf"^{key} = ", block, re.MULTILINE)) == 1, option.path
+        assert option.description.split(": ")[0][:40] in words, option.path
+
+
+def test_example_shows_the_defaults() -> None:
+    """What stands commented out is what holds without it, but for what has no default."""
+    shown = tomllib.loads(OFF.sub("", example()))
+    source = shown["source"][0]
+    assert (source["read"], source["page_size"], source["overlap_s"]) == ("auto", 200, 300)
+    assert shown["reconcile"] == {"at": "03:30", "max_vanished": 5, "max_vanished_share": 0.02}
+
+
+def test_every_option_is_documented() -> None:
+    text = documentation()
+    for option in options():
+        assert f"`{option.key}`" in text
+        assert option.description, option.path
+
+
+# --- docs/commands.md ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "command", "context"), COMMANDS, ids=NAMES)
+def test_each_command_has_help_and_an_example(
+    name: str, command: click.Command, context: click.Context
+) -> None:
+    text = command.get_help(context)
+    if name != "dolisync":
+        assert "Example:" in text
+        assert re.search(rf"^ +dolisync (--config \S+ )?{name[9:]}", text, re.MULTILINE)
+    assert max(len(line) for line in text.splitlines()) <= reference.WIDTH
+    for option in command.params:
+        assert isinstance(option, click.Argument) or option.help, f"{name}: {option.name}"
+
+
+@pytest.mark.parametrize(("name", "command", "context"), COMMANDS, ids=NAMES)
+def test_each_command_is_summed_up_in_one_line(
+    name: str, command: click.Command, context: click.Context
+) -> None:
+    assert not command.get_short_help_str(limit=62).endswith("..."), name
+    assert context.info_name
+
+
+def test_commands_speak_json_where_there_is_something_to_say() -> None:
+    silent = {"dolisync run", "dolisync demo", "dolisync config example"}
+    for name, command, _ in COMMANDS:
+        if not isinstance(command, click.Group) and name not in silent:
+            assert any("--json" in param.opts for param in command.params), name
