@@ -15,7 +15,6 @@ from dolisync.ledger.book import SALE_KINDS, Kind
 from dolisync.ledger.store import by_source
 from dolisync.model import CustomerKey, SaleKey
 
-
 ROWID_DIGITS = 18
 
 
