@@ -29,6 +29,7 @@ from dolisync.errors import ConfigError, DolisyncError, RefusedError, TransientE
 DEFAULT_CONFIG = Path("/etc/dolisync/config.toml")
 EXIT_FAILED = 1
 EXIT_USER = 2
+LOGGING = {"sync", "backfill", "reconcile"}
 
 
 class Program(click.Group):
@@ -137,10 +138,14 @@ def main(context: click.Context, path: Path) -> None:
 
 
 def set_up_logs(house: House, command: str | None) -> None:
-    """Send the daemon's logs to standard error; commands for people show only warnings."""
+    """Send the daemon's logs to standard error, and the warnings of what cron runs.
+
+    Commands for people say themselves what went wrong.
+    """
     is_daemon = command == "run"
     style = house.settings.log.format if is_daemon else "text"
-    level = house.settings.log.level if is_daemon else "warning"
+    level = "warning" if command in LOGGING else "critical"
+    level = house.settings.log.level if is_daemon else level
     renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
     if style == "text":
         renderer = structlog.processors.LogfmtRenderer(key_order=["level", "event"])

@@ -241,9 +241,13 @@ def able_publisher(house: House, doors: Doors) -> Publisher:
         raise UserError(message, "set write in config.toml before points are redeemed")
     abilities = publisher.sink.abilities()
     if not abilities.discounts:
-        why = next((why for why in abilities.reasons if "discount" in why), "it is not possible")
+        reasons = [why for why in abilities.reasons if "discount" in why or "remise" in why]
+        why = "; ".join(reasons or abilities.reasons)
         message = f"no discount can be made in '{doors.source.name}': {why}"
-        raise UserError(message, "name database_url in config.toml")
+        remedy = "dolisync check says which grant is missing"
+        if doors.source.database_url is None:
+            remedy = "name database_url in config.toml"
+        raise UserError(message, remedy)
     return publisher
 
 
@@ -260,7 +264,7 @@ def _tell(
 ) -> int:
     """Say what became of a redemption, from the ledger and as read back from Dolibarr."""
     bought = redemptions.by_token(house.engine, token)
-    program = house.programs[bought.program]
+    program = _program_of(house, bought)
     placed = _read_back(doors, bought)
     view = view_of(house, program, bought.customer)
     if as_json:
@@ -284,6 +288,16 @@ def _tell(
     else:
         _show_redemption(doors, program, customer, bought, placed, view, report)
     return EXIT_REFUSED if bought.state == State.REFUSED else 0
+
+
+def _program_of(house: House, redemption: Redemption) -> Program:
+    """Return a redemption's program, also one that was taken out of the configuration since."""
+    return next(
+        program
+        for rule_set in reversed(house.rules_for_reading.book.sets)
+        for program in rule_set.programs
+        if program.name == redemption.program
+    )
 
 
 def _read_back(doors: Doors, bought: Redemption) -> PlacedDiscount | None:
@@ -341,7 +355,7 @@ def _revoke(house: House, token: str, *, as_json: bool) -> int:
 
 def _tell_revoked(house: House, token: str, report: Report, *, as_json: bool) -> int:
     found = redemptions.by_token(house.engine, token)
-    program = house.programs[found.program]
+    program = _program_of(house, found)
     view = view_of(house, program, found.customer)
     if as_json:
         terminal.show_json(
