@@ -1,4 +1,4 @@
-"""docs/install.md gives the rights that the program asks for, and no others."""
+"""The guides say what the program does: rights to grant, lines in the log, checks of the ledger."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from dolisync.config import parse
 from dolisync.display import requirements
 from dolisync.example import example
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "install.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+EVENT = re.compile(r"\blog\.(?:info|warning|error)\(\s*\"([^\"]+)\"")
 TABLES = {"customer": "llx_societe_extrafields", "sale": "llx_facture_extrafields"}
 # What only makes `check` and `setup` see more.
 COMFORT = {("SELECT", "llx_extrafields", frozenset())}
@@ -44,3 +47,21 @@ def test_the_grants_are_those_that_are_needed() -> None:
 def test_the_rights_of_the_key_are_named() -> None:
     for right in (11, 121, 262, 122):
         assert f"| {right} |" in GUIDE
+
+
+def test_every_line_of_the_log_is_explained() -> None:
+    sources = [*ROOT.glob("dolisync/**/*.py"), *ROOT.glob("commands/*.py")]
+    events = {event for path in sources for event in EVENT.findall(path.read_text())}
+    assert len(events) > 10
+    assert {event for event in events if f"`{event}`" not in OPERATIONS} == set()
+
+
+def test_links_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_architecture_fits_on_a_page() -> None:
+    assert len((ROOT / "docs" / "architecture.md").read_text().splitlines()) <= 60
