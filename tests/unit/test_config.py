@@ -53,9 +53,10 @@ def test_all_problems_are_told_at_once_with_line_and_remedy() -> None:
     assert "did you mean rounding?" in found[2]
 
 
-def test_a_file_that_is_no_toml_names_the_line() -> None:
-    assert problems("[[source]\n")[0].startswith("config.toml: ")
-    assert "line 1" in problems("[[source]\n")[0]
+def test_a_file_that_is_no_toml_names_itself_and_the_line() -> None:
+    with pytest.raises(ConfigError, match=r"^config\.toml is not TOML$") as caught:
+        parse("[[source]\n")
+    assert "line 1" in caught.value.problems[0]
 
 
 @pytest.mark.parametrize("missing", ["source", "program"])
