@@ -81,12 +81,18 @@ def take_in(transaction: Transaction, rules: Rules, sales: Sequence[Sale]) -> Ta
     if not changed:
         return Tally(read=len(sales))
     concerned: list[Sale] = []
+    moved: list[SaleKey] = []
     for sale in changed:
         before = transaction.sales.get(sale.key)
         if before is not None:
             concerned.append(before.sale)
+            if before.sale.customer != sale.customer:
+                moved.append(sale.key)
         concerned.append(note(transaction, rules, sale).sale)
     tally = judge_again(transaction, rules, concerned)
+    # Also where no points moved with it: it shows the balance of a customer that it has left.
+    shown = [key for key in moved if rules.showing.get(key.source, Showing()).sales]
+    outbox.wish(transaction.connection, map(outbox.sale_target, shown), transaction.now)
     tally.read, tally.changed = len(sales), len(changed)
     return tally
 
