@@ -67,14 +67,14 @@ class Answers:
     def secret(self, name: str, question: str, default: str) -> dict[str, str] | None:
         """Return where a secret is: given by option, or asked for as "env NAME", "file PATH"..."""
         named = {place: self.given[f"{name}_{place}"] for place in SECRET_PLACES}
-        found = {place: str(value) for place, value in named.items() if value is not None}
+        found = {place: value for place, value in named.items() if value is not None}
         if len(found) > 1:
             message = f"the place of the {name.replace('_', ' ')} is given twice"
             raise UserError(message, "name one place: env, file or credential")
-        if found or not self.interactive:
-            return found or None
-        answer = click.prompt(question, default=default, type=_SecretPlace(), err=True)
-        return answer or None
+        if not found and self.interactive:
+            found = click.prompt(question, default=default, type=_SecretPlace(), err=True)
+        # The service runs in another folder than the one where this was typed.
+        return {p: str(Path(v).absolute()) if p == "file" else v for p, v in found.items()} or None
 
 
 class _Field(click.ParamType[Any]):

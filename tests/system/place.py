@@ -102,21 +102,19 @@ class Place:
         assert "Traceback" not in answer.err
         return answer.err
 
-    def process(self, *arguments: object, user: int | None = None, **more: Any) -> Answer:
-        """Run a command as a process of its own, perhaps as another user."""
+    def process(self, *arguments: object, **streams: Any) -> Answer:
+        """Run a command as a process of its own."""
         words = [sys.executable, "-m", "cli", "--config", str(self.config)]
         finished = subprocess.run(
             [*words, *(str(argument) for argument in arguments)],
             cwd=ROOT,
             env={**os.environ, "COLUMNS": "80", **self.environment},
-            user=user,
-            capture_output=True,
             text=True,
             timeout=60,
             check=False,
-            **more,
+            **(streams or {"capture_output": True}),
         )
-        answer = Answer(finished.returncode, finished.stdout, finished.stderr)
+        answer = Answer(finished.returncode, finished.stdout or "", finished.stderr)
         self.look_for_secrets(answer)
         return answer
 
