@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
@@ -261,8 +260,6 @@ def _section_text(chapter: Chapter) -> str:
     elif chapter.is_optional:
         note = " Left out, it does not apply."
     head = f"## {chapter.header}\n\n{chapter.description}{note}\n"
-    if not chapter.options:
-        return head
     schema = chapter.model.model_json_schema()
     rows = [
         f"| `{option.key}` | {_values(schema['properties'][option.key], schema)} "
@@ -330,11 +327,3 @@ def _bounds(field: Values) -> str:
         upper = "" if high is None else f", at most {high:g}"
         return f"more than {field['exclusiveMinimum']:g}{upper}"
     return ""
-
-
-def generated(root: Path) -> dict[Path, str]:
-    """Name the generated files below ``root`` and what must stand in them."""
-    return {
-        root / "config.example.toml": example(),
-        root / "docs" / "configuration.md": documentation(),
-    }
