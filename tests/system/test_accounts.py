@@ -254,6 +254,33 @@ def test_receipt_as_a_page_in_a_file(open_shop: Place) -> None:
     assert 'lang="it"' in page
 
 
+# --- several programs ----------------------------------------------------------------------------
+
+
+def test_two_programs_side_by_side(ready: Place) -> None:
+    second = """\
+[[program]]
+name = "visits"
+title = "Visits"
+field_prefix = "vis"
+start = 2020-01-01
+[program.earn.visit]
+
+# Receipts."""
+    ready.change("# Receipts.", second)
+    ready.good("setup", "--yes")
+    ready.good("sync")
+    alice = ready.customer("alice")
+    assert "add --program with one of: loyalty, visits" in ready.bad("balance", alice)
+    assert ready.read("balance", alice, "--program", "visits")["available"] == "2"
+    assert ready.read("history", alice, "--program", "loyalty")["total"] == 3
+    (document,) = documents(ready, ready.sale("alice party"))
+    assert [judged["program"] for judged in document["programs"]] == ["loyalty", "visits"]
+    (document,) = documents(ready, ready.sale("alice party"), "--program", "visits")
+    assert [judged["program"] for judged in document["programs"]] == ["visits"]
+    assert len(ready.read("receipt", ready.sale("alice party"))["points"]) == 2
+
+
 # --- the keys that machines rely on --------------------------------------------------------------
 
 MOVEMENT = {"key", "date", "recorded_at", "kind", "sale", "points", "balance", "reason"}
