@@ -1,0 +1,53 @@
+"""Play histories of a shop and a daemon in trouble; each must end with every invariant holding.
+
+SIMULATION_SEED=n plays one history, SIMULATION_LONGEST=n sets how many steps one has at most;
+SIMULATION_LONG=1 plays ten thousand more, three times as long.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from simulation.machine import Machine
+
+HISTORIES = 300
+HISTORIES_LONG = 10_000
+LONGEST = int(os.environ.get("SIMULATION_LONGEST", "24"))
+
+
+def _chunks(first: int, last: int, size: int = 20) -> Iterator[object]:
+    for start in range(first, last, size):
+        yield pytest.param(range(start, min(start + size, last)), id=f"from{start}")
+
+
+def _chosen() -> list[object]:
+    seed = os.environ.get("SIMULATION_SEED")
+    if seed is not None:
+        return [pytest.param([int(seed)], id=f"seed{seed}")]
+    return list(_chunks(0, HISTORIES))
+
+
+@pytest.mark.parametrize("seeds", _chosen())
+def test_a_history_ends_well(seeds):
+    for seed in seeds:
+        Machine(seed, longest=LONGEST).play()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.skipif("SIMULATION_LONG" not in os.environ, reason="set SIMULATION_LONG=1")
+@pytest.mark.parametrize("seeds", list(_chunks(HISTORIES, HISTORIES + HISTORIES_LONG, 500)))
+def test_a_long_history_ends_well(seeds):
+    for seed in seeds:
+        Machine(seed, longest=3 * LONGEST).play()
+
+
+def test_a_history_is_the_same_each_time():
+    first, second = Machine(4), Machine(4)
+    first.play()
+    # Both stand on the same ledger: the second one wipes it first.
+    second.__post_init__()
+    second.play()
+    assert first.steps == second.steps

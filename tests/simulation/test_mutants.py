@@ -1,0 +1,355 @@
+"""Break one rule of the design at a time: the simulation must see it within some histories.
+
+Each mutant is the real code with one rule taken out. A mutant that is not caught means that the
+simulation has become blind, or that the rule is not needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from unittest import mock
+
+import pytest
+from simulation.machine import (
+    CLOCK,
+    EVERYTHING,
+    READING,
+    SELDOM,
+    WRITING,
+    Design,
+    HistoryFailed,
+    Machine,
+    Scene,
+)
+from simulation.world import MemorySink, MemorySource
+
+from dolisync.errors import RefusedError, TransientError
+from dolisync.ledger import outbox
+from dolisync.ledger.engine import write
+from dolisync.ledger.store import Transaction
+from dolisync.model import CustomerKey, Sale
+from dolisync.ports import FieldValue, Page, PlacedDiscount, Position
+from dolisync.program import assess
+from dolisync.sync import intake, judge, redeem
+from dolisync.sync.intake import Cursor, Intake
+from dolisync.sync.judge import Tally
+from dolisync.sync.publish import Publisher
+from dolisync.sync.reconcile import Reconciler
+
+FIRST_SEED = 50_000
+Patches = Callable[[], contextlib.AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A design with a rule broken, and within how many histories it must be seen."""
+
+    name: str
+    within: int
+    design: Callable[[], Design] = Design
+    patches: Patches = contextlib.nullcontext
+    scene: Scene = EVERYTHING
+
+
+def first_caught(mutant: Mutant) -> tuple[int, str] | None:
+    """Return which history sees the mutant first, and what it says."""
+    for number in range(mutant.within):
+        machine = Machine(FIRST_SEED + number, mutant.design(), scene=mutant.scene)
+        with mutant.patches():
+            try:
+                machine.play()
+            except HistoryFailed as failure:
+                return number + 1, str(failure).split("\n", 1)[0]
+    return None
+
+
+def _patched(target: object, name: str, value: object) -> Patches:
+    return lambda: mock.patch.object(target, name, value)
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+@dataclass
+class DoorAround:
+    """A source that passes everything on; mutants change one answer."""
+
+    inner: MemorySource
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+class OnlyLater(DoorAround):
+    """Read what changed after the cursor's second, not at it."""
+
+    def changed(self, since: datetime, after: Position | None, limit: int) -> Page:
+        return self.inner.changed(since + timedelta(seconds=1), after, limit)
+
+
+class SkipsTies(DoorAround):
+    """Go on with the second after a full page."""
+
+    def changed(self, since: datetime, after: Position | None, limit: int) -> Page:
+        return _placed_at(self.inner.changed(since, after, limit), 10**9)
+
+
+class RepeatsTies(DoorAround):
+    """Go on at the beginning of the second in which a full page ended."""
+
+    def changed(self, since: datetime, after: Position | None, limit: int) -> Page:
+        return _placed_at(self.inner.changed(since, after, limit), 0)
+
+
+def _placed_at(page: Page, rowid: int) -> Page:
+    place = page.next_position
+    return page if place is None else replace(page, next_position=replace(place, rowid=rowid))
+
+
+class CursorFirst(Intake):
+    """Save the cursor before what was read is booked."""
+
+    def take(self, sales: Sequence[Sale], cursor: Cursor | None = None) -> Tally:
+        if cursor is not None:
+            write(self.engine, lambda connection: self._save_cursor(connection, cursor))
+        return super().take(sales)
+
+
+class BlindForPayments(Intake):
+    """Look at documents only; a part payment leaves no trace there."""
+
+    def _read_payments(self, last: int) -> Tally:
+        return Tally()
+
+
+def _posts_on_each_sight() -> contextlib.AbstractContextManager[Any]:
+    stack = contextlib.ExitStack()
+    stack.enter_context(mock.patch.object(judge, "_is_changed", return_value=True))
+    stack.enter_context(mock.patch.object(Transaction, "holdings", return_value={}))
+    return stack
+
+
+def _each_return_alone(
+    program: Any, around: Any, family: assess.Family, _first: object
+) -> Iterator[assess.Verdict]:
+    for credit in family.returns:
+        yield assess.assess_alone(program, around, credit, "a mutant says so")
+
+
+OF_READING = (
+    Mutant(
+        "strict cursor without overlap",
+        10,
+        lambda: Design(overlap=timedelta(0), source=OnlyLater),
+        _patched(intake, "SETTLE", timedelta(0)),
+        READING,
+    ),
+    Mutant(
+        "strict cursor, settled for three seconds",
+        20,
+        lambda: Design(overlap=timedelta(0)),
+        _patched(intake, "SETTLE", timedelta(seconds=3)),
+        READING,
+    ),
+    Mutant(
+        "overlap shorter than transactions",
+        20,
+        lambda: Design(overlap=timedelta(seconds=10)),
+        scene=READING,
+    ),
+    Mutant(
+        "pages skip the rest of a tie",
+        10,
+        lambda: Design(source=SkipsTies, page_sizes=(2,)),
+        scene=READING,
+    ),
+    Mutant(
+        "pages begin a tie again",
+        10,
+        lambda: Design(source=RepeatsTies, page_sizes=(2,)),
+        scene=READING,
+    ),
+    Mutant("cursor saved before the effects", 60, lambda: Design(intake=CursorFirst), scene=SELDOM),
+    Mutant("posts on each sight", 5, patches=_posts_on_each_sight),
+    Mutant("payments are not followed", 60, lambda: Design(intake=BlindForPayments), scene=READING),
+    Mutant("no reconcile", 30, lambda: Design(reconciles=False)),
+    Mutant(
+        "reconcile does not count",
+        60,
+        patches=_patched(Reconciler, "_take_missed", lambda *_: None),
+        scene=CLOCK,
+    ),
+    Mutant(
+        "each return takes its own worth",
+        30,
+        patches=_patched(assess, "_judge_returns", _each_return_alone),
+        scene=READING,
+    ),
+    Mutant(
+        "what was forgiven stays forgiven",
+        100,
+        patches=_patched(redeem, "_take_forgiven", lambda *_: None),
+    ),
+)
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+@dataclass
+class SinkAround:
+    """A sink that passes everything on; mutants change one call."""
+
+    inner: MemorySink
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+class SeesNoDiscount(SinkAround):
+    """Find nothing, whatever is there."""
+
+    def find_discount(self, _customer: CustomerKey | None, _token: str) -> PlacedDiscount | None:
+        return None
+
+
+@dataclass
+class Adds(SinkAround):
+    """Send what a balance has changed by, and let the other side add it."""
+
+    sent: dict[tuple[int, str], Any] = field(default_factory=dict)
+
+    def write_customer(self, customer: CustomerKey, values: dict[str, FieldValue]) -> None:
+        steps = {
+            name: value - self.sent.get((customer.rowid, name), 0)
+            for name, value in values.items()
+            if name.endswith("balance")
+        }
+        self.inner._write("write_customer", lambda: self._add(customer.rowid, steps, values))
+        self.sent.update({(customer.rowid, name): values[name] for name in steps})
+
+    def _add(self, customer: int, steps: dict[str, Any], values: dict[str, FieldValue]) -> None:
+        card = self.inner.world.cards.setdefault(customer, {})
+        sums = {name: (card.get(name) or 0) + step for name, step in steps.items()}
+        card.update({**values, **sums})
+
+    def read_customer(self, _customer: CustomerKey, _names: Sequence[str]) -> None:
+        """Let nothing be compared, for increments cannot be repaired."""
+
+
+def _adding() -> Design:
+    sent: dict[tuple[int, str], Any] = {}
+    return Design(sink=lambda sink: Adds(sink, sent))
+
+
+class NeverLooks(Publisher):
+    """Create a discount without looking for it."""
+
+    def _send_discount(self, *arguments: Any) -> None:
+        seeing = self.sink
+        self.sink = SeesNoDiscount(seeing)
+        try:
+            super()._send_discount(*arguments)
+        finally:
+            self.sink = seeing
+
+
+class NeverMarks(Publisher):
+    """Call without a durable mark that a call is under way."""
+
+    def _claim(self, item: outbox.Item) -> bool:
+        return True
+
+
+class NeverWaits(Publisher):
+    """Look for a discount at once when the answer to its creation was lost."""
+
+    def _later(self, item: outbox.Item, error: Exception, report: Any) -> None:
+        super()._later(item, TransientError(str(error)), report)
+
+
+class Overtakes(Publisher):
+    """Revoke a discount that may still arrive."""
+
+    def _is_being_placed(self, revoke: outbox.Target) -> bool:
+        return False
+
+
+class NeverReadsAgain(Publisher):
+    """Take what was written for what is shown."""
+
+    def _settle(self, item: outbox.Item, state: str, *rest: Any, **more: Any) -> None:
+        super()._settle(item, "done" if state == "written" else state, *rest, **more)
+
+
+def _sent_after_commit() -> Design:
+    """Keep what is to be shown in memory only: it is sent by the next turn, or never."""
+    waiting: list[outbox.Target] = []
+
+    class FromMemory(Publisher):
+        def run_once(self) -> Any:
+            cards = [target for target in waiting if target.kind == "customer"]
+            waiting.clear()
+            items = [_item(target, self.clock.now()) for target in cards]
+            for item, values in [(item, self._values([item])) for item in items]:
+                with contextlib.suppress(TransientError, RefusedError):
+                    self.sink.write_customer(item.target.customer, values[item.target.key])
+            return super().run_once()
+
+    class Remembers(Intake):
+        def __post_init__(self) -> None:
+            waiting.clear()
+
+        def take(self, sales: Sequence[Sale], cursor: Cursor | None = None) -> Tally:
+            wish = outbox.wish
+
+            def remember(connection: Any, targets: Any, now: datetime) -> int:
+                waiting.extend(targets)
+                return wish(connection, [t for t in targets if t.kind != "customer"], now)
+
+            with mock.patch.object(outbox, "wish", remember):
+                return super().take(sales, cursor)
+
+    return Design(intake=Remembers, publisher=FromMemory)
+
+
+def _item(target: outbox.Target, now: datetime) -> outbox.Item:
+    return outbox.Item(0, target, "new", 1, 0, now, "", now, now)
+
+
+OF_WRITING = (
+    Mutant("balance sent after the commit, no outbox", 60, _sent_after_commit, scene=WRITING),
+    Mutant("increments instead of balances", 40, _adding, scene=WRITING),
+    Mutant("a discount is not looked for", 40, lambda: Design(publisher=NeverLooks), scene=WRITING),
+    Mutant("a call is not marked before", 60, lambda: Design(publisher=NeverMarks), scene=WRITING),
+    Mutant(
+        "a lost discount is looked for at once",
+        60,
+        lambda: Design(publisher=NeverWaits),
+        scene=WRITING,
+    ),
+    Mutant("a revocation overtakes", 60, lambda: Design(publisher=Overtakes), scene=WRITING),
+    Mutant("nothing is read again", 60, lambda: Design(publisher=NeverReadsAgain), scene=WRITING),
+)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("mutant", [*OF_READING, *OF_WRITING], ids=lambda mutant: mutant.name)
+def test_a_broken_rule_is_seen(mutant, record_property):
+    caught = first_caught(mutant)
+    assert caught is not None, f"{mutant.within} histories did not see it"
+    record_property("histories", caught[0])
+
+
+def test_judging_unchanged_sales_again_does_no_harm():
+    """Without fingerprints every sight judges anew, and posts the difference: nothing.
+
+    So the fingerprint saves work only. The rule that matters is that differences are posted, and
+    not verdicts: see the mutant that posts on each sight.
+    """
+    harmless = Mutant("no fingerprint", 10, patches=_patched(judge, "_is_changed", lambda *_: True))
+    assert first_caught(harmless) is None
