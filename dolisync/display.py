@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from dolisync.config import Settings, Source
 from dolisync.ledger.views import MemberView, SaleMovement
-from dolisync.phrases import day_text, money, number, phrase
+from dolisync.phrases import day_text, money, number, phrase, points_text
 from dolisync.ports import FieldSpec, FieldValue, PaymentModeSpec, Requirements
 from dolisync.program.terms import Program
 
@@ -81,7 +81,7 @@ def customer_values(
 def _next_reward(program: Program, view: MemberView, source: Source) -> str | None:
     language = source.language
     if view.debt:
-        owed = number(language, program.points_of(view.debt))
+        owed = points_text(language, program.points_of(view.debt))
         return phrase(language, "debt", points=owed)
     available = program.points_of(view.available)
     rewards = sorted(program.reward, key=lambda reward: reward.points)
@@ -92,14 +92,14 @@ def _next_reward(program: Program, view: MemberView, source: Source) -> str | No
             language,
             "ready",
             amount=money(language, best.amount, source.currency),
-            points=number(language, best.points),
+            points=points_text(language, best.points),
         )
     if not rewards:
         return None
     return phrase(
         language,
         "next",
-        points=number(language, rewards[0].points - available),
+        points=points_text(language, rewards[0].points - available),
         amount=money(language, rewards[0].amount, source.currency),
     )
 
@@ -107,7 +107,7 @@ def _next_reward(program: Program, view: MemberView, source: Source) -> str | No
 def _expiring(program: Program, view: MemberView, language: str, today: date) -> str | None:
     if view.expires_on is None or view.expires_on < today:
         return None
-    points = number(language, program.points_of(view.expiring))
+    points = points_text(language, program.points_of(view.expiring))
     return phrase(language, "expiring", points=points, day=day_text(language, view.expires_on))
 
 

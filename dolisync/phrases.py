@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
+from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
 
 _PHRASES = {
     "en": {
-        "next": "{points} points to go until {amount}",
-        "ready": "{amount} can be redeemed now ({points} points)",
-        "expiring": "{points} points on {day}",
+        "next": "{points} to go until {amount}",
+        "ready": "{amount} can be redeemed now ({points})",
+        "expiring": "{points} on {day}",
         "last": "{points} on {day} ({reason})",
-        "debt": "{points} points are owed",
+        "debt": "{points} owed",
         "balance": "Loyalty points",
         "value": "Value of the points",
         "next_label": "Next reward",
@@ -26,11 +27,11 @@ _PHRASES = {
         "payment": "Loyalty points",
     },
     "fr": {
-        "next": "encore {points} points avant {amount}",
-        "ready": "{amount} utilisables maintenant ({points} points)",
-        "expiring": "{points} points le {day}",
+        "next": "encore {points} avant {amount}",
+        "ready": "{amount} utilisables maintenant ({points})",
+        "expiring": "{points} le {day}",
         "last": "{points} le {day} ({reason})",
-        "debt": "{points} points sont dus",
+        "debt": "en dette : {points}",
         "balance": "Points de fidélité",
         "value": "Valeur des points",
         "next_label": "Prochaine récompense",
@@ -42,11 +43,11 @@ _PHRASES = {
         "payment": "Points de fidélité",
     },
     "it": {
-        "next": "ancora {points} punti per {amount}",
-        "ready": "{amount} utilizzabili ora ({points} punti)",
-        "expiring": "{points} punti il {day}",
+        "next": "ancora {points} per {amount}",
+        "ready": "{amount} utilizzabili ora ({points})",
+        "expiring": "{points} il {day}",
         "last": "{points} il {day} ({reason})",
-        "debt": "{points} punti sono dovuti",
+        "debt": "a debito: {points}",
         "balance": "Punti fedeltà",
         "value": "Valore dei punti",
         "next_label": "Prossimo premio",
@@ -58,11 +59,11 @@ _PHRASES = {
         "payment": "Punti fedeltà",
     },
     "de": {
-        "next": "noch {points} Punkte bis {amount}",
-        "ready": "{amount} jetzt einlösbar ({points} Punkte)",
-        "expiring": "{points} Punkte am {day}",
+        "next": "noch {points} bis {amount}",
+        "ready": "{amount} jetzt einlösbar ({points})",
+        "expiring": "{points} am {day}",
         "last": "{points} am {day} ({reason})",
-        "debt": "{points} Punkte stehen offen",
+        "debt": "offen: {points}",
         "balance": "Treuepunkte",
         "value": "Wert der Punkte",
         "next_label": "Nächste Prämie",
@@ -74,11 +75,11 @@ _PHRASES = {
         "payment": "Treuepunkte",
     },
     "es": {
-        "next": "faltan {points} puntos para {amount}",
-        "ready": "{amount} canjeables ahora ({points} puntos)",
-        "expiring": "{points} puntos el {day}",
+        "next": "aún {points} para {amount}",
+        "ready": "{amount} canjeables ahora ({points})",
+        "expiring": "{points} el {day}",
         "last": "{points} el {day} ({reason})",
-        "debt": "se deben {points} puntos",
+        "debt": "en deuda: {points}",
         "balance": "Puntos de fidelidad",
         "value": "Valor de los puntos",
         "next_label": "Próxima recompensa",
@@ -89,6 +90,15 @@ _PHRASES = {
         "product": "Puntos de fidelidad del producto",
         "payment": "Puntos de fidelidad",
     },
+}
+
+# One point and several, as the languages count.
+_POINTS = {
+    "en": ("point", "points"),
+    "fr": ("point", "points"),
+    "it": ("punto", "punti"),
+    "de": ("Punkt", "Punkte"),
+    "es": ("punto", "puntos"),
 }
 
 LANGUAGES = tuple(sorted(_PHRASES))
@@ -113,3 +123,10 @@ def number(language: str, points: Decimal, *, signed: bool = False) -> str:
 def day_text(language: str, day: date) -> str:
     """Write a day as the language does, with a year of four digits."""
     return format_date(day, "dd/MM/yyyy" if language != "de" else "dd.MM.yyyy", locale=language)
+
+
+def points_text(language: str, points: Decimal) -> str:
+    """Write a number of points with its word, singular where the language has it."""
+    one, many = _POINTS.get(language, _POINTS["en"])
+    is_one = Locale.parse(language).plural_form(points) == "one"
+    return f"{number(language, points)} {one if is_one else many}"

@@ -31,6 +31,11 @@ class RuleSet:
     effective_from: datetime
     programs: tuple[Program, ...]
 
+    @property
+    def first_day(self) -> date:
+        """The day on which they came into force, where the first program's shop is."""
+        return self.effective_from.astimezone(self.programs[0].zone).date()
+
 
 @dataclass(frozen=True, slots=True)
 class RuleBook:
@@ -45,7 +50,7 @@ class RuleBook:
 
     def on(self, day: date) -> RuleSet:
         """Return the set in force on a day; for days before the first set, the first one."""
-        held = [rules for rules in self.sets if rules.effective_from.date() <= day]
+        held = [rules for rules in self.sets if rules.first_day <= day]
         return held[-1] if held else self.sets[0]
 
     def by_id(self, id_: int) -> RuleSet:

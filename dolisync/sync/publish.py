@@ -307,8 +307,10 @@ def same_values(wanted: Mapping[str, FieldValue], shown: Mapping[str, FieldValue
 
 
 def _is_same(wanted: FieldValue, shown: FieldValue) -> bool:
-    if wanted is None or shown is None or isinstance(wanted, str):
-        return str(wanted or "") == str(shown or "")
+    if wanted in (None, "") or shown in (None, ""):
+        return wanted in (None, "") and shown in (None, "")
+    if isinstance(wanted, str):
+        return wanted == str(shown)
     try:
         return Decimal(str(shown)) == Decimal(wanted)
     except InvalidOperation:

@@ -34,7 +34,7 @@ def values(terms: Program, language: str = "en", **view: Any) -> dict[str, Any]:
     ("available", "text"),
     [
         (0, "300 points to go until €3.00"),
-        (299, "1 points to go until €3.00"),
+        (299, "1 point to go until €3.00"),
         (300, "€3.00 can be redeemed now (300 points)"),
         (999, "€3.00 can be redeemed now (300 points)"),
         (1000, "€12.00 can be redeemed now (1,000 points)"),

@@ -237,7 +237,7 @@ def test_done_rows_are_cleaned_after_a_season_and_dead_ones_kept(shop: Shop) -> 
         (5, 6, False),
         (5, "", False),
         (5, None, False),
-        (0, None, True),
+        (0, None, False),
         (None, None, True),
         (None, "", True),
         (None, "0", False),
