@@ -96,21 +96,17 @@ def wish(connection: Connection, targets: Iterable[Target], now: datetime) -> in
             .values(version=box.c.version + 1, state="new", not_before=now, updated_at=now)
         )
     next_id = int(connection.execute(select(func.max(box.c.id))).scalar() or 0) + 1
-    rows = [
-        _new_row(next_id + index, target, now)
-        for index, target in enumerate(
-            target for key, target in wanted.items() if key not in open_keys
-        )
-    ]
+    new = [(key, target) for key, target in wanted.items() if key not in open_keys]
+    rows = [_new_row(id_, key, target, now) for id_, (key, target) in enumerate(new, next_id)]
     insert_rows(connection, box, rows)
     return len(rows)
 
 
-def _new_row(id_: int, target: Target, now: datetime) -> dict[str, Any]:
+def _new_row(id_: int, key: str, target: Target, now: datetime) -> dict[str, Any]:
     return {
         "id": id_,
-        "open_key": target.key,
-        "target": target.key,
+        "open_key": key,
+        "target": key,
         "kind": target.kind,
         "source": target.source,
         "entity": target.entity,

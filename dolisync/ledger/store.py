@@ -107,6 +107,21 @@ class Transaction:
 
     # --- sales -----------------------------------------------------------------------------------
 
+    def marks(self, keys: Collection[SaleKey]) -> dict[SaleKey, str | None]:
+        """Return the fingerprints of those of these sales that the ledger knows.
+
+        ``None`` stands for one that says nothing: of an older version, or of a vanished sale.
+        """
+        sale, found = tables.sale.c, {}
+        for group, rowids in by_source(keys):
+            query = select(
+                sale.rowid, sale.fingerprint, sale.fingerprint_version, sale.vanished_at
+            ).where(_of_source(group), sale.rowid.in_(rowids))
+            for rowid, mark, version, vanished_at in self.connection.execute(query):
+                counts = vanished_at is None and version == FINGERPRINT_VERSION
+                found[SaleKey(*group, rowid)] = mark if counts else None
+        return found
+
     def load_sales(self, keys: Collection[SaleKey]) -> None:
         """Load these sales, where the ledger knows them."""
         for group, rowids in by_source(key for key in keys if key not in self.sales):
@@ -147,8 +162,9 @@ class Transaction:
             self._next_sale = self._next_sale or self._next_id(tables.sale)
             known = KnownSale(self._next_sale, sale, mark, 0, rule_set_id, self.now, is_new=True)
             self._next_sale += 1
-        self.returns[return_origin(known.sale)].discard(known.key)
-        self.days[known.sale.customer, known.sale.date].discard(known.key)
+        else:
+            self.returns[return_origin(known.sale)].discard(known.key)
+            self.days[known.sale.customer, known.sale.date].discard(known.key)
         known.sale, known.fingerprint = sale, mark
         self._keep(known)
         known.version = FINGERPRINT_VERSION
@@ -162,7 +178,7 @@ class Transaction:
 
     def returns_of(self, origin: SaleKey) -> list[KnownSale]:
         """Return the loaded returns of a sale, in the order of their rowids."""
-        return [self.sales[key] for key in sorted(self.returns[origin])]
+        return [self.sales[key] for key in sorted(self.returns.get(origin, ()))]
 
     def on_day(self, customer: CustomerKey, day: date) -> list[KnownSale]:
         """Return the loaded sales of a customer on a day, in the order of their rowids."""

@@ -28,6 +28,9 @@ log = structlog.get_logger()
 # Payment rowids are handed out at insert and seen at commit: look this far below the highest.
 PAYMENT_OVERLAP = 200
 SETTLE = timedelta(seconds=2)
+# History is read in larger pages than news: nobody waits for the first of its sales.
+BACKFILL_PAGES = 5
+BACKFILL_PAGE_MAX = 1000
 
 # What one sale may raise, in the rules or in the database (a text or a number that fits no column).
 _INDIGESTIBLE = (
@@ -44,10 +47,15 @@ Progress = Callable[[Tally], None]
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a stream has been read. ``None``: it was never read."""
+    """How far a stream has been read. ``None``: it was never read.
+
+    A backfill that was not finished has a stream of its own, and knows the last rowid it took in.
+    """
 
     changed_at: datetime | None = None
     payment_rowid: int = 0
+    backfill_rowid: int = 0
+    stream: str = ""
 
 
 @dataclass(slots=True)
@@ -177,20 +185,25 @@ class Intake:
 
     # --- cursor ----------------------------------------------------------------------------------
 
-    def load_cursor(self) -> Cursor | None:
+    def load_cursor(self, stream: str = "") -> Cursor | None:
         """Return how far this stream was read, ``None`` when it never was."""
-        table = tables.stream
+        table, name = tables.stream, stream or self.stream
         with reading(self.engine) as connection:
-            row = connection.execute(select(table).where(table.c.name == self.stream)).first()
-        return Cursor(row.changed_at, row.payment_rowid) if row else None
+            row = connection.execute(select(table).where(table.c.name == name)).first()
+        if row is None:
+            return None
+        return Cursor(row.changed_at, row.payment_rowid, row.backfill_rowid, stream)
 
     def _save_cursor(self, connection: Connection, cursor: Cursor) -> None:
-        table = tables.stream
-        values = {"changed_at": cursor.changed_at, "payment_rowid": cursor.payment_rowid}
-        result = connection.execute(update(table).where(table.c.name == self.stream).values(values))
+        table, name = tables.stream, cursor.stream or self.stream
+        values = {
+            "changed_at": cursor.changed_at,
+            "payment_rowid": cursor.payment_rowid,
+            "backfill_rowid": cursor.backfill_rowid,
+        }
+        result = connection.execute(update(table).where(table.c.name == name).values(values))
         if result.rowcount == 0:
-            row = {"name": self.stream, "backfill_rowid": 0, **values}
-            connection.execute(insert(table), row)
+            connection.execute(insert(table), {"name": name, **values})
 
     # --- parking ---------------------------------------------------------------------------------
 
@@ -241,27 +254,34 @@ class Intake:
 
     # --- backfill --------------------------------------------------------------------------------
 
-    def backfill(
-        self, start: date, end: date, progress: Progress | None = None, after_rowid: int = 0
-    ) -> Tally:
+    def backfill(self, start: date, end: date, progress: Progress | None = None) -> Tally:
         """Take in all sales dated from ``start`` to before ``end``, without moving the cursor.
 
-        Returns the tally; may be stopped anywhere and begun again from ``after_rowid`` or from the
-        start: what is booked already is recognised.
+        May be stopped anywhere: asked for the same days again, it goes on where it was. What is
+        booked already is recognised, so repeating a finished one changes nothing.
         """
         if end <= start:
             message = f"the range {start} to {end} is empty"
             raise UserError(message, "give a later day with --to")
-        total, next_rowid = Tally(), after_rowid
+        stream = f"{self.stream}:{start}:{end}"
+        total, done = Tally(), self.unfinished(start, end)
+        # A page once chosen larger than that stays as it is.
+        size = max(self.page_size, min(BACKFILL_PAGES * self.page_size, BACKFILL_PAGE_MAX))
         while True:
-            page = self.source.between(start, end, next_rowid, self.page_size)
-            total.add(self.take(page.sales))
+            page = self.source.between(start, end, done, size)
+            # A finished backfill begins at the beginning when it is asked for again.
+            done = page.next_rowid or 0
+            total.add(self.take(page.sales, Cursor(backfill_rowid=done, stream=stream)))
             self.pulse()
             if progress:
                 progress(total)
             if page.next_rowid is None:
                 return total
-            next_rowid = page.next_rowid
+
+    def unfinished(self, start: date, end: date) -> int:
+        """Return the last rowid that a backfill of these days took in before it was stopped, or 0."""
+        cursor = self.load_cursor(f"{self.stream}:{start}:{end}")
+        return cursor.backfill_rowid if cursor else 0
 
 
 def is_provisional(sale: Sale) -> bool:

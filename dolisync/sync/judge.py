@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from dolisync.ledger import outbox
 from dolisync.ledger.book import Book, Entry, Kind
-from dolisync.ledger.documents import FINGERPRINT_VERSION, fingerprint
+from dolisync.ledger.documents import fingerprint
 from dolisync.ledger.rulesets import RuleBook
 from dolisync.ledger.store import Holding, KnownSale, MemberKey, Transaction, return_origin
 from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind
@@ -76,10 +76,12 @@ class Tally:
 
 def take_in(transaction: Transaction, rules: Rules, sales: Sequence[Sale]) -> Tally:
     """Bring the ledger up to date with these sales as they are now."""
-    transaction.load_sales({sale.key for sale in sales} | set(origins_of(sales)))
-    changed = [sale for sale in sales if _is_changed(transaction.sales.get(sale.key), sale)]
+    marks = transaction.marks({sale.key for sale in sales})
+    changed = [sale for sale in sales if _is_changed(marks.get(sale.key), sale)]
     if not changed:
         return Tally(read=len(sales))
+    known = {sale.key for sale in changed if sale.key in marks}
+    transaction.load_sales(known | set(origins_of(changed)))
     concerned: list[Sale] = []
     moved: list[SaleKey] = []
     for sale in changed:
@@ -124,10 +126,8 @@ def origins_of(sales: Sequence[Sale]) -> Iterator[SaleKey]:
             yield origin
 
 
-def _is_changed(known: KnownSale | None, sale: Sale) -> bool:
-    if known is None or known.vanished_at is not None or known.version != FINGERPRINT_VERSION:
-        return True
-    return known.fingerprint != fingerprint(sale)
+def _is_changed(mark: str | None, sale: Sale) -> bool:
+    return mark is None or mark != fingerprint(sale)
 
 
 def _keep_product_points(before: Sale, now: Sale) -> Sale:
@@ -363,15 +363,23 @@ def judge_family(
     if head.vanished_at is not None:
         return tuple(_vanished(program, known.sale) for known in family)
     if head.sale.kind is SaleKind.CREDIT_NOTE:
-        return (assess_alone(program, around, head.sale, _why_alone(transaction, head.sale)),)
+        return (_judge_lone_return(transaction, program, around, head.sale),)
     return _judge_with_returns(transaction, program, around, family)
 
 
-def _why_alone(transaction: Transaction, credit: Sale) -> str:
+def _judge_lone_return(
+    transaction: Transaction, program: Program, around: Surroundings, credit: Sale
+) -> Verdict:
+    """Judge a return that belongs to no known sale.
+
+    One that names a sale which is gone takes nothing: what that sale earned went with it.
+    """
     if credit.origin is None:
-        return "it names no sale"
-    is_known = credit.origin in transaction.sales
-    return "what it names is itself a credit note" if is_known else "the sale it names is not known"
+        return assess_alone(program, around, credit, "it names no sale")
+    if credit.origin in transaction.sales:
+        return assess_alone(program, around, credit, "what it names is itself a credit note")
+    day = earned_on(program, credit)
+    return Verdict(credit.key, 0, (because(Why.RETURN_OF_UNKNOWN),), day)
 
 
 def _judge_with_returns(
