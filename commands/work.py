@@ -223,6 +223,9 @@ def _run_backfill(
     house: House, doors: Doors, start: date, end: date, count: int | None, *, as_json: bool
 ) -> None:
     intake = house.intakes(doors)[0]
+    stopped_at = intake.unfinished(start, end + timedelta(days=1))
+    if stopped_at and not as_json:
+        click.echo(f"Going on after id {stopped_at}, where it was stopped.")
     with terminal.progress("backfill", count, shown=not as_json) as tell:
         tally = intake.backfill(start, end + timedelta(days=1), lambda t: tell(t.read))
     if as_json:

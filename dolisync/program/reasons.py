@@ -37,6 +37,7 @@ class Why(enum.StrEnum):
     NOTHING = "it earned nothing"
     RETURN_OF = "return of {ref}: {left} is left of it, worth {points} points"
     RETURN_ALONE = "a return judged by itself, because {because}"
+    RETURN_OF_UNKNOWN = "the sale it returns is not there: it was deleted, or could not be read"
     RETURN_EARNED_NOTHING = "the sale it returns holds no points"
     RETURNS_OFF = "the program takes nothing back on returns"
 

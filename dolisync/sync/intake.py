@@ -279,7 +279,7 @@ class Intake:
                 return total
 
     def unfinished(self, start: date, end: date) -> int:
-        """Return the last rowid that a backfill of these days took in before it was stopped, or 0."""
+        """Return how far (rowid) a backfill of these days came before it was stopped, or 0."""
         cursor = self.load_cursor(f"{self.stream}:{start}:{end}")
         return cursor.backfill_rowid if cursor else 0
 

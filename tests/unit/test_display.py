@@ -46,7 +46,7 @@ def test_the_next_reward_or_the_best_one_reached(available: int, text: str) -> N
 
 def test_debt_is_shown_in_place_of_the_next_reward() -> None:
     shown = values(TWO_REWARDS, balance=-50, debt=50)
-    assert (shown["loybalance"], shown["loynext"]) == (-50, "50 points are owed")
+    assert (shown["loybalance"], shown["loynext"]) == (-50, "50 points owed")
     assert shown["loyvalue"] == Decimal("0.00")
 
 

@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import DatabaseError
 
-from dolisync.errors import TransientError, UserError
+from dolisync.errors import StopRequested, TransientError, UserError
 from dolisync.ledger import tables
 from dolisync.ledger.engine import reading
 from dolisync.model import SaleStatus
 from dolisync.ports import Page, Position
 from dolisync.sync.intake import SETTLE
+from dolisync.sync.judge import Tally
 from tests.builders import credit_note, program, sale
 from tests.fakes import Shop, reopened
 
@@ -202,11 +203,25 @@ def test_a_backfill_run_twice_gives_no_point_twice(shop: Shop) -> None:
     assert shop.balance() == 7
 
 
-def test_a_backfill_goes_on_from_where_it_stopped(open_shop: Open) -> None:
+def test_a_backfill_that_was_stopped_goes_on_from_there(
+    open_shop: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dolisync.sync.intake.BACKFILL_PAGES", 1)
     shop = open_shop(program(), page_size=2)
     history(shop)
-    shop.intake.backfill(date(2026, 1, 1), date(2026, 12, 1), after_rowid=4)
-    assert shop.balance() == 3
+    days = date(2026, 1, 1), date(2026, 12, 1)
+
+    def stop_after_four(tally: Tally) -> None:
+        if tally.read >= 4:
+            raise StopRequested
+
+    with pytest.raises(StopRequested):
+        shop.intake.backfill(*days, stop_after_four)
+    assert (shop.balance(), shop.intake.unfinished(*days)) == (4, 4)
+
+    tally = shop.intake.backfill(*days)
+    assert (tally.read, shop.balance(), shop.intake.unfinished(*days)) == (3, 7, 0)
+    assert shop.intake.backfill(*days).read == 7, "a finished one begins at the beginning"
 
 
 def test_a_backfill_of_no_days_is_refused(shop: Shop) -> None:
