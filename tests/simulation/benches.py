@@ -149,3 +149,13 @@ def bench(variant: int, name: str = "played") -> Bench:
     empty.backup(keeper)
     around = Surroundings(pos_customers=frozenset({ANONYMOUS}), points_payment_mode="LOY")
     return Bench(engine, _program(variant), Rules(book, {SOURCE: around}, {SOURCE: Showing()}))
+
+
+def copy_played(target: sqlite3.Connection) -> None:
+    """Copy the ledger that is being played with."""
+    _ledger("played")[0].backup(target)
+
+
+def restore_played(source: sqlite3.Connection) -> None:
+    """Put a copy in the place of the ledger that is being played with."""
+    source.backup(_ledger("played")[0])
