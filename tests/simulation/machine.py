@@ -420,8 +420,8 @@ class Machine:
         self._run("intake", self.take_in)
         if not self.world.has_hidden_changes:
             checks.holdings_match(self.bench, self.world, self.variant)
-        self._publish_to_the_end()
         if not self.world.has_overwritten_cards:
+            self._publish_to_the_end()
             checks.balances_shown(self.bench, self.world)
         if self.design.reconciles:
             reconciler = Reconciler(self.intake, ReconcileSettings(), allow_mass_reversal=True)
