@@ -270,7 +270,7 @@ class Machine:
             where = self.rng.choice(["", "", "", *CRASH_PLACES])
             points = self.rng.randint(1, 3 if where else self.rng.choice([12, 90]))
             self.trouble.plan_crash(points, where)
-        place = len(self.steps)
+        place, self.trouble.calls = len(self.steps), 0
         try:
             result = chore()
         except Crash:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event
 
 from dolisync.errors import RefusedError, TransientError
 
-# A history makes some hundred calls; who makes so many goes in circles.
+# A turn makes some dozen calls; who makes so many goes in circles.
 MOST_CALLS = 1500
 
 
@@ -35,9 +35,10 @@ class Trouble:
     # Whatever others do while a remote call is under way.
     meanwhile: Callable[[], None] | None = None
     notes: list[str] = field(default_factory=list)
+    # How many calls the present turn has made.
+    calls: int = 0
     _crash_in: int | None = None
     _crash_where: str = ""
-    _calls: int = 0
     _is_busy: bool = False
 
     def plan_crash(self, points: int | None, where: str = "") -> None:
@@ -66,8 +67,8 @@ class Trouble:
 
     def call(self, name: str) -> None:
         """Begin a remote call. Raises ``TransientError`` when the other side is down."""
-        self._calls += 1
-        if self._calls > MOST_CALLS:
+        self.calls += 1
+        if self.calls > MOST_CALLS:
             raise RuntimeError(f"it goes in circles, calling {name}")
         self.point(f"before {name}")
         if self.is_calm:
