@@ -186,13 +186,13 @@ def test_ready_alive_and_a_clean_stop(home: Home, *, abstract: bool) -> None:
 
 def test_interrupt_stops_it_too(home: Home) -> None:
     with started(home) as daemon:
-        daemon.hear("READY=1")
+        daemon.hear("STATUS=turn shop")
         assert daemon.stop(signal.SIGINT) == 0
 
 
 def test_a_good_configuration_is_taken(home: Home) -> None:
     with started(home) as daemon:
-        daemon.hear("READY=1")
+        daemon.hear("STATUS=turn shop")
         home.edit('name = "shop"', 'name = "shop"\nlanguage = "fr"')
         daemon.send(signal.SIGHUP)
         assert "\nMONOTONIC_USEC=" in daemon.hear("RELOADING=1")
@@ -209,7 +209,7 @@ def test_a_good_configuration_is_taken(home: Home) -> None:
 )
 def test_a_bad_configuration_changes_nothing(home: Home, old: str, new: str) -> None:
     with started(home) as daemon:
-        daemon.hear("READY=1")
+        daemon.hear("STATUS=turn shop")
         home.edit(old, new)
         daemon.send(signal.SIGHUP)
         daemon.hear("RELOADING=1")
