@@ -28,6 +28,7 @@ log = structlog.get_logger()
 # Payment rowids are handed out at insert and seen at commit: look this far below the highest.
 PAYMENT_OVERLAP = 200
 SETTLE = timedelta(seconds=2)
+IDLE_LAG = timedelta(seconds=60)
 # History is read in larger pages than news: nobody waits for the first of its sales.
 BACKFILL_PAGES = 5
 BACKFILL_PAGE_MAX = 1000
@@ -94,7 +95,8 @@ class Intake:
         while True:
             page = self.source.changed(since, after, self.page_size)
             reached = self._reached(reached, page.next_position, now)
-            total.add(self.take(page.sales, Cursor(reached, cursor.payment_rowid)))
+            if page.sales or _lags(cursor, reached):
+                total.add(self.take(page.sales, Cursor(reached, cursor.payment_rowid)))
             self.pulse()
             if progress:
                 progress(total)
@@ -282,6 +284,14 @@ class Intake:
         """Return how far (rowid) a backfill of these days came before it was stopped, or 0."""
         cursor = self.load_cursor(f"{self.stream}:{start}:{end}")
         return cursor.backfill_rowid if cursor else 0
+
+
+def _lags(saved: Cursor, reached: datetime) -> bool:
+    """Tell whether the saved cursor is so far behind that an idle turn should write it.
+
+    A cursor that lags a little reads a little more; writing one every second wears disks out.
+    """
+    return saved.changed_at is None or reached - saved.changed_at > IDLE_LAG
 
 
 def is_provisional(sale: Sale) -> bool:
