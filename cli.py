@@ -1,19 +1,17 @@
 """The command line of dolisync: the only place that joins the core and the connectors.
 
-Exit codes: 0 done; 1 it did not work (try again); 2 the user can mend it; 78 the configuration or
-the ledger's schema does not fit (systemd does not restart on it).
+Exit codes: 0 done; 1 it did not work (try again); 2 the user can mend it
+(systemd does not restart on it).
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 import commands.accounts
@@ -22,6 +20,7 @@ import commands.demo
 import commands.rewards
 import commands.setting_up
 import commands.work
+from commands import terminal
 from commands.house import House
 from dolisync import __version__
 from dolisync.errors import ConfigError, DolisyncError, RefusedError, TransientError, UserError
@@ -134,30 +133,8 @@ def main(context: click.Context, path: Path) -> None:
     house = House(path)
     context.obj = house
     context.call_on_close(house.close)
-    set_up_logs(house, context.invoked_subcommand)
-
-
-def set_up_logs(house: House, command: str | None) -> None:
-    """Send the daemon's logs to standard error, and the warnings of what cron runs.
-
-    Commands for people say themselves what went wrong.
-    """
-    is_daemon = command == "run"
-    style = house.settings.log.format if is_daemon else "text"
-    level = "warning" if command in LOGGING else "critical"
-    level = house.settings.log.level if is_daemon else level
-    renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
-    if style == "text":
-        renderer = structlog.processors.LogfmtRenderer(key_order=["level", "event"])
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )
+    # Commands for people say themselves what went wrong; what cron runs may warn besides.
+    terminal.set_up_logs("text", "warning" if context.invoked_subcommand in LOGGING else "critical")
 
 
 for _command in (

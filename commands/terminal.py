@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import sys
 import textwrap
@@ -14,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 import click
+import structlog
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
@@ -29,6 +31,22 @@ from rich.text import Text
 
 # Progress lines of a job that runs without a terminal (cron, a log) come no more often than this.
 QUIET_PROGRESS_S = 10.0
+
+
+def set_up_logs(style: str, level: str) -> None:
+    """Send log lines to standard error; ``style`` is text or json."""
+    renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False)
+    if style == "text":
+        renderer = structlog.processors.LogfmtRenderer(key_order=["level", "event"])
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
 
 
 def console(*, errors: bool = False) -> Console:

@@ -31,6 +31,7 @@ def run(house: House) -> None:
     Example:
       dolisync --config /etc/dolisync/config.toml run
     """
+    terminal.set_up_logs(house.settings.log.format, house.settings.log.level)
     with alone(house, "dolisync run"):
         Service(
             lambda pulse: build_work(House(house.path, house.clock, pulse)),

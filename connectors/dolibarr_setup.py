@@ -208,11 +208,14 @@ def _till_account(site: _Site, spec: PaymentModeSpec, terminal: str) -> _Work:
     account = site.bank_account or site.present.bank_account()
     reason = "REST cannot set constants; or click TakePOS > Setup > Terminal"
     if account is None:
-        reason = "choose an account of type bank: TakePOS takes no cash account for this mode"
+        reason = (
+            "name an account of type bank with --bank-account; TakePOS takes no cash account for it"
+        )
     return _Work(
         what=f"bank account of payment mode {spec.code} at till {terminal}",
         present=site.present.constant(name),
-        statements=((_INSERT_CONSTANT, (name, site.entity, str(account or "ACCOUNT"))),),
+        # Without an account there is nothing that could be run as it stands.
+        statements=((_INSERT_CONSTANT, (name, site.entity, str(account))),) if account else (),
         needs=(Need("INSERT", "llx_const"), Need("SELECT", "llx_const")) if account else _NEVER,
         reason=reason,
     )

@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from queue import SimpleQueue
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -26,6 +28,8 @@ log = structlog.get_logger()
 
 # While a source does not answer, look less often, up to this.
 SLOWEST_S = 60.0
+# An idle daemon is heard of this often, through its one worker: a hung one stays silent.
+HEARTBEAT_S = 30
 # A late job is run, not skipped; several late runs are one; a job never overlaps itself.
 JOB_DEFAULTS = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
 
@@ -69,9 +73,11 @@ class Service:
     supervisor: Supervisor
     now: Callable[[], datetime]
     _stop: threading.Event = field(default_factory=threading.Event)
-    _wake: threading.Event = field(default_factory=threading.Event)
+    # A signal may interrupt the wait for signals itself: this queue can take it, an Event cannot.
+    _signals: SimpleQueue[int] = field(default_factory=SimpleQueue)
     _reload: bool = False
     _failures: dict[str, int] = field(default_factory=dict)
+    _resting_until: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
@@ -84,8 +90,7 @@ class Service:
         names = [*(job.name for job in work.repeated), *(job.name for job in work.daily)]
         log.info("dolisync runs", jobs=", ".join(names))
         while not self._stop.is_set():
-            self._wake.wait()
-            self._wake.clear()
+            self._signals.get()
             if self._reload and not self._stop.is_set():
                 work, scheduler = self._changed(work, scheduler)
         self.supervisor.stopping()
@@ -99,13 +104,13 @@ class Service:
         if self._stop.is_set():
             raise StopRequested
 
-    def _on_stop(self, _signal: int, _frame: object) -> None:
+    def _on_stop(self, number: int, _frame: object) -> None:
         self._stop.set()
-        self._wake.set()
+        self._signals.put(number)
 
-    def _on_reload(self, _signal: int, _frame: object) -> None:
+    def _on_reload(self, number: int, _frame: object) -> None:
         self._reload = True
-        self._wake.set()
+        self._signals.put(number)
 
     def _changed(
         self, work: Work, scheduler: BackgroundScheduler
@@ -138,7 +143,7 @@ class Service:
                 "interval",
                 seconds=job.interval_s,
                 next_run_time=self.now(),
-                args=[scheduler, job],
+                args=[job],
                 id=job.name,
             )
         for night in work.daily:
@@ -152,16 +157,23 @@ class Service:
                 args=[night.name, night.work],
                 id=night.name,
             )
+        scheduler.add_job(self.supervisor.alive, "interval", seconds=HEARTBEAT_S, id="heartbeat")
         scheduler.start()
         return scheduler
 
-    def _repeat(self, scheduler: BackgroundScheduler, job: Repeated) -> None:
-        before = self._failures.get(job.name, 0)
+    def _repeat(self, job: Repeated) -> None:
+        """Run a job, unless it failed just now: then it rests, longer with each failure.
+
+        The pace is kept here. To ask the scheduler for another one would be to wait for a scheduler
+        that, when it is being shut down, waits for this job.
+        """
+        if time.monotonic() < self._resting_until.get(job.name, 0.0):
+            return
         self._guarded(job.name, job.work)
         failures = self._failures.get(job.name, 0)
-        if failures != before:
-            seconds = min(job.interval_s * 2 ** min(failures, 10), max(SLOWEST_S, job.interval_s))
-            scheduler.reschedule_job(job.name, trigger="interval", seconds=seconds)
+        if failures:
+            rest_s = min(job.interval_s * 2 ** min(failures, 10), max(SLOWEST_S, job.interval_s))
+            self._resting_until[job.name] = time.monotonic() + rest_s
 
     def _guarded(self, name: str, work: Callable[[], str]) -> None:
         """Run a job; an error is logged once when it begins and once when it ends."""
