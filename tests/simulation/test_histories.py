@@ -14,7 +14,7 @@ from simulation.machine import Machine
 
 HISTORIES = 300
 HISTORIES_LONG = 10_000
-LONGEST = int(os.environ.get("SIMULATION_LONGEST", "24"))
+LONGEST = int(os.environ.get("SIMULATION_LONGEST", "20"))
 
 
 def _chunks(first: int, last: int, size: int = 20) -> Iterator[object]:
