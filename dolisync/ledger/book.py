@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import Any
 
 from dolisync.errors import LedgerError, UserError
-from dolisync.ledger.chain import GENESIS, link
+from dolisync.ledger.chain import GENESIS, link, new_salt, seal
 from dolisync.program.terms import Shortfall
 
 Row = dict[str, Any]
@@ -28,6 +28,8 @@ class Kind:
     RETURN = "return"
     EXPIRE = "expire"
     ADJUST = "adjust"
+    TRANSFER = "transfer"
+    OPENING = "opening"
 
 
 # What a sale holds is the sum of these; redemptions and adjustments are not the sale's.
@@ -73,6 +75,7 @@ class Entry:
     sale_id: int | None = None
     redemption_id: int | None = None
     rule_set_id: int | None = None
+    batch_id: int | None = None
 
 
 @dataclass(slots=True)
@@ -108,8 +111,10 @@ class Journal:
             "occurred_on": entry.occurred_on,
             "recorded_at": entry.recorded_at,
             "reason": entry.reason[:255],
+            "batch_id": entry.batch_id,
+            "seal": None,
         }
-        row["hash"] = book.head = link(book.head, row)
+        row["hash"] = book.head = link(book.head, row, seal(book.salt, row))
         self.postings.append(row)
         return posting_id
 
@@ -158,6 +163,7 @@ class Book:
     balance: int
     debt: int
     head: str = GENESIS
+    salt: str | None = field(default_factory=new_salt)
     lots: list[Lot] = field(default_factory=list)
     is_new: bool = False
 
@@ -327,4 +333,5 @@ def _derived(entry: Entry, suffix: str, kind: str, reason: str) -> Entry:
         entry.sale_id,
         entry.redemption_id,
         entry.rule_set_id,
+        entry.batch_id,
     )

@@ -7,6 +7,7 @@ anchor hashes the heads of all chains; kept elsewhere, it proves that nothing wa
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -28,14 +29,30 @@ _FIELDS = (
     "redemption_id",
     "rule_set_id",
     "occurred_on",
+    "batch_id",
 )
 
 
-def link(before: str, posting: Mapping[str, Any]) -> str:
+def new_salt() -> str:
+    """Return what seals the texts of a new member's chain."""
+    return secrets.token_hex(16)
+
+
+def seal(salt: str | None, posting: Mapping[str, Any]) -> str:
+    """Return what stands for a posting's reason in its chain.
+
+    It proves the reason as long as the salt is there, and tells nothing once the salt is gone: so
+    a reason can be erased, and the chain still holds.
+    """
+    facts = f"{salt}\x1f{posting['sequence']}\x1f{posting['reason']}"
+    return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def link(before: str, posting: Mapping[str, Any], sealed_reason: str) -> str:
     """Return the hash of a posting that follows the one with the hash ``before``."""
     moment: datetime = posting["recorded_at"]
     facts = [before, *(str(posting[name]) for name in _FIELDS)]
-    facts += [moment.astimezone(UTC).isoformat(timespec="microseconds"), posting["reason"]]
+    facts += [moment.astimezone(UTC).isoformat(timespec="microseconds"), sealed_reason]
     return hashlib.sha256("\x1f".join(facts).encode()).hexdigest()
 
 
@@ -50,11 +67,13 @@ class BrokenLink:
 def broken_links(connection: Connection) -> Iterator[BrokenLink]:
     """Walk every chain from its beginning and report what was changed, removed or put in."""
     heads: dict[int, str] = {}
-    posting = tables.posting
+    posting, member = tables.posting, tables.member.c
+    salts = {row.id: row.salt for row in connection.execute(select(member.id, member.salt))}
     query = select(posting).order_by(posting.c.member_id, posting.c.sequence)
     for row in connection.execution_options(yield_per=1000).execute(query).mappings():
         before = heads.get(row["member_id"], GENESIS)
-        if link(before, dict(row)) != row["hash"]:
+        sealed = row["seal"] or seal(salts.get(row["member_id"]), dict(row))
+        if link(before, dict(row), sealed) != row["hash"]:
             yield BrokenLink(f"posting {row['key']}", "it or the one before it was changed")
         # Go on from what stands there, so that one change is reported once.
         heads[row["member_id"]] = row["hash"]

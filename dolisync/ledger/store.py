@@ -240,6 +240,7 @@ class Transaction:
             key = MemberKey(row.program, CustomerKey(row.source, row.entity, row.customer_rowid))
             if key not in self.books:
                 book = Book(row.id, row.program, row.sequence, row.balance, row.debt, row.head)
+                book.salt = row.salt
                 self.books[key] = book
                 self.member_keys[row.id] = key
 
@@ -353,6 +354,7 @@ class Transaction:
             "entity": key.customer.entity,
             "customer_rowid": key.customer.rowid,
             "opened_at": self.now,
+            "salt": book.salt,
             **_member_state(book),
         }
 

@@ -120,6 +120,13 @@ sale = Table(
     Column("document", LongText, nullable=False),
     Column("first_seen_at", UtcMoment, nullable=False),
     Column("vanished_at", UtcMoment),
+    # The backfill that took it in first, and since when that one is undone: it counts nothing.
+    Column("batch_id", Key),
+    Column("set_aside_at", UtcMoment),
+    # The customer that the source names, where the ledger keeps another one (a merge undone).
+    Column("seen_customer_rowid", Key),
+    # Since when it holds nothing personal any more; it is never read again.
+    Column("erased_at", UtcMoment),
     UniqueConstraint("source", "entity", "rowid"),
     Index(None, "source", "entity", "origin_rowid"),
     Index(None, "source", "entity", "customer_rowid", "sale_date"),
@@ -140,6 +147,9 @@ member = Table(
     Column("debt", BigInteger, nullable=False),
     Column("head", String(64), nullable=False),
     Column("opened_at", UtcMoment, nullable=False),
+    # Seals the texts in its chain; thrown away with them when the member is erased.
+    Column("salt", String(32)),
+    Column("erased_at", UtcMoment),
     UniqueConstraint("source", "entity", "customer_rowid", "program"),
     **_OPTIONS,
 )
@@ -161,8 +171,13 @@ posting = Table(
     Column("recorded_at", UtcMoment, nullable=False),
     Column("reason", String(255), nullable=False),
     Column("hash", String(64), nullable=False),
+    Column("batch_id", Key),
+    # What stands in the chain for the reason, kept only where the reason itself was erased.
+    Column("seal", String(64)),
     UniqueConstraint("member_id", "sequence"),
     Index(None, "sale_id"),
+    Index(None, "batch_id"),
+    Index(None, "redemption_id"),
     **_OPTIONS,
 )
 
@@ -177,6 +192,8 @@ lot = Table(
     Column("remaining", BigInteger, nullable=False),
     Column("available_from", Date, nullable=False),
     Column("expires_on", Date),
+    # Where inactivity ends points: the day that no activity puts off. Else it stays empty.
+    Column("fixed_until", Date),
     Index(None, "member_id", "remaining"),
     Index(None, "sale_id"),
     Index(None, "expires_on"),
@@ -214,6 +231,34 @@ redemption = Table(
     Column("created_at", UtcMoment, nullable=False),
     Index(None, "state"),
     Index(None, "member_id"),
+    **_OPTIONS,
+)
+
+# Which sales consume which reward, and how much of it: what their documents say now.
+reward_use = Table(
+    "reward_use",
+    metadata,
+    Column(
+        "redemption_id", Key, ForeignKey("redemption.id"), primary_key=True, autoincrement=False
+    ),
+    Column("sale_id", Key, ForeignKey("sale.id"), primary_key=True, autoincrement=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Index(None, "sale_id"),
+    **_OPTIONS,
+)
+
+# Something done at once to many accounts or sales, which can be undone as a whole.
+batch = Table(
+    "batch",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=False),
+    Column("token", String(40), nullable=False, unique=True),
+    Column("kind", String(20), nullable=False),
+    Column("title", String(255), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("details", LongText, nullable=False),
+    Column("created_at", UtcMoment, nullable=False),
+    Column("undone_at", UtcMoment),
     **_OPTIONS,
 )
 

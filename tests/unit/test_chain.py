@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, delete, insert, select, update
@@ -37,6 +38,13 @@ def chained(ledger_engine: Engine) -> Engine:
     earn(ledger_engine, 1, "a1", "a2", "a3")
     earn(ledger_engine, 2, "b1")
     return ledger_engine
+
+
+def sealed(connection: Connection, row: dict[str, Any]) -> str:
+    """Seal a reason as somebody would who has the whole database in hand."""
+    member = tables.member.c
+    salt = connection.execute(select(member.salt).where(member.id == row["member_id"])).scalar_one()
+    return chain.seal(salt, row)
 
 
 def found(engine: Engine) -> list[str]:
@@ -75,7 +83,7 @@ def test_a_rewritten_posting_with_a_new_hash_breaks_the_next_one(chained: Engine
         rows = connection.execute(select(posting).where(posting.c.key.in_(["a1", "a2"])))
         first, second = (dict(row) for row in rows.mappings())
         second["points"] = 1000
-        forged = chain.link(first["hash"], second)
+        forged = chain.link(first["hash"], second, sealed(connection, second))
         connection.execute(
             update(posting).where(posting.c.key == "a2").values(points=1000, hash=forged)
         )
@@ -131,7 +139,7 @@ def test_an_anchor_sees_a_chain_rewritten_as_a_whole(chained: Engine) -> None:
             connection.execute(select(posting).where(posting.c.key == "b1")).mappings().one()
         )
         row["points"] = 1000
-        forged = chain.link(chain.GENESIS, row)
+        forged = chain.link(chain.GENESIS, row, sealed(connection, row))
         connection.execute(
             update(posting).where(posting.c.key == "b1").values(points=1000, hash=forged)
         )
@@ -148,3 +156,29 @@ def test_later_postings_leave_an_anchor_whole(chained: Engine) -> None:
     earn(chained, 1, "a4")
     earn(chained, 3, "c1")
     assert found(chained) == []
+
+
+def test_an_erased_reason_leaves_its_chain_whole_and_cannot_be_guessed(chained: Engine) -> None:
+    posting, member = tables.posting, tables.member
+
+    def erase(connection: Connection) -> None:
+        rows = connection.execute(select(posting).where(posting.c.key.like("a%"))).mappings().all()
+        for row in rows:
+            sign = {"seal": sealed(connection, dict(row)), "reason": ""}
+            connection.execute(update(posting).where(posting.c.id == row["id"]).values(sign))
+        id_ = rows[0]["member_id"]
+        connection.execute(update(member).where(member.c.id == id_).values(salt=None))
+
+    write(chained, erase)
+    assert found(chained) == []
+    with reading(chained) as connection:
+        row = dict(
+            connection.execute(select(posting).where(posting.c.key == "a1")).mappings().one()
+        )
+    assert row["seal"] != chain.seal(None, {**row, "reason": "naïve ☕ reason"})
+
+
+def test_a_changed_seal_is_named(chained: Engine) -> None:
+    change = update(tables.posting).where(tables.posting.c.key == "a2").values(seal="0" * 64)
+    write(chained, lambda c: c.execute(change))
+    assert "posting a2" in found(chained)

@@ -16,10 +16,13 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect, select
 
 from dolisync.errors import UserError
-from dolisync.ledger import schema, tables
+from dolisync.ledger import chain, schema, tables
 from dolisync.ledger.engine import open_engine
+from dolisync.ledger.verify import verify_books
 from tests.builders import NOON, program, sale
 from tests.fakes import Shop, reward
+
+HEAD = schema.newest_revision()
 
 
 def differences(engine: Engine) -> list[Any]:
@@ -101,6 +104,31 @@ def test_down_and_up_again_on_a_filled_ledger(ledger_engine: Engine) -> None:
     assert fill(ledger_engine).balance() == 20
 
 
+def test_a_ledger_of_the_first_release_keeps_its_chains_and_gets_sealed_reasons(
+    ledger_engine: Engine,
+) -> None:
+    shop = fill(ledger_engine)
+    with ledger_engine.begin() as connection:
+        chain.drop_anchor(connection, NOON.date(), NOON)
+    schema.downgrade(ledger_engine, "0001")
+    assert "salt" not in {column["name"] for column in inspect(ledger_engine).get_columns("member")}
+    schema.upgrade(ledger_engine)
+    assert verify_books(ledger_engine) == []
+    assert shop.balance() == 20
+    with ledger_engine.begin() as connection:
+        assert len(connection.execute(select(tables.member.c.salt)).scalar_one()) == 32
+
+
+def test_a_chain_that_was_tampered_with_is_not_written_anew(ledger_engine: Engine) -> None:
+    fill(ledger_engine)
+    schema.downgrade(ledger_engine, "0002")
+    with ledger_engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE posting SET points = 51 WHERE kind = 'earn'")
+    with pytest.raises(ValueError, match=r"posting sale:.*:earn was changed: restore a backup"):
+        schema.upgrade(ledger_engine)
+    assert schema.revision_of(ledger_engine) == "0002"
+
+
 # --- what is found at start ----------------------------------------------------------------------
 
 
@@ -144,9 +172,9 @@ def test_tables_without_a_revision_are_not_taken_for_a_ledger(ledger: Engine) ->
 def test_an_older_ledger_says_how_to_bring_it_on(
     ledger: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema, "newest_revision", lambda: "0002")
+    monkeypatch.setattr(schema, "newest_revision", lambda: "9998")
     message, remedy = refused(ledger)
-    assert message == "the ledger has schema 0001, this version needs 0002"
+    assert message == f"the ledger has schema {HEAD}, this version needs 9998"
     assert remedy == "stop the service, then: dolisync db upgrade"
 
 
