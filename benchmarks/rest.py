@@ -48,7 +48,9 @@ def bare_reading(shop: BenchShop, sales: int) -> None:
         while rows := _page(session, shop, sales, last):
             for row in rows:
                 paid = f"{shop.api_url}/api/index.php/invoices/{row['id']}/payments"
-                assert session.get(paid, timeout=60).json()
+                answer = session.get(paid, timeout=60)
+                # What returns goods was never paid: some versions say so by a 404.
+                assert answer.json() or row["type"] == "2"
             last = int(rows[-1]["id"])
             if len(rows) < PAGE:
                 break

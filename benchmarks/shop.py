@@ -19,6 +19,8 @@ from dolisync.ledger import schema
 CUSTOMERS = 500
 PRODUCTS = 200
 SALES_PER_DAY = 200
+# One document in ten takes something back: some lines of a sale two and a half days before.
+RETURNED_EVERY = 10
 ZONE = "Europe/Paris"
 FIRST_DAY = date(2024, 11, 1)
 
@@ -56,7 +58,7 @@ _ledgers = count(1)
 
 @dataclass(frozen=True)
 class BenchShop:
-    """Sales, two hundred a day, each with three lines and a payment."""
+    """Two hundred documents a day: paid sales of three lines, and a return for every nine."""
 
     folder: Path
     database_url: str
@@ -119,7 +121,9 @@ def furnish(folder: Path, database_url: str, sales: int) -> BenchShop:
             dolibarr_setup.apply(wanted, None, doors.database)
         start = datetime.combine(FIRST_DAY, datetime.min.time(), ZoneInfo(ZONE))
         interval = timedelta(days=1) / SALES_PER_DAY
-        standin.shop.bulk_pos_sales(sales, customers, start, interval=interval)
+        standin.shop.bulk_pos_sales(
+            sales, customers, start, interval=interval, returned_every=RETURNED_EVERY
+        )
     return shop
 
 

@@ -11,12 +11,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from connectors.standin.lines import CLOSED
+from connectors.standin.lines import CLOSED, CREDIT_NOTE, STANDARD, VALIDATED
 from connectors.standin.money import line_totals
 from connectors.standin.numbering import highest
 from connectors.standin.store import Desk, Store
 
 CHUNK = 5000
+# A return comes so many returns after its sale: on another page of any reader.
+RETURNED_AFTER = 50
 Values = dict[str, Any]
 
 
@@ -42,6 +44,15 @@ class Plan:
     first_line: int
     first_payment: int
     first_link: int
+    returned_every: int = 0
+
+    def returned_by(self, number: int) -> int | None:
+        """Say which sale a document returns, `None` for a sale."""
+        every = self.returned_every
+        if not every or number % every != every - 1:
+            return None
+        sale = number - every // 2
+        return max(sale - every * RETURNED_AFTER, sale % every)
 
 
 class _Series:
@@ -59,6 +70,15 @@ class _Series:
         return f"{prefix}{self._last[prefix]:04d}"
 
 
+@dataclass(frozen=True)
+class _AllSeries:
+    """The references of tickets, credit notes and payments."""
+
+    tickets: _Series
+    returns: _Series
+    papers: _Series
+
+
 class Bulk(Desk):
     """Sales by the hundred thousand."""
 
@@ -72,8 +92,12 @@ class Bulk(Desk):
         lines: int = 3,
         interval: timedelta = timedelta(seconds=30),
         mode: str = "CB",
+        returned_every: int = 0,
     ) -> range:
-        """Write paid tickets from `start` on, customers and products in turn; give their keys."""
+        """Write paid tickets from `start` on, customers and products in turn; give their keys.
+
+        Each `returned_every`-th one is a credit note that returns lines of an earlier sale.
+        """
         tables = self.tables
         plan = Plan(
             customers=customers,
@@ -86,12 +110,16 @@ class Bulk(Desk):
             first_line=self._next_key(tables.facturedet),
             first_payment=self._next_key(tables.paiement),
             first_link=self._next_key(tables.paiement_facture),
+            returned_every=returned_every,
         )
-        tickets = _Series(self.store, tables.facture.c.ref, "TC1-")
-        papers = _Series(self.store, tables.paiement.c.ref, "PAY")
+        series = _AllSeries(
+            _Series(self.store, tables.facture.c.ref, "TC1-"),
+            _Series(self.store, tables.facture.c.ref, "AV"),
+            _Series(self.store, tables.paiement.c.ref, "PAY"),
+        )
         numbers = iter(range(count))
         while chunk := list(islice(numbers, CHUNK)):
-            self._write(plan, chunk, tickets, papers)
+            self._write(plan, chunk, series)
         return range(plan.first_sale, plan.first_sale + count)
 
     def _mode_id(self, code: str) -> int:
@@ -108,29 +136,33 @@ class Bulk(Desk):
             query = query.where(table.c.rowid.in_(products))
         return [Priced(row["rowid"], _one_piece(row)) for row in self.store.rows(query)]
 
-    def _write(self, plan: Plan, chunk: list[int], tickets: _Series, papers: _Series) -> None:
-        sales: list[Values] = []
-        lines: list[Values] = []
-        payments: list[Values] = []
-        links: list[Values] = []
+    def _write(self, plan: Plan, chunk: list[int], series: _AllSeries) -> None:
+        tables = self.tables
+        rows: dict[sa.Table, list[Values]] = {
+            table: []
+            for table in (
+                tables.facture,
+                tables.facturedet,
+                tables.paiement,
+                tables.paiement_facture,
+            )
+        }
         for number in chunk:
             moment = plan.start + number * plan.interval
             wall = self.store.local(moment)
-            ref = tickets.next(wall)
+            is_return = plan.returned_by(number) is not None
+            ref = (series.returns if is_return else series.tickets).next(wall)
             its_lines = list(_lines(plan, number))
             total = _total(its_lines)
-            sales.append(_sale(plan, number, ref, moment, wall, total))
-            lines.extend(its_lines)
-            payments.append(_payment(plan, number, ref, papers.next(wall), moment, wall, total))
-            links.append(_link(plan, number, total))
-        rows = (
-            (self.tables.facture, sales),
-            (self.tables.facturedet, lines),
-            (self.tables.paiement, payments),
-            (self.tables.paiement_facture, links),
-        )
+            rows[tables.facture].append(_sale(plan, number, ref, moment, wall, total))
+            rows[tables.facturedet].extend(its_lines)
+            if not is_return:
+                paper = series.papers.next(wall)
+                payment = _payment(plan, number, ref, paper, moment, wall, total)
+                rows[tables.paiement].append(payment)
+                rows[tables.paiement_facture].append(_link(plan, number, total))
         with self.store.transaction() as connection:
-            for table, values in rows:
+            for table, values in rows.items():
                 _insert_many(connection, table, values)
 
 
@@ -164,15 +196,26 @@ def _one_piece(row: sa.RowMapping) -> Values:
 
 
 def _lines(plan: Plan, number: int) -> Iterable[Values]:
-    for place in range(plan.lines):
+    returned = plan.returned_by(number)
+    taken = plan.lines if returned is None else 1 + returned % plan.lines
+    for place in range(taken):
         key = number * plan.lines + place
-        priced = plan.priced[(number + place * 7) % len(plan.priced)]
+        sold = number if returned is None else returned
+        priced = plan.priced[(sold + place * 7) % len(plan.priced)]
         yield {
             "rowid": plan.first_line + key,
             "fk_facture": plan.first_sale + number,
             "rang": place + 1,
-            **priced.values,
+            **(priced.values if returned is None else _negative(priced.values)),
         }
+
+
+def _negative(values: Values) -> Values:
+    """Return a line as a credit note has it: the price negative, the quantity not."""
+    return {
+        name: -value if "total" in name or "subprice" in name else value
+        for name, value in values.items()
+    }
 
 
 def _total(lines: list[Values]) -> Values:
@@ -186,18 +229,23 @@ def _sale(
     plan: Plan, number: int, ref: str, moment: datetime, wall: datetime, total: Values
 ) -> Values:
     day = str(wall.date())
+    returned = plan.returned_by(number)
+    is_return = returned is not None
+    buyer = number if returned is None else returned
     return {
         "rowid": plan.first_sale + number,
         "ref": ref,
-        "fk_soc": plan.customers[number % len(plan.customers)],
+        "type": CREDIT_NOTE if is_return else STANDARD,
+        "fk_facture_source": None if returned is None else plan.first_sale + returned,
+        "fk_soc": plan.customers[buyer % len(plan.customers)],
         "datec": str(wall),
         "datef": day,
         "date_valid": day,
         "date_lim_reglement": day,
-        "date_closing": str(wall),
+        "date_closing": None if is_return else str(wall),
         "tms": str(moment.replace(tzinfo=None)),
-        "paye": 1,
-        "fk_statut": CLOSED,
+        "paye": 0 if is_return else 1,
+        "fk_statut": VALIDATED if is_return else CLOSED,
         "fk_user_author": 1,
         "fk_user_valid": 1,
         "fk_user_closing": 1,

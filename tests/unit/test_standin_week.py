@@ -144,6 +144,25 @@ def test_sales_in_bulk_are_like_single_ones(place):
         assert shop.invoice(shop.pos_sell([coffee]))["ref"] == "TC1-2610-0005"
 
 
+def test_returns_in_bulk_take_back_what_their_sale_held(place):
+    standin, _clock = place
+    shop = standin.shop
+    people = [shop.add_customer(name) for name in ("Alice", "Bob", "Carl")]
+    shop.add_product("P1", "Coffee", 10, 20)
+    shop.add_product("P2", "Bread", "1.23", "5.5")
+    start = datetime(2026, 11, 1, 9, tzinfo=UTC)
+    made = shop.bulk_pos_sales(40, people, start, returned_every=10)
+    credit, sale = shop.invoice(made[19]), shop.invoice(made[4])
+    assert (credit["type"], credit["fk_statut"], credit["paye"]) == (2, 1, 0)
+    assert (credit["fk_facture_source"], credit["fk_soc"]) == (made[4], sale["fk_soc"])
+    assert credit["ref"] == "AV2611-0002"
+    sold = {(line["fk_product"], line["total_ttc"]) for line in shop.lines(made[4])}
+    back = {(line["fk_product"], -line["total_ttc"]) for line in shop.lines(made[19])}
+    assert back <= sold
+    assert -sale["total_ttc"] <= credit["total_ttc"] < 0
+    assert shop.paid(made[19]) == 0
+
+
 @pytest.mark.mariadb
 def test_on_mariadb_tms_moves_by_itself_for_other_writers(mariadb_server):
     with opened(database_url=mariadb_server.new_database()) as (standin, _clock):
