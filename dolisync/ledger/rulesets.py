@@ -64,42 +64,50 @@ class RuleBook:
 
 def adopt(engine: Engine, programs: Sequence[Program], now: datetime) -> RuleBook:
     """Put these programs into force, unless they are already, and return all sets."""
-    content, digest = _written(programs)
-    return write(engine, lambda connection: _adopt(connection, content, digest, now))
+    return write(engine, lambda connection: _adopt(connection, tuple(programs), now))
 
 
 def consult(engine: Engine, programs: Sequence[Program], now: datetime) -> RuleBook:
     """Return all sets as ``adopt`` would, without writing: to look on changes no rules."""
-    _, digest = _written(programs)
     with reading(engine) as connection:
-        rows = connection.execute(select(tables.rule_set).order_by(tables.rule_set.c.id)).all()
-    sets = [_rule_set(row.id, row.effective_from, row.content) for row in rows]
-    if not rows or rows[-1].hash != _chained(digest, rows[:-1]):
+        sets = _all(connection)
+    if not _holds(sets, tuple(programs)):
         sets.append(RuleSet(NOT_IN_FORCE, now, tuple(programs)))
     return RuleBook(tuple(sets))
 
 
-def _written(programs: Sequence[Program]) -> tuple[str, str]:
-    content = json.dumps([program.model_dump(mode="json") for program in programs], sort_keys=True)
-    return content, hashlib.sha256(content.encode()).hexdigest()
-
-
-def _adopt(connection: Connection, content: str, digest: str, now: datetime) -> RuleBook:
-    rows = connection.execute(select(tables.rule_set).order_by(tables.rule_set.c.id)).all()
-    if not rows or rows[-1].hash != _chained(digest, rows[:-1]):
+def _adopt(connection: Connection, programs: tuple[Program, ...], now: datetime) -> RuleBook:
+    sets = _all(connection)
+    if not _holds(sets, programs):
+        content = _written(programs)
         values = {
-            "hash": _chained(digest, rows),
+            "hash": _chained(content, len(sets)),
             "effective_from": now,
             "content": content,
         }
         connection.execute(insert(tables.rule_set), values)
-        rows = connection.execute(select(tables.rule_set).order_by(tables.rule_set.c.id)).all()
-    return RuleBook(tuple(_rule_set(row.id, row.effective_from, row.content) for row in rows))
+        sets = _all(connection)
+    return RuleBook(tuple(sets))
 
 
-def _chained(digest: str, before: Sequence[object]) -> str:
+def _holds(sets: Sequence[RuleSet], programs: tuple[Program, ...]) -> bool:
+    """Tell whether these programs are in force, whatever options were added to dolisync since."""
+    return bool(sets) and sets[-1].programs == programs
+
+
+def _all(connection: Connection) -> list[RuleSet]:
+    rows = connection.execute(select(tables.rule_set).order_by(tables.rule_set.c.id)).all()
+    return [_rule_set(row.id, row.effective_from, row.content) for row in rows]
+
+
+def _written(programs: Sequence[Program]) -> str:
+    return json.dumps([program.model_dump(mode="json") for program in programs], sort_keys=True)
+
+
+def _chained(content: str, sets_before: int) -> str:
     """Make returning to earlier rules a set of its own: the hash counts the sets before it."""
-    return hashlib.sha256(f"{len(before)}:{digest}".encode()).hexdigest()
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return hashlib.sha256(f"{sets_before}:{digest}".encode()).hexdigest()
 
 
 def _rule_set(id_: int, effective_from: datetime, content: str) -> RuleSet:
