@@ -418,10 +418,11 @@ def _settings_findings(house: House) -> Iterator[Finding]:
     for place, secret in settings.secrets():
         yield from _secret_findings(place, secret)
     for program in settings.program:
-        parts = (program.earn.amount, program.earn.product, program.earn.visit)
+        earn = program.earn
+        parts = (earn.amount, earn.product, earn.visit, earn.band)
         if not any(parts):
             message = f"the program '{program.name}' earns nothing"
-            remedy = "add [program.earn.amount], [program.earn.product] or [program.earn.visit]"
+            remedy = "add [program.earn.amount], .product, .visit or [[program.earn.band]]"
             yield Finding("warning", "program", message, remedy)
     try:
         ReceiptRenderer(settings.receipts.templates)

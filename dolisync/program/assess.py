@@ -13,6 +13,7 @@ from datetime import date
 from decimal import Decimal
 
 from dolisync.model import DiscountKind, PaymentKind, Sale, SaleKey, SaleKind, SaleLine, SaleStatus
+from dolisync.program.bands import Totals, band_worth
 from dolisync.program.calendar import last_day_of_use
 from dolisync.program.reasons import Reason, Why, because
 from dolisync.program.rounding import round_units
@@ -225,6 +226,9 @@ def _worth(
         return _Worth(0, (*notes, *share_notes))
     if program.earn.amount is not None:
         parts.append(_amount_worth(program, counted, share))
+    if program.earn.band:
+        sold = counted if full else _counted_lines(program, around, sale.lines)[0]
+        parts.append(_bands_worth(program, sold, counted, share))
     if program.earn.product is not None:
         parts.append(_product_worth(program, lines))
     if program.earn.visit is not None and with_visit and _is_visit(lines):
@@ -340,6 +344,21 @@ def _amount_worth(program: Program, lines: tuple[SaleLine, ...], share: Decimal)
             ),
         ),
     )
+
+
+def _bands_worth(
+    program: Program, sold: tuple[SaleLine, ...], left: tuple[SaleLine, ...], share: Decimal
+) -> _Worth:
+    """Judge what is left by the band in which the whole sale lies."""
+    basis = program.earn.band_basis
+    totals = Totals(_total(basis, sold) * share, _total(basis, left) * share)
+    units, reason = band_worth(program, totals)
+    return _Worth(units, (reason,))
+
+
+def _total(basis: Basis, lines: tuple[SaleLine, ...]) -> Decimal:
+    including = basis is Basis.INCLUDING_TAX
+    return sum((line.total_incl if including else line.total_excl for line in lines), ZERO)
 
 
 def _how(terms: AmountTerms) -> str:

@@ -104,6 +104,23 @@ class AmountTerms(Section):
     )
 
 
+class BandTerms(Section):
+    """Points by bands of the sale's total: each band gives a fixed number, a percentage, or both.
+
+    Below the lowest band a sale earns nothing.
+    """
+
+    at_least: Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=2)] = Field(
+        Decimal(0), description="The band holds from this total on, up to the next band."
+    )
+    points: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)] = Field(
+        Decimal(0), description="It gives this number of points."
+    )
+    percent: Annotated[Decimal, Field(ge=0, le=1000, max_digits=7, decimal_places=3)] = Field(
+        Decimal(0), description="It gives so many points for each 100 of the total."
+    )
+
+
 class ProductTerms(Section):
     """Points per product, set by staff on the product card."""
 
@@ -138,10 +155,32 @@ class EarnTerms(Section):
         description="What was paid with points, or a discount bought with points, earns nothing.",
     )
     amount: AmountTerms | None = Field(None, description="Points per amount spent.")
+    band_basis: Basis = Field(
+        Basis.INCLUDING_TAX,
+        description="Bands count totals including_tax or excluding_tax.",
+    )
+    band_rounding: Rounding = Field(
+        Rounding.DOWN, description="Parts of a point from a band are rounded down, half_up or up."
+    )
     product: ProductTerms | None = Field(
         None, description="Points per product, set by staff on the product card."
     )
     visit: VisitTerms | None = Field(None, description="Points per visit.")
+    band: tuple[BandTerms, ...] = Field((), description="Points by bands of the sale's total.")
+
+    @model_validator(mode="after")
+    def _distinct_bands(self) -> Self:
+        starts = [band.at_least for band in self.band]
+        for start in starts:
+            if starts.count(start) > 1:
+                message = f"two bands begin at {start}; write other amounts under at_least"
+                raise ValueError(message)
+        return self
+
+    def band_of(self, total: Decimal) -> BandTerms | None:
+        """Return the band in which a total lies, ``None`` below the lowest."""
+        below = [band for band in self.band if band.at_least <= total]
+        return max(below, key=lambda band: band.at_least, default=None)
 
 
 class ValidityTerms(Section):
@@ -242,6 +281,9 @@ class Program(Section):
             if not self._is_whole(reward.points):
                 message = f"reward '{reward.name}' costs parts of a point; set decimals = 2"
                 raise ValueError(message)
+        if not all(self._is_whole(band.points) for band in self.earn.band):
+            message = "a band gives parts of a point, which would be cut off; set decimals = 2"
+            raise ValueError(message)
         if self.earn.visit is not None and not self._is_whole(self.earn.visit.points):
             message = "a visit earns parts of a point, which would be cut off; set decimals = 2"
             raise ValueError(message)
