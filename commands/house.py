@@ -28,6 +28,7 @@ from dolisync.ledger.engine import open_engine
 from dolisync.ledger.rulesets import RuleBook, adopt, consult
 from dolisync.model import Customer, CustomerKey
 from dolisync.ports import (
+    ArticleSource,
     Clock,
     CustomerSource,
     Pulse,
@@ -38,6 +39,7 @@ from dolisync.ports import (
 )
 from dolisync.program.assess import Surroundings
 from dolisync.program.terms import Program
+from dolisync.sync.catalogue import Catalogue, question_of
 from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.publish import Publisher
@@ -52,8 +54,8 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-class Reader(SaleSource, CustomerSource, Protocol):
-    """A door through which sales and customers are read."""
+class Reader(SaleSource, CustomerSource, ArticleSource, Protocol):
+    """A door through which sales, customers and articles are read."""
 
 
 @dataclass
@@ -158,6 +160,12 @@ def product_field(programs: tuple[Program, ...]) -> str | None:
     return fields[0] if fields else None
 
 
+def product_fields(programs: tuple[Program, ...]) -> tuple[str, ...]:
+    """Return the extra fields of the product card that are read."""
+    points = product_field(programs)
+    return tuple(sorted({*question_of(programs).fields, *((points,) if points else ())}))
+
+
 @dataclass
 class House:
     """Everything that a command may need, built from the configuration when it is first used."""
@@ -238,9 +246,15 @@ class House:
                 timedelta(seconds=doors.source.overlap_s),
                 doors.source.page_size,
                 self.pulse,
+                self.catalogue(reader, self.rules.book),
             )
             for door, reader in doors.readers.items()
         ]
+
+    def catalogue(self, reader: Reader, book: RuleBook) -> Catalogue:
+        """Make what completes sales with what any program ever asked of their articles."""
+        programs = (program for rules in book.sets for program in rules.programs)
+        return Catalogue(reader, self.clock, question_of(programs))
 
     def publisher(self, doors: Doors) -> Publisher | None:
         """Make the publisher of one source, where anything is to be written."""

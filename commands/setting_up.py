@@ -15,7 +15,7 @@ import click
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from commands import terminal
-from commands.house import Doors, House, product_field
+from commands.house import Doors, House, product_fields
 from commands.options import Day, json_option, pass_house, source_option
 from connectors import dolibarr_setup
 from connectors.dolibarr_check import check as check_dolibarr
@@ -476,13 +476,14 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
             table_prefix=source.table_prefix,
             pos_customers=source.pos_customers,
             fk_user=source.write_user if source.writes_by == "sql" else None,
-            with_product_points=product_field(house.settings.program),
+            product_fields=product_fields(house.settings.program),
         )
         yield from map(_weighed, found)
         if not source.pos_customers and not any(one.topic == "pos customer" for one in found):
             message = "no default customer of a till is configured, and none can be seen from here"
             remedy = "where TakePOS is used: pos_customers = [id] (TakePOS > Setup > Terminal)"
             yield Finding("warning", "pos customer", message, remedy)
+        yield from _tag_findings(doors)
         yield from _writing_findings(doors)
         yield from _identity_findings(house, doors)
     except UserError as error:
@@ -490,6 +491,27 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
     except DolisyncError:
         # What does not answer was reported above, by the look that met it first.
         return
+
+
+def _tag_findings(doors: Doors) -> Iterator[Finding]:
+    """Look whether the product tags that the programs name are there: a wrong one fits nothing."""
+    named = {
+        tag
+        for program in doors.programs
+        if program.takes(doors.source.name)
+        for selection in program.earn.selections
+        for tag in selection.tags
+    }
+    if not named:
+        return
+    known = {label.casefold() for label in doors.reader.product_tags()}
+    missing = sorted(tag for tag in named if tag.casefold() not in known)
+    if not missing:
+        yield Finding("ok", "product tags", f"all {len(named)} tags that the programs name exist")
+    for tag in missing:
+        message = f"no product has the tag '{tag}': there is none of that name in Dolibarr"
+        remedy = "write it as in Dolibarr under Products > Tags, or make it there"
+        yield Finding("error", "product tags", message, remedy)
 
 
 def _weighed(finding: Finding) -> Finding:

@@ -39,7 +39,7 @@ class Checked:
     database_timezone: str | None
     pos_customers: frozenset[int]
     fk_user: int | None
-    with_product_points: str | None
+    product_fields: Sequence[str]
 
 
 def check(
@@ -54,7 +54,7 @@ def check(
     table_prefix: str = "llx_",
     pos_customers: Sequence[int] = (),
     fk_user: int | None = None,
-    with_product_points: str | None = None,
+    product_fields: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
     """Look at everything. ``fk_user`` and the fields of ``requirements`` tell what is written."""
     database = Database(engine, table_prefix) if engine is not None else None
@@ -69,7 +69,7 @@ def check(
         database_timezone=database_timezone,
         pos_customers=frozenset(pos_customers),
         fk_user=fk_user,
-        with_product_points=with_product_points,
+        product_fields=product_fields,
     )
     try:
         return tuple(_findings(checked))
@@ -200,7 +200,7 @@ def _tables(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]
         checked.database,
         written,
         discounts=checked.fk_user is not None,
-        with_product_points=checked.with_product_points,
+        product_fields=checked.product_fields,
     )
 
 

@@ -118,10 +118,10 @@ def grants(
     fields: Mapping[str, Sequence[str]],
     *,
     discounts: bool,
-    with_product_points: str | None,
+    product_fields: Sequence[str],
 ) -> Iterator[Finding]:
     """Compare the account's rights with what is done through it."""
-    needs: list[Need] = list(reading_needs(with_product_points))
+    needs: list[Need] = list(reading_needs(product_fields))
     for table, names in fields.items():
         if names:
             needs += field_needs(table, names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from connectors.dolibarr_database import Database, Reader
@@ -112,12 +112,12 @@ def _columns(reader: Reader, grantee: str) -> dict[tuple[str, str], set[str]]:
     return found
 
 
-def reading_needs(with_product_points: str | None = None) -> tuple[Need, ...]:
+def reading_needs(product_fields: Sequence[str] = ()) -> tuple[Need, ...]:
     """List what reading sales and customers needs."""
     needs = [Need("SELECT", table) for table in READ_TABLES]
     needs.append(Need("SELECT", "llx_societe", CUSTOMER_COLUMNS))
-    if with_product_points:
-        columns = ("fk_object", with_product_points)
+    if product_fields:
+        columns = ("fk_object", *product_fields)
         needs.append(Need("SELECT", "llx_product_extrafields", columns))
     return tuple(needs)
 

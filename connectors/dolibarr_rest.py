@@ -15,11 +15,21 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from connectors import dolibarr_values as values
+from connectors.dolibarr_catalogue import articles_by_rest, tag_labels_by_rest
 from connectors.dolibarr_http import DolibarrHttp, Params
 from connectors.dolibarr_rest_products import Fields, ProductPoints, among, equals
 from connectors.dolibarr_sql_rows import chunks
 from dolisync.errors import TransientError
-from dolisync.model import Customer, CustomerKey, Payment, PaymentKind, Sale, SaleKey, SaleLine
+from dolisync.model import (
+    Article,
+    Customer,
+    CustomerKey,
+    Payment,
+    PaymentKind,
+    Sale,
+    SaleKey,
+    SaleLine,
+)
 from dolisync.ports import DatedPage, Page, PaymentPage, Position
 
 PAGE_SIZE = 100
@@ -129,6 +139,16 @@ class RestSaleSource:
             for customer in self._customers(among(chunk), len(chunk)):
                 found[customer.key.rowid] = customer
         return found
+
+    def articles(
+        self, rowids: Sequence[int], fields: Sequence[str], *, with_tags: bool
+    ) -> dict[int, Article]:
+        """Read what the catalogue says of these products."""
+        return articles_by_rest(self._http, rowids, fields, with_tags=with_tags)
+
+    def product_tags(self) -> frozenset[str]:
+        """Return the labels of all product tags."""
+        return tag_labels_by_rest(self._http)
 
     def find_customer(self, text: str) -> tuple[Customer, ...]:
         """Find customers by exact rowid, card number, customer code or e-mail."""

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.engine import Engine
 
 from connectors import dolibarr_values as values
+from connectors.dolibarr_catalogue import articles_by_sql, tag_labels_by_sql
 from connectors.dolibarr_database import (
     Database,
     Reader,
@@ -34,7 +35,7 @@ from connectors.dolibarr_sql_rows import (
     chunks,
     sale_line,
 )
-from dolisync.model import Customer, CustomerKey, Payment, Sale, SaleKey, SaleLine
+from dolisync.model import Article, Customer, CustomerKey, Payment, Sale, SaleKey, SaleLine
 from dolisync.ports import DatedPage, Page, PaymentPage, Position
 
 _PROVISIONAL = f"{values.PROVISIONAL_PREFIX}%"
@@ -133,6 +134,16 @@ class SqlSaleSource:
             self._customers(f"rowid IN ({number_list(chunk)})", ()) for chunk in chunks(rowids)
         )
         return {customer.key.rowid: customer for some in found for customer in some}
+
+    def articles(
+        self, rowids: Sequence[int], fields: Sequence[str], *, with_tags: bool
+    ) -> dict[int, Article]:
+        """Read what the catalogue says of these products."""
+        return articles_by_sql(self._database, rowids, fields, with_tags=with_tags)
+
+    def product_tags(self) -> frozenset[str]:
+        """Return the labels of all product tags."""
+        return tag_labels_by_sql(self._database)
 
     def find_customer(self, text: str) -> tuple[Customer, ...]:
         """Find customers by exact rowid, card number, customer code or e-mail."""

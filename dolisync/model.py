@@ -79,11 +79,25 @@ class DiscountKind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Article:
+    """What the catalogue says of a product: its tags with all tags above them, and its prices.
+
+    ``fields`` are the extra fields that were asked for, as (name, text).
+    """
+
+    tags: tuple[str, ...] = ()
+    price_excl: Decimal = Decimal(0)
+    price_incl: Decimal = Decimal(0)
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SaleLine:
     """One line. Totals are what the line adds to the sale, negative for what it takes off.
 
     ``discount`` tells that the line consumes a fixed discount, a credit note or a deposit.
-    ``product_points`` is what the product card said when the sale was first read, or ``None``.
+    ``product_points`` is what the product card said when the sale was first read, or ``None``;
+    ``article`` what the catalogue said then, where a program asks for it.
     """
 
     rowid: int
@@ -99,6 +113,7 @@ class SaleLine:
     is_service: bool = False
     discount: DiscountKind | None = None
     product_points: Decimal | None = None
+    article: Article | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
-from dolisync.model import Customer, CustomerKey, Sale, SaleKey
+from dolisync.model import Article, Customer, CustomerKey, Sale, SaleKey
 
 
 class Clock(Protocol):
@@ -131,6 +131,21 @@ class CustomerSource(Protocol):
 
     def find_customer(self, text: str) -> tuple[Customer, ...]:
         """Find customers by exact rowid, card number (barcode), customer code or e-mail."""
+
+
+class ArticleSource(Protocol):
+    """Read what the catalogue says of products today."""
+
+    def articles(
+        self, rowids: Sequence[int], fields: Sequence[str], *, with_tags: bool
+    ) -> dict[int, Article]:
+        """Read these products with these extra fields; missing ones are left out.
+
+        Tags are read only where they are asked for: through some doors they are dear.
+        """
+
+    def product_tags(self) -> frozenset[str]:
+        """Return the labels of all product tags."""
 
 
 FieldValue = int | Decimal | str | None

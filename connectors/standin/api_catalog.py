@@ -150,11 +150,29 @@ def categories_of_object(call: Call) -> list[Object]:
     kind, rowid = call.path[0], call.number(1)
     if kind == "customer":
         return categories_of(call, rowid)
+    found = _tags_of_product(call, rowid)
+    if not found and call.major == 16:
+        raise Refusal(404, "No category found for this object")
+    if not found and call.major == 20:
+        raise Refusal(600, "Error when fetching object categories")
+    return found
+
+
+def categories_of_product(call: Call) -> list[Object] | int:
+    """GET /products/{id}/categories; without any, each version says something else."""
+    call.need(READ_CATEGORIES)
+    found = _tags_of_product(call, call.number())
+    if not found and call.major == 16:
+        raise Refusal(404, "No category found")
+    return 0 if not found and call.major == 20 else found
+
+
+def _tags_of_product(call: Call, product: int) -> list[Object]:
     table, tags = call.store.tables.categorie, call.store.tables.categorie_product
     found = call.store.rows(
         sa.select(table)
         .join(tags, tags.c.fk_categorie == table.c.rowid)
-        .where(tags.c.fk_product == rowid)
+        .where(tags.c.fk_product == product)
         .order_by(table.c.rowid)
     )
     return [present_cards.category(call.store, row) for row in found]
@@ -187,6 +205,7 @@ ROUTES = [
     Route("GET", "/products", list_products),
     Route("POST", "/products", post_product),
     Route("GET", "/products/{int}", get_product),
+    Route("GET", "/products/{int}/categories", categories_of_product),
     Route("GET", "/products/ref/{}", product_by_ref),
     Route("GET", "/products/barcode/{}", product_by_barcode),
     Route("GET", "/categories", list_categories),

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from dolisync.model import (
+    Article,
     CustomerKey,
     DiscountKind,
     Payment,
@@ -94,7 +95,7 @@ def to_document(sale: Sale) -> str:
 
 
 def _line_row(line: SaleLine) -> list[Any]:
-    return [
+    row: list[Any] = [
         line.rowid,
         line.product_rowid,
         line.product_ref,
@@ -109,6 +110,14 @@ def _line_row(line: SaleLine) -> list[Any]:
         line.discount,
         None if line.product_points is None else str(line.product_points),
     ]
+    if line.article is not None:
+        row.append(_article_row(line.article))
+    return row
+
+
+def _article_row(article: Article) -> list[Any]:
+    prices = [str(article.price_excl), str(article.price_incl)]
+    return [list(article.tags), *prices, [list(pair) for pair in article.fields]]
 
 
 def from_document(key: SaleKey, text: str) -> Sale:
@@ -151,7 +160,14 @@ def _line(row: list[Any]) -> SaleLine:
         is_service=bool(row[10]),
         discount=DiscountKind(row[11]) if row[11] else None,
         product_points=None if row[12] is None else Decimal(row[12]),
+        article=_article(row[13]) if len(row) > 13 else None,
     )
+
+
+def _article(row: list[Any]) -> Article:
+    tags, price_excl, price_incl, fields = row
+    pairs = tuple((name, text) for name, text in fields)
+    return Article(tuple(tags), Decimal(price_excl), Decimal(price_incl), pairs)
 
 
 def _payment(row: list[Any]) -> Payment:

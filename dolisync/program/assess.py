@@ -13,6 +13,7 @@ from datetime import date
 from decimal import Decimal
 
 from dolisync.model import DiscountKind, PaymentKind, Sale, SaleKey, SaleKind, SaleLine, SaleStatus
+from dolisync.program.articles import earning_lines
 from dolisync.program.bands import Totals, band_worth
 from dolisync.program.calendar import last_day_of_use
 from dolisync.program.reasons import Reason, Why, because
@@ -224,18 +225,21 @@ def _worth(
     share, share_notes = (Decimal(1), ()) if full else _paid_share(program, around, sale)
     if share <= 0:
         return _Worth(0, (*notes, *share_notes))
+    sold = counted if full else _counted_lines(program, around, sale.lines)[0]
+    earning, out = earning_lines(program.earn, sold, counted)
     if program.earn.amount is not None:
-        parts.append(_amount_worth(program, counted, share))
+        parts.append(_amount_worth(program, earning, share))
     if program.earn.band:
-        sold = counted if full else _counted_lines(program, around, sale.lines)[0]
-        parts.append(_bands_worth(program, sold, counted, share))
+        first = earning_lines(program.earn, sold, sold)[0]
+        parts.append(_bands_worth(program, first, earning, share))
     if program.earn.product is not None:
-        parts.append(_product_worth(program, lines))
+        parts.append(_product_worth(program, earning))
     if program.earn.visit is not None and with_visit and _is_visit(lines):
         units = program.units(program.earn.visit.points)
         points = program.points_of(units)
         parts.append(_Worth(units, (because(Why.VISIT, points=points),)))
-    reasons = (*notes, *share_notes, *(reason for part in parts for reason in part.reasons))
+    of_parts = (reason for part in parts for reason in part.reasons)
+    reasons = (*notes, *share_notes, *out, *of_parts)
     return _Worth(max(sum(part.units for part in parts), 0), reasons)
 
 

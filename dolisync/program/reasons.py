@@ -27,6 +27,8 @@ class Why(enum.StrEnum):
     BASE = "counted amount, {basis}: {amount}"
     DEPOSIT_ADDED = "deposits and credit used on it are part of what was bought: {amount} added"
     REWARD_ADDED = "discounts bought with points do not lower it: {amount} added"
+    ARTICLES_OUT = "{amount} of articles that earn nothing: {which}"
+    DISCOUNT_SHARED = "discounts on the whole sale lower what counts by its share: {amount}"
     POINTS_PAID = "{amount} was paid with points and earns nothing: {left} left"
     AMOUNT = "{points} points: {rate} for {each} {per}{how}"
     BAND = "{points} points: {gives} in the band from {at_least}{how}"

@@ -74,6 +74,22 @@ class Scope(enum.StrEnum):
     LINE = "line"
 
 
+class ArticleKind(enum.StrEnum):
+    """What an article is."""
+
+    PRODUCT = "product"
+    SERVICE = "service"
+
+
+class Discounted(enum.StrEnum):
+    """Which articles count as discounted."""
+
+    NONE = "none"
+    LINE_DISCOUNT = "line_discount"
+    BELOW_PRICE = "below_price"
+    ANY = "any"
+
+
 class Shortfall(enum.StrEnum):
     """What happens when points must be taken back that were already spent."""
 
@@ -102,6 +118,53 @@ class AmountTerms(Section):
     scope: Scope = Field(
         Scope.SALE, description="Count and round on the whole sale, or on each line by itself."
     )
+
+
+FieldTest = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62} *= *\S.*$", max_length=200)]
+
+
+class ArticleTerms(Section):
+    """Some articles: those that fit each of the lists that are not empty."""
+
+    tags: tuple[Label, ...] = Field(
+        (), description="Product tags, as they are called in Dolibarr; tags below them count too."
+    )
+    references: tuple[Label, ...] = Field(
+        (), description="References; * stands for any characters, as in CAFE-*."
+    )
+    kinds: tuple[ArticleKind, ...] = Field((), description="product, service or both.")
+    fields: tuple[FieldTest, ...] = Field(
+        (),
+        description="Extra fields of the product card and their values, as in brand=Acme. Of "
+        "several values of one field any will do.",
+    )
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing is said."""
+        return not (self.tags or self.references or self.kinds or self.fields)
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """The extra fields that must be read."""
+        return tuple(sorted(self.field_values))
+
+    @property
+    def field_values(self) -> dict[str, set[str]]:
+        """The values that fit, by field, in one case."""
+        found: dict[str, set[str]] = {}
+        for test in self.fields:
+            name, _, value = test.partition("=")
+            found.setdefault(name.strip(), set()).add(value.strip().casefold())
+        return found
+
+
+class OnlyTerms(ArticleTerms):
+    """The articles that earn, all others do not: those that fit each list that is not empty."""
+
+
+class LeaveOutTerms(ArticleTerms):
+    """Articles that earn nothing: those that fit each list that is not empty."""
 
 
 class BandTerms(Section):
@@ -167,6 +230,19 @@ class EarnTerms(Section):
     )
     visit: VisitTerms | None = Field(None, description="Points per visit.")
     band: tuple[BandTerms, ...] = Field((), description="Points by bands of the sale's total.")
+    leave_out_discounted: Discounted = Field(
+        Discounted.NONE,
+        description="Articles that earn nothing because they are discounted: none, those with a "
+        "line_discount, those sold below_price (the first price on the product card), or any.",
+    )
+    only: OnlyTerms | None = Field(None, description="Only these articles earn.")
+    leave_out: tuple[LeaveOutTerms, ...] = Field((), description="These articles earn nothing.")
+
+    @property
+    def selections(self) -> tuple[ArticleTerms, ...]:
+        """Everything that chooses articles."""
+        given = (*((self.only,) if self.only else ()), *self.leave_out)
+        return tuple(selection for selection in given if not selection.is_empty)
 
     @model_validator(mode="after")
     def _distinct_bands(self) -> Self:

@@ -21,6 +21,7 @@ from dolisync.ledger.engine import reading, write
 from dolisync.ledger.store import Transaction, return_origin
 from dolisync.model import Sale, SaleKey
 from dolisync.ports import Clock, Position, Pulse, SaleSource, no_pulse
+from dolisync.sync.catalogue import Catalogue
 from dolisync.sync.judge import Rules, Tally, take_in
 
 log = structlog.get_logger()
@@ -71,6 +72,7 @@ class Intake:
     overlap: timedelta = timedelta(seconds=300)
     page_size: int = 200
     pulse: Pulse = no_pulse
+    catalogue: Catalogue | None = None
     _seen_payments: set[int] = field(default_factory=set)
 
     @property
@@ -144,7 +146,10 @@ class Intake:
 
         A sale that the rules cannot digest is parked with its reason; the others go on.
         """
-        return self._take(self._with_origins(sales), cursor)
+        complete = self._with_origins(sales)
+        if self.catalogue is not None:
+            complete = self.catalogue.complete(complete)
+        return self._take(complete, cursor)
 
     def _take(self, sales: Sequence[Sale], cursor: Cursor | None) -> Tally:
         try:

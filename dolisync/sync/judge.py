@@ -15,7 +15,7 @@ from dolisync.ledger.book import Book, Entry, Kind
 from dolisync.ledger.documents import fingerprint
 from dolisync.ledger.rulesets import RuleBook
 from dolisync.ledger.store import Holding, KnownSale, MemberKey, Transaction, return_origin
-from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind
+from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind, SaleLine
 from dolisync.program.assess import (
     Family,
     Surroundings,
@@ -131,18 +131,21 @@ def _is_changed(mark: str | None, sale: Sale) -> bool:
 
 
 def _keep_product_points(before: Sale, now: Sale) -> Sale:
-    """Let a product keep the points it had when the sale was first read.
+    """Let a product keep the points and the tags it had when the sale was first read.
 
     Staff may change product cards at any time; that changes no sale of the past.
     """
-    held = {line.product_rowid: line.product_points for line in before.lines}
+    held = {line.product_rowid: line for line in before.lines if line.product_rowid is not None}
     lines = tuple(
-        replace(line, product_points=held[line.product_rowid])
-        if line.product_rowid is not None and line.product_rowid in held
-        else line
+        line if line.product_rowid not in held else _as_before(held[line.product_rowid], line)
         for line in now.lines
     )
     return replace(now, lines=lines)
+
+
+def _as_before(before: SaleLine, now: SaleLine) -> SaleLine:
+    article = before.article or now.article
+    return replace(now, product_points=before.product_points, article=article)
 
 
 def judge_again(transaction: Transaction, rules: Rules, concerned: Sequence[Sale]) -> Tally:

@@ -71,7 +71,7 @@ def missing(shop: Site, engine: Engine) -> list[str]:
         database_timezone="UTC",
         pos_customers=range(1, 100),
         fk_user=1,
-        with_product_points="lrextra",
+        product_fields=["lrextra"],
     )
     return [one.remedy for one in findings if one.topic == "grants" and one.level != "ok"]
 

@@ -6,15 +6,21 @@ import html
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Protocol
 
 import pytest
 
 from connectors import dolibarr_setup
-from dolisync.model import DiscountKind, PaymentKind, Sale, SaleKind, SaleStatus
-from dolisync.ports import Discount, FieldSpec, Position, Requirements, SaleSource
+from dolisync.model import Article, DiscountKind, PaymentKind, Sale, SaleKind, SaleStatus
+from dolisync.ports import ArticleSource, Discount, FieldSpec, Position, Requirements, SaleSource
 from tests.contract.site import CARD, Site, line, unique
 
-Door = Callable[[Site], SaleSource]
+
+class Reader(SaleSource, ArticleSource, Protocol):
+    """A door through which sales and articles are read."""
+
+
+Door = Callable[[Site], Reader]
 
 
 @pytest.fixture(params=["sql", "rest"])
@@ -272,3 +278,34 @@ class TestSource:
         rowid = site.invoice(customer)
         site.http.put(f"invoices/{rowid}", {"socid": other})
         assert site.one(rowid).customer == site.customer_key(other)
+
+
+class TestCatalogue:
+    """What the catalogue says of products, through either door."""
+
+    def test_prices_fields_and_tags_with_those_above(self, site: Site, door: Door) -> None:
+        name = unique("cat")
+        needed = Requirements((FieldSpec("product", name, "Brand", "text", editable=True),))
+        dolibarr_setup.apply(needed, site.http, site.database_url)
+        above, below = unique("Bakery "), unique("Bread & more é ")
+        plain, tagged = site.product(), site.product(price=5, tva_tx=20)
+        parent = site.http.post("categories", {"label": above, "type": "product"})
+        child = {"label": below, "type": "product", "fk_parent": int(parent)}
+        tag = int(site.http.post("categories", child))
+        site.execute(
+            "INSERT INTO llx_categorie_product (fk_categorie, fk_product) VALUES (%s, %s)",
+            tag,
+            tagged,
+        )
+        site.execute(
+            f"INSERT INTO llx_product_extrafields (fk_object, {name}) VALUES (%s, 'Acmé')", tagged
+        )
+        source = door(site)
+        found = source.articles([tagged, plain, 10**8], [name, "nosuchfield"], with_tags=True)
+        assert set(found) == {plain, tagged}
+        assert found[tagged] == Article(
+            tuple(sorted((above, below))), Decimal(5), Decimal(6), ((name, "Acmé"),)
+        )
+        assert found[plain] == Article((), Decimal(10), Decimal(12), ())
+        assert source.articles([tagged], [], with_tags=False)[tagged].tags == ()
+        assert {above, below} <= source.product_tags()
