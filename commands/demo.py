@@ -25,7 +25,7 @@ from connectors.receipts import ReceiptRenderer
 from connectors.standin import StandIn
 from connectors.standin.week import Week, play_a_week
 from dolisync.display import field_names, requirements
-from dolisync.ledger import schema
+from dolisync.ledger import redemptions, schema
 from dolisync.ledger.engine import reading
 from dolisync.ledger.store import KnownSale, Transaction
 from dolisync.model import CustomerKey, SaleKey
@@ -33,7 +33,6 @@ from dolisync.phrases import phrase
 from dolisync.ports import FieldValue
 from dolisync.program.assess import Verdict
 from dolisync.program.reasons import Why
-from dolisync.sync import redeem
 from dolisync.sync.audit import load_families, verify
 from dolisync.sync.judge import judge_family
 from dolisync.sync.receipts import build_receipt
@@ -260,7 +259,7 @@ def _card_panel(stage: Stage, title: str, card: dict[str, FieldValue]) -> Panel:
 def _show_discounts(stage: Stage) -> None:
     names = {rowid: name for name, rowid in stage.week.customers.items()}
     with reading(stage.house.engine) as connection:
-        bought = redeem.in_state(connection, "shop", redeem.State.OPEN)
+        bought = redemptions.in_state(connection, "shop", redemptions.State.OPEN)
     rows = [
         (names[found.customer.rowid], f"{found.title} {found.token}", f"{found.amount:.2f}")
         for found in bought

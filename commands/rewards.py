@@ -20,6 +20,7 @@ from commands.house import Doors, House
 from commands.options import json_option, pass_house, program_option, source_option
 from dolisync.errors import UserError
 from dolisync.ledger import outbox
+from dolisync.ledger.redemptions import Redemption, State
 from dolisync.ledger.views import MemberView
 from dolisync.model import Customer
 from dolisync.ports import PlacedDiscount
@@ -28,7 +29,6 @@ from dolisync.sync import redeem as redemptions
 from dolisync.sync.adjust import Adjustment
 from dolisync.sync.adjust import adjust as book_adjustment
 from dolisync.sync.publish import Publisher, Report
-from dolisync.sync.redeem import Redemption, State
 
 POINTS_MAX = 1_000_000_000
 LONGEST_REASON = 200

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 
 from dolisync.config import ReconcileSettings, Source
 from dolisync.errors import RefusedError
-from dolisync.ledger import rulesets, tables
+from dolisync.ledger import redemptions, rulesets, tables
 from dolisync.ledger.engine import reading
 from dolisync.ledger.outbox import Item, listed
 from dolisync.ledger.views import MemberView, PostingView, history, member_view
@@ -280,7 +280,9 @@ class Shop:
         allow = settings.pop("allow_mass_reversal", False)
         return Reconciler(self.intake, ReconcileSettings.model_validate(settings), allow).run_once()
 
-    def redeem(self, token: str = "DS-TEST", buyer: int = 7, reward: int = 0) -> redeem.Redemption:
+    def redeem(
+        self, token: str = "DS-TEST", buyer: int = 7, reward: int = 0
+    ) -> redemptions.Redemption:
         return redeem.redeem(
             self.engine,
             self.clock,

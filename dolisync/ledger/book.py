@@ -57,6 +57,10 @@ class Lot:
         """Tell whether its points can be spent on this day of the shop."""
         return self.available_from <= day and (self.expires_on is None or day <= self.expires_on)
 
+    def is_past(self, day: date) -> bool:
+        """Tell whether its last day of use lies before this day."""
+        return self.expires_on is not None and self.expires_on < day
+
     @property
     def spending_order(self) -> tuple[date, date, int]:
         """Soonest expiry first, then oldest."""
@@ -203,10 +207,7 @@ class Book:
         missing = units - sum(lot.remaining for lot in own)
         self._revive(journal, entry, own, missing)
         posting_id = journal.post(self, entry, -units)
-        others = sorted(
-            (lot for lot in self.lots if lot not in own and lot.is_usable(today)),
-            key=lambda lot: lot.spending_order,
-        )
+        others = self._others(own, today)
         rest = self._draw(journal, posting_id, [*reversed(own), *others], units)
         if rest:
             journal.allocate(self, posting_id, None, -rest)
@@ -278,16 +279,56 @@ class Book:
         else:
             self._spend(journal, journal.post(self, entry, units), -units, today)
 
-    def give_back(self, journal: Journal, entry: Entry, taken: Sequence[tuple[int, int]]) -> None:
+    def give_back(
+        self,
+        journal: Journal,
+        entry: Entry,
+        taken: Sequence[tuple[int, int]],
+        usable_until: date | None = None,
+    ) -> None:
         """Put redeemed points back on the lots they came from, and settle debt from there.
 
-        ``taken`` are pairs of lot id and points.
+        ``taken`` are pairs of lot id and points. With ``usable_until``, what comes from lots past
+        their last day goes into a lot of its own that ends then.
         """
         lots = {lot.id: lot for lot in self.lots}
         posting_id = journal.post(self, entry, sum(points for _, points in taken))
+        late = 0
         for lot_id, points in taken:
+            if usable_until is not None and lots[lot_id].is_past(entry.occurred_on):
+                late += points
+                continue
             journal.allocate(self, posting_id, lots[lot_id], points)
             self._settle(journal, posting_id, lots[lot_id], points)
+        if late:
+            fresh = journal.open_lot(self, posting_id, entry, late, usable_until)
+            self._settle(journal, posting_id, fresh, late)
+
+    def spend_again(
+        self,
+        journal: Journal,
+        entry: Entry,
+        units: int,
+        given_back: Sequence[int],
+        shortfall: Shortfall,
+        today: date,
+    ) -> None:
+        """Take points again that had come back: from these lots, other usable ones, then as debt.
+
+        With ``clamp`` the missing rest is forgiven.
+        """
+        posting_id = journal.post(self, entry, -units)
+        own = [lot for lot in self.lots if lot.id in given_back]
+        rest = self._draw(journal, posting_id, [*own, *self._others(own, today)], units)
+        if rest:
+            journal.allocate(self, posting_id, None, -rest)
+            if shortfall is Shortfall.CLAMP:
+                self._forgive(journal, entry, rest)
+
+    def _others(self, own: Sequence[Lot], today: date) -> list[Lot]:
+        """Return the usable lots besides these, in the order in which they are spent."""
+        usable = (lot for lot in self.lots if lot not in own and lot.is_usable(today))
+        return sorted(usable, key=lambda lot: lot.spending_order)
 
     def unforgive_returned(self, journal: Journal, entry: Entry, lot_id: int, units: int) -> None:
         """Take a forgiveness back with points that came back to a lot: they were not spent."""

@@ -95,7 +95,7 @@ def refuse(program: Program, around: Surroundings, sale: Sale) -> Reason | None:
     """Say why a sale can never count as it stands, or ``None`` when it may."""
     if not program.takes(sale.key.source):
         return because(Why.NOT_IN_PROGRAM, source=sale.key.source)
-    why = _UNCOUNTED_KINDS.get(sale.kind) or _UNCOUNTED_STATUSES.get(sale.status)
+    why = uncounted(sale)
     if why is not None:
         return because(why)
     if sale.customer.rowid in around.pos_customers:
@@ -106,6 +106,11 @@ def refuse(program: Program, around: Surroundings, sale: Sale) -> Reason | None:
         dates = {"date": sale.date.isoformat(), "start": program.start.isoformat()}
         return because(Why.BEFORE_START, **dates)
     return None
+
+
+def uncounted(sale: Sale) -> Why | None:
+    """Say why a document counts in no program at all, or ``None`` when it may."""
+    return _UNCOUNTED_KINDS.get(sale.kind) or _UNCOUNTED_STATUSES.get(sale.status)
 
 
 _UNCOUNTED_KINDS = {

@@ -46,6 +46,9 @@ class Why(enum.StrEnum):
     RETURN_ALONE = "a return judged by itself, because {because}"
     RETURN_OF_UNKNOWN = "the sale it returns is not there: it was deleted, or could not be read"
     RETURN_EARNED_NOTHING = "the sale it returns holds no points"
+    SPENT_BACK = "{back} of {points} points spent on it come back: {share} % of {what} is returned"
+    SPENT_KEPT = "{points} points spent on it stay spent: the program gives none back"
+    SPENT_ABANDONED = "all {points} points spent on it come back: it was abandoned"
     RETURNS_OFF = "the program takes nothing back on returns"
 
 

@@ -74,6 +74,14 @@ class Scope(enum.StrEnum):
     LINE = "line"
 
 
+class SpentPoints(enum.StrEnum):
+    """What returns do with points that were spent on the sale."""
+
+    PROPORTIONAL = "proportional"
+    REWARD_LINE = "reward_line"
+    KEEP = "keep"
+
+
 class ArticleKind(enum.StrEnum):
     """What an article is."""
 
@@ -279,6 +287,17 @@ class ReturnTerms(Section):
         Shortfall.DEBT,
         description="When points to take back are already spent: debt (settled by later earnings) "
         "or clamp (forgiven, the balance stays at zero).",
+    )
+    spent_points: SpentPoints = Field(
+        SpentPoints.PROPORTIONAL,
+        description="Points spent on a sale come back when it is returned: proportional (the share "
+        "of the goods that is returned), reward_line (the share of the reward's own line that "
+        "credit notes undo) or keep (they stay spent).",
+    )
+    past_lots_days: Annotated[int, Field(ge=0, le=3660)] = Field(
+        0,
+        description="Points that come back after their last day of use: 0, they have expired; "
+        "or so many more days in which they can be used.",
     )
 
 

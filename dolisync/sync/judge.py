@@ -28,6 +28,7 @@ from dolisync.program.assess import (
 from dolisync.program.calendar import last_day_of_use
 from dolisync.program.reasons import Why, because
 from dolisync.program.terms import Program
+from dolisync.sync.spent import Spent, spendings, tokens_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,10 @@ class Rules:
     book: RuleBook
     around: Mapping[str, Surroundings]
     showing: Mapping[str, Showing]
+
+    def shows(self, source: str) -> bool:
+        """Tell whether customer cards are written in a source."""
+        return self.showing.get(source, Showing()).customers
 
 
 @dataclass(slots=True)
@@ -152,6 +157,7 @@ def judge_again(transaction: Transaction, rules: Rules, concerned: Sequence[Sale
     """Judge every family that these sales belong or belonged to, and post the differences."""
     heads = _heads(transaction, rules, concerned)
     transaction.load_returns(heads)
+    spent = _spent(transaction, rules, [*concerned, *(transaction.sales[k].sale for k in heads)])
     families = [family_of(transaction, head) for head in heads]
     known = [sale for family in families for sale in family]
     held = _load_accounts(transaction, rules, known)
@@ -159,11 +165,27 @@ def judge_again(transaction: Transaction, rules: Rules, concerned: Sequence[Sale
     poster = _Poster(transaction, rules, held, tally)
     moves = [move for family in families for move in poster.moves_of(family)]
     _load_lots(transaction, moves)
+    if spent is not None:
+        spent.give_back()
     for move in moves:
         poster.make(move)
+    if spent is not None:
+        spent.take_again()
+        poster.targets += [target for target in spent.targets if rules.shows(target.source)]
     transaction.flush()
+    if spent is not None:
+        spent.note([transaction.sales[sale.key] for sale in concerned])
     outbox.wish(transaction.connection, poster.targets, transaction.now)
     return tally
+
+
+def _spent(transaction: Transaction, rules: Rules, sales: Sequence[Sale]) -> Spent | None:
+    """Find the rewards that these sales use or used; ``None``, as mostly, when there are none."""
+    tokens = tokens_of(rules.around, sales)
+    if not tokens:
+        return None
+    found = spendings(transaction, rules.book, rules.around, distrust, tokens)
+    return Spent(transaction, found, rules.around)
 
 
 def _heads(transaction: Transaction, rules: Rules, concerned: Sequence[Sale]) -> list[SaleKey]:

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from dolisync.config import Source
 from dolisync.display import customer_values, sale_values
 from dolisync.errors import RefusedError, TransientError, UnknownOutcome
-from dolisync.ledger import outbox
+from dolisync.ledger import outbox, redemptions
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.outbox import Item
 from dolisync.ledger.views import member_views, sale_movements
@@ -200,16 +200,16 @@ class Publisher:
             return
         token = item.target.token or ""
         wanted = redeem.by_token(self.engine, token)
-        if wanted.state == redeem.State.WANTED:
+        if wanted.state == redemptions.State.WANTED:
             found = self.sink.find_discount(item.target.customer, token)
             try:
                 placed = found or self.sink.create_discount(_discount(wanted))
             except RefusedError as error:
-                self._give_back(token, redeem.State.REFUSED, str(error))
+                self._give_back(token, redemptions.State.REFUSED, str(error))
                 self._finish(item, str(error))
                 raise
-            state = redeem.State.USED if placed.used else redeem.State.OPEN
-            write(self.engine, lambda c: redeem.set_state(c, wanted, state))
+            state = redemptions.State.USED if placed.used else redemptions.State.OPEN
+            write(self.engine, lambda c: redemptions.set_state(c, wanted, state))
             report.created += 1
         self._finish(item)
 
@@ -223,13 +223,15 @@ class Publisher:
             found = self.sink.find_discount(item.target.customer, token)
             if found is not None and found.used:
                 wanted = redeem.by_token(self.engine, token)
-                write(self.engine, lambda c: redeem.set_state(c, wanted, redeem.State.USED))
+                write(
+                    self.engine, lambda c: redemptions.set_state(c, wanted, redemptions.State.USED)
+                )
                 self._settle(item, "done", error="it was used already")
                 return
             if found is not None:
                 message = f"the discount {token} is there, unused, and could not be removed"
                 raise TransientError(message)
-        self._give_back(token, redeem.State.REVOKED, "discount removed unused")
+        self._give_back(token, redemptions.State.REVOKED, "discount removed unused")
         self._settle(item, "done")
         report.revoked += 1
 
@@ -291,7 +293,7 @@ def _text(error: Exception) -> str:
     )
 
 
-def _discount(wanted: redeem.Redemption) -> Discount:
+def _discount(wanted: redemptions.Redemption) -> Discount:
     return Discount(
         wanted.customer,
         wanted.token,

@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 
 from dolisync.config import ReconcileSettings
 from dolisync.errors import UserError
-from dolisync.ledger import outbox, tables
+from dolisync.ledger import outbox, redemptions, tables
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.store import Transaction
 from dolisync.model import CustomerKey, SaleKey
@@ -197,7 +197,7 @@ class Reconciler:
 def follow_discounts(publisher: Publisher, sink: Sink) -> int:
     """See what became of open discounts: used ones are noted, deleted ones give points back."""
     with reading(publisher.engine) as connection:
-        open_ones = redeem.in_state(connection, publisher.source.name, redeem.State.OPEN)
+        open_ones = redemptions.in_state(connection, publisher.source.name, redemptions.State.OPEN)
     returned = 0
     for redemption in open_ones:
         placed = sink.find_discount(redemption.customer, redemption.token)
@@ -207,13 +207,13 @@ def follow_discounts(publisher: Publisher, sink: Sink) -> int:
                 publisher.clock,
                 publisher.programs,
                 redemption.token,
-                redeem.State.REVOKED,
+                redemptions.State.REVOKED,
                 "discount deleted in Dolibarr",
             )
             returned += 1
         elif placed.used:
             write(
                 publisher.engine,
-                lambda c, r=redemption: redeem.set_state(c, r, redeem.State.USED),  # type: ignore[misc]
+                lambda c, r=redemption: redemptions.set_state(c, r, redemptions.State.USED),  # type: ignore[misc]
             )
     return returned

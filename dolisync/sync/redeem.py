@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select
 
 from dolisync.errors import NotFound, UserError
 from dolisync.ledger import outbox, tables
 from dolisync.ledger.book import Book, Entry, Kind, NotEnoughPoints
 from dolisync.ledger.engine import reading, write
+from dolisync.ledger.redemptions import (
+    MINOR,
+    Redemption,
+    State,
+    allocations,
+    by_tokens,
+    set_state,
+)
 from dolisync.ledger.store import MemberKey, Transaction
 from dolisync.model import CustomerKey
 from dolisync.ports import Clock
@@ -27,38 +34,8 @@ from dolisync.sync.judge import Showing
 # No letters or digits that are taken for one another when read aloud.
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _TOKEN_LENGTH = 12
-MINOR = Decimal(100)
 # A discount that Dolibarr refused is not asked for again at every turn.
 PAUSE_AFTER_REFUSAL = timedelta(days=1)
-
-
-class State:
-    """Where a redemption stands."""
-
-    WANTED = "wanted"
-    OPEN = "open"
-    USED = "used"
-    REVOKED = "revoked"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class Redemption:
-    """A discount bought with points. ``points`` are ledger units."""
-
-    id: int
-    token: str
-    member_id: int
-    program: str
-    customer: CustomerKey
-    reward: str
-    title: str
-    points: int
-    amount: Decimal
-    tax_rate: Decimal
-    state: str
-    reason: str
-    created_at: datetime
 
 
 def new_token() -> str:
@@ -96,7 +73,7 @@ def redeem(
 
     def work(connection: Connection) -> None:
         # The commit of an earlier attempt may have gone through, and its answer been lost.
-        if not _read(connection, tables.redemption.c.token == token):
+        if not by_tokens(connection, [token]):
             transaction = Transaction(connection, clock.now())
             _spend(transaction, program, customer, reward, token, reason)
 
@@ -169,59 +146,11 @@ def _insert(
 def by_token(engine: Engine, token: str) -> Redemption:
     """Return a redemption. Raises ``NotFound``."""
     with reading(engine) as connection:
-        found = _read(connection, tables.redemption.c.token == token)
+        found = by_tokens(connection, [token])
     if not found:
         message = f"no redemption has the token {token}"
         raise NotFound(message, "dolisync history shows the tokens")
     return found[0]
-
-
-def in_state(connection: Connection, source: str, *states: str) -> list[Redemption]:
-    """Return a source's redemptions in these states, oldest first."""
-    condition = tables.redemption.c.state.in_(states) & (tables.member.c.source == source)
-    return _read(connection, condition)
-
-
-def _read(connection: Connection, condition: object) -> list[Redemption]:
-    member, redemption = tables.member.c, tables.redemption.c
-    query = (
-        select(
-            tables.redemption,
-            member.program,
-            member.source,
-            member.entity,
-            member.customer_rowid,
-        )
-        .join(tables.member, member.id == redemption.member_id)
-        .where(condition)  # type: ignore[arg-type]
-        .order_by(redemption.id)
-    )
-    return [
-        Redemption(
-            row.id,
-            row.token,
-            row.member_id,
-            row.program,
-            CustomerKey(row.source, row.entity, row.customer_rowid),
-            row.reward,
-            row.title,
-            row.points,
-            Decimal(row.amount_minor) / MINOR,
-            Decimal(row.tax_rate),
-            row.state,
-            row.reason,
-            row.created_at,
-        )
-        for row in connection.execute(query)
-    ]
-
-
-def set_state(connection: Connection, redemption: Redemption, state: str, reason: str = "") -> None:
-    """Note where a redemption stands."""
-    table = tables.redemption
-    connection.execute(
-        update(table).where(table.c.id == redemption.id).values(state=state, reason=reason[:255])
-    )
 
 
 def give_back(
@@ -230,7 +159,7 @@ def give_back(
     """Put a redemption's points back on their lots; once, however often it is asked."""
 
     def work(connection: Connection) -> None:
-        redemption = _read(connection, tables.redemption.c.token == token)[0]
+        redemption = by_tokens(connection, [token])[0]
         if redemption.state not in {State.WANTED, State.OPEN}:
             return
         transaction = Transaction(connection, clock.now())
@@ -244,7 +173,7 @@ def give_back(
 def _return_points(
     transaction: Transaction, program: Program | None, redemption: Redemption, why: str
 ) -> None:
-    taken = _allocations(transaction.connection, redemption.id)
+    taken = allocations(transaction.connection, redemption.id)
     transaction.load_books((), ids=[redemption.member_id])
     book = transaction.books[transaction.member_keys[redemption.member_id]]
     transaction.load_lots(book, [lot_id for lot_id, _ in taken])
@@ -301,17 +230,6 @@ def _families(transaction: Transaction, sale_ids: Collection[int]) -> dict[int, 
     for id_, return_id in transaction.connection.execute(query):
         families[id_].append(return_id)
     return families
-
-
-def _allocations(connection: Connection, redemption_id: int) -> list[tuple[int, int]]:
-    allocation, posting = tables.allocation.c, tables.posting.c
-    query = (
-        select(allocation.lot_id, allocation.points)
-        .join(tables.posting, posting.id == allocation.posting_id)
-        .where(posting.redemption_id == redemption_id, posting.kind == Kind.REDEEM)
-        .order_by(allocation.id)
-    )
-    return [(lot_id, -points) for lot_id, points in connection.execute(query)]
 
 
 def wish_revoke(engine: Engine, clock: Clock, token: str) -> Redemption:

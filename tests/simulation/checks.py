@@ -15,13 +15,12 @@ from simulation.world import MemorySource, World, calm, customer_key, is_return,
 from sqlalchemy import Connection, func, select
 
 from dolisync.display import customer_values, field_names
-from dolisync.ledger import outbox, tables
+from dolisync.ledger import outbox, redemptions, tables
 from dolisync.ledger.book import SALE_KINDS, Kind
 from dolisync.ledger.engine import reading
 from dolisync.ledger.views import member_view
 from dolisync.ports import Clock
 from dolisync.program.terms import Shortfall
-from dolisync.sync import redeem
 from dolisync.sync.audit import verify
 from dolisync.sync.intake import Intake
 from dolisync.sync.judge import distrust
@@ -256,14 +255,14 @@ def _sale_fields(connection: Connection, bench: Bench, world: World) -> Iterator
 def _discounts(connection: Connection, world: World) -> Iterator[str]:
     """A discount that was paid for is there, one that was given back is not."""
     states = ("wanted", "open", "used", "revoked", "refused")
-    for redemption in redeem.in_state(connection, key(1).source, *states):
+    for redemption in redemptions.in_state(connection, key(1).source, *states):
         pieces = world.pieces(redemption.token)
         total = sum((row.amount for row in pieces), Decimal(0))
-        if redemption.state in {redeem.State.REVOKED, redeem.State.REFUSED} and pieces:
+        if redemption.state in {redemptions.State.REVOKED, redemptions.State.REFUSED} and pieces:
             yield f"{redemption.token} is {redemption.state}, but {total} are on the card"
-        if redemption.state == redeem.State.OPEN and not pieces:
+        if redemption.state == redemptions.State.OPEN and not pieces:
             yield f"{redemption.token} is open, but not on the card"
-        if redemption.state == redeem.State.WANTED:
+        if redemption.state == redemptions.State.WANTED:
             yield f"{redemption.token} was never placed"
         if total > redemption.amount:
             yield f"{redemption.token} is worth {redemption.amount}, {total} are on the card"

@@ -23,7 +23,7 @@ from sqlalchemy import select
 
 from dolisync.config import ReconcileSettings
 from dolisync.errors import TransientError, UserError
-from dolisync.ledger import outbox, tables
+from dolisync.ledger import outbox, redemptions, tables
 from dolisync.ledger.book import NotEnoughPoints
 from dolisync.ledger.engine import reading, write
 from dolisync.ports import SaleSource, Sink
@@ -368,8 +368,8 @@ class Machine:
 
     def revoke(self) -> str:
         with reading(self.bench.engine) as connection:
-            states = (redeem.State.WANTED, redeem.State.OPEN)
-            live = redeem.in_state(connection, self.source.name, *states)
+            states = (redemptions.State.WANTED, redemptions.State.OPEN)
+            live = redemptions.in_state(connection, self.source.name, *states)
         if not live:
             return ""
         token = self.rng.choice(live).token

@@ -9,6 +9,7 @@ from datetime import date
 import pytest
 
 from dolisync.errors import NotFound, UserError
+from dolisync.ledger import redemptions
 from dolisync.ledger.book import NotEnoughPoints
 from dolisync.sync import redeem
 from dolisync.sync.judge import Showing
@@ -89,7 +90,7 @@ def test_points_of_a_program_that_is_gone_come_back_too(rich: Shop) -> None:
 def test_only_an_open_discount_can_be_revoked(rich: Shop, state: str) -> None:
     done = rich.redeem("DS-A")
     with rich.engine.begin() as connection:
-        redeem.set_state(connection, done, state)
+        redemptions.set_state(connection, done, state)
     with pytest.raises(UserError, match=f"DS-A is {state} already"):
         redeem.wish_revoke(rich.engine, rich.clock, "DS-A")
 

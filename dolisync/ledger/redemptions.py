@@ -1,0 +1,181 @@
+"""Redemptions as the ledger keeps them: what was bought with points, and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+
+from dolisync.ledger import tables
+from dolisync.ledger.book import Kind
+from dolisync.model import CustomerKey, SaleKey
+
+MINOR = Decimal(100)
+
+
+class State:
+    """Where a redemption stands."""
+
+    WANTED = "wanted"
+    OPEN = "open"
+    USED = "used"
+    REVOKED = "revoked"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """A discount bought with points. ``points`` are ledger units."""
+
+    id: int
+    token: str
+    member_id: int
+    program: str
+    customer: CustomerKey
+    reward: str
+    title: str
+    points: int
+    amount: Decimal
+    tax_rate: Decimal
+    state: str
+    reason: str
+    created_at: datetime
+
+
+def in_state(connection: Connection, source: str, *states: str) -> list[Redemption]:
+    """Return a source's redemptions in these states, oldest first."""
+    condition = tables.redemption.c.state.in_(states) & (tables.member.c.source == source)
+    return read(connection, condition)
+
+
+def read(connection: Connection, condition: ColumnElement[bool]) -> list[Redemption]:
+    member, redemption = tables.member.c, tables.redemption.c
+    query = (
+        select(
+            tables.redemption,
+            member.program,
+            member.source,
+            member.entity,
+            member.customer_rowid,
+        )
+        .join(tables.member, member.id == redemption.member_id)
+        .where(condition)
+        .order_by(redemption.id)
+    )
+    return [
+        Redemption(
+            row.id,
+            row.token,
+            row.member_id,
+            row.program,
+            CustomerKey(row.source, row.entity, row.customer_rowid),
+            row.reward,
+            row.title,
+            row.points,
+            Decimal(row.amount_minor) / MINOR,
+            Decimal(row.tax_rate),
+            row.state,
+            row.reason,
+            row.created_at,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def set_state(connection: Connection, redemption: Redemption, state: str, reason: str = "") -> None:
+    """Note where a redemption stands."""
+    table = tables.redemption
+    connection.execute(
+        update(table).where(table.c.id == redemption.id).values(state=state, reason=reason[:255])
+    )
+
+
+def write_uses(
+    connection: Connection, sale_ids: Collection[int], rows: Sequence[Mapping[str, int]]
+) -> None:
+    """Note which rewards these sales consume now, instead of what was noted for them before."""
+    table = tables.reward_use
+    connection.execute(delete(table).where(table.c.sale_id.in_(sale_ids)))
+    if rows:
+        connection.execute(insert(table), list(rows))
+
+
+def used_by(connection: Connection, redemption_ids: Collection[int]) -> list[SaleKey]:
+    """Return the sales on which these redemptions are noted, vanished ones too."""
+    sale, use = tables.sale.c, tables.reward_use.c
+    query = (
+        select(sale.source, sale.entity, sale.rowid)
+        .join(tables.reward_use, use.sale_id == sale.id)
+        .where(use.redemption_id.in_(redemption_ids))
+    )
+    return [SaleKey(*row) for row in connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """What came back of a redemption: all of it, by lot, in lots of its own, and forgiven since.
+
+    ``movements`` counts its postings.
+    """
+
+    units: int
+    by_lot: Mapping[int, int]
+    fresh_lots: tuple[int, ...]
+    fresh_units: int
+    forgiven: int
+    movements: int
+
+
+def came_back(connection: Connection, redemption_id: int) -> CameBack:
+    """Return what came back of a redemption so far."""
+    posting, allocation, lot = tables.posting.c, tables.allocation.c, tables.lot.c
+    mine = posting.redemption_id == redemption_id
+    sums = select(posting.kind, func.sum(posting.points), func.count()).where(mine)
+    by_kind = {row[0]: row for row in connection.execute(sums.group_by(posting.kind))}
+    returned = (mine, posting.kind == Kind.RETURN)
+    lots = (
+        select(allocation.lot_id, func.sum(allocation.points))
+        .join(tables.posting, posting.id == allocation.posting_id)
+        .where(*returned, allocation.lot_id.is_not(None))
+        .group_by(allocation.lot_id)
+    )
+    opened = (select(lot.id, lot.points).join(tables.posting, posting.id == lot.posting_id)).where(
+        *returned
+    )
+    fresh = {row.id: row.points for row in connection.execute(opened)}
+    by_lot = {id_: int(points) for id_, points in connection.execute(lots) if id_ not in fresh}
+    return CameBack(
+        int(by_kind[Kind.RETURN][1]) if Kind.RETURN in by_kind else 0,
+        by_lot,
+        tuple(fresh),
+        sum(fresh.values()),
+        int(by_kind[Kind.ADJUST][1]) if Kind.ADJUST in by_kind else 0,
+        sum(int(row[2]) for row in by_kind.values()),
+    )
+
+
+def by_tokens(connection: Connection, tokens: Collection[str]) -> list[Redemption]:
+    """Return the redemptions that bear these tokens, oldest first."""
+    return read(connection, tables.redemption.c.token.in_(tokens)) if tokens else []
+
+
+def allocations(connection: Connection, redemption_id: int) -> list[tuple[int, int]]:
+    """Return from which lots a redemption took how much, in the order in which it did."""
+    allocation, posting = tables.allocation.c, tables.posting.c
+    points = func.sum(allocation.points)
+    query = (
+        select(allocation.lot_id, points)
+        .join(tables.posting, posting.id == allocation.posting_id)
+        .where(
+            posting.redemption_id == redemption_id,
+            posting.kind == Kind.REDEEM,
+            allocation.lot_id.is_not(None),
+        )
+        .group_by(allocation.lot_id)
+        .having(points < 0)
+        .order_by(func.min(allocation.id))
+    )
+    return [(lot_id, -int(sum_)) for lot_id, sum_ in connection.execute(query)]

@@ -1,0 +1,123 @@
+"""Points spent on a sale, and which part of them comes back when goods are returned.
+
+A reward stands on the sale as a discount line that bears its token. What is undone of it is a
+function of the sale and its returns, so any row of partial returns ends at exactly all of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from dolisync.model import DiscountKind, Sale, SaleKind, SaleLine, SaleStatus
+from dolisync.program.assess import Surroundings, uncounted
+from dolisync.program.terms import Program, SpentPoints
+
+ZERO, ALL = Decimal(0), Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """The share of a reward's use that a sale gives back, and of what it is the share."""
+
+    share: Decimal
+    what: str = ""
+
+
+def uses(around: Surroundings, sale: Sale) -> dict[str, Decimal]:
+    """Return which rewards a sale consumes: amounts including tax by token."""
+    found: dict[str, Decimal] = {}
+    if sale.kind is SaleKind.CREDIT_NOTE:
+        return found
+    for line in sale.lines:
+        if line.discount is DiscountKind.FIXED and line.total_incl < 0:
+            for token in tokens_in(around, line.text)[:1]:
+                found[token] = found.get(token, ZERO) - line.total_incl
+    return found
+
+
+def tokens_in(around: Surroundings, text: str) -> list[str]:
+    """Return the tokens of rewards in a text."""
+    prefix = re.escape(around.reward_token_prefix)
+    return re.findall(rf"{prefix}[0-9A-Z]+", text) if around.reward_token_prefix in text else []
+
+
+def undone(
+    program: Program, around: Surroundings, origin: Sale, returns: Sequence[Sale], token: str
+) -> Undone:
+    """Return the share of a reward that comes back, given the returns that count."""
+    if origin.status is SaleStatus.DRAFT:
+        return Undone(ZERO, "a draft")
+    if origin.status is SaleStatus.ABANDONED:
+        return Undone(ALL, "an abandoned sale")
+    policy = program.returns.spent_points
+    if policy is SpentPoints.KEEP:
+        return Undone(ZERO, "")
+    counted = [credit for credit in returns if uncounted(credit) is None]
+    if policy is SpentPoints.REWARD_LINE:
+        return Undone(_share_of_line(around, origin, counted, token), "the reward's line")
+    return Undone(_share_of_goods(around, origin, counted), "the goods")
+
+
+def _share_of_goods(around: Surroundings, origin: Sale, returns: Sequence[Sale]) -> Decimal:
+    sold = _goods(around, origin.lines)
+    if sold <= 0:
+        return ZERO
+    returned = -sum((_goods(around, credit.lines) for credit in returns), ZERO)
+    return _between(returned / sold)
+
+
+def _goods(around: Surroundings, lines: Iterable[SaleLine]) -> Decimal:
+    """Add up goods: neither what paid for them before nor what stands for a reward."""
+    goods = (
+        line.total_incl
+        for line in lines
+        if line.discount is None and not tokens_in(around, line.text)
+    )
+    return sum(goods, ZERO)
+
+
+def _share_of_line(
+    around: Surroundings, origin: Sale, returns: Sequence[Sale], token: str
+) -> Decimal:
+    used = uses(around, origin).get(token, ZERO)
+    if used <= 0:
+        return ZERO
+    undone_amounts = (
+        line.total_incl
+        for credit in returns
+        for line in credit.lines
+        if line.total_incl > 0 and token in tokens_in(around, line.text)
+    )
+    return _between(sum(undone_amounts, ZERO) / used)
+
+
+def _between(share: Decimal) -> Decimal:
+    return min(max(share, ZERO), ALL)
+
+
+def units_back(points: int, amount: Decimal, amount_back: Decimal) -> int:
+    """Return how many of a reward's points come back for this much of its amount, cut off."""
+    if amount_back >= amount:
+        return points
+    return int(points * max(amount_back, ZERO) / amount)
+
+
+def spread(taken: Sequence[tuple[int, int]], held: dict[int, int], units: int) -> dict[int, int]:
+    """Share out points that come back over the lots they were taken from, in proportion.
+
+    ``taken`` are pairs of lot id and points, ``held`` what each lot got back before; ``units`` come
+    back now. No lot gets more than was taken from it.
+    """
+    total = sum(points for _, points in taken)
+    target = sum(held.values()) + units
+    shares = {lot: max(points * target // total - held.get(lot, 0), 0) for lot, points in taken}
+    surplus = sum(shares.values()) - units
+    for lot, points in taken:
+        room = points - held.get(lot, 0) - shares[lot]
+        change = min(room, -surplus) if surplus < 0 else -min(shares[lot], surplus)
+        shares[lot] += change
+        surplus += change
+    return {lot: points for lot, points in shares.items() if points}
