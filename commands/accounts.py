@@ -480,6 +480,7 @@ def _document_json(explained: Explanation, program_name: str | None) -> dict[str
             for judged in explained.judgements
             if program_name in {None, judged.program.name}
         ],
+        "rewards": [{"token": used.token, **used.reason.as_json()} for used in explained.rewards],
     }
 
 
@@ -523,6 +524,8 @@ def _show_document(
     for judged in explained.judgements:
         if program_name in {None, judged.program.name}:
             _show_judgement(explained, judged)
+    for used in explained.rewards:
+        terminal.show_item(f"{used.token}: {used.reason}", indent=2)
 
 
 def _kind_text(sale: Sale) -> str:

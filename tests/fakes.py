@@ -191,6 +191,11 @@ class FakeSink:
         discount, placed = self.discounts[token]
         self.discounts[token] = (discount, replace(placed, used=True))
 
+    def free(self, token: str) -> None:
+        """Drop the draft that used it: Dolibarr sets it free."""
+        discount, placed = self.discounts[token]
+        self.discounts[token] = (discount, replace(placed, used=False))
+
     def _begin(self, call: str) -> None:
         self.calls.append(call)
         if self.before:

@@ -85,6 +85,22 @@ def read(connection: Connection, condition: ColumnElement[bool]) -> list[Redempt
     ]
 
 
+def unsettled(connection: Connection, source: str) -> list[Redemption]:
+    """Return a source's redemptions whose fate only their discount tells.
+
+    Open ones, and used ones on no sale that is known: used on a draft, which may be dropped.
+    """
+    redemption, use, sale = tables.redemption.c, tables.reward_use.c, tables.sale.c
+    known = (
+        select(use.redemption_id)
+        .join(tables.sale, sale.id == use.sale_id)
+        .where(sale.vanished_at.is_(None))
+    )
+    on_none = (redemption.state == State.USED) & redemption.id.not_in(known)
+    mine = tables.member.c.source == source
+    return read(connection, mine & ((redemption.state == State.OPEN) | on_none))
+
+
 def set_state(connection: Connection, redemption: Redemption, state: str, reason: str = "") -> None:
     """Note where a redemption stands."""
     table = tables.redemption

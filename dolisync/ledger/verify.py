@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, case, func, or_, select
+from sqlalchemy import Connection, Engine, Select, case, func, not_, or_, select
 
 from dolisync.ledger import chain, tables
 from dolisync.ledger.book import Kind
@@ -36,6 +36,7 @@ RULE_POSTING = "a posting is its own lot's points or the sum of its allocations"
 RULE_CHAIN = "a member's postings are numbered without gaps, each with the balance it left"
 RULE_HASH = "each posting's hash covers it and the one before; each day's anchor all of them"
 RULE_REDEMPTION = "a redemption's points left once, and came back once if it was not used"
+RULE_SPENT = "of a redemption's points comes back what the sales say on which it was used"
 
 
 def verify_books(engine: Engine) -> list[Breach]:
@@ -193,11 +194,14 @@ def _redemptions(connection: Connection) -> Iterator[Breach]:
         func.sum(case((posting.kind == Kind.RETURN, posting.points), else_=0)), 0
     )
     due_back = case((redemption.state.in_(("revoked", "refused")), redemption.points), else_=0)
+    # Of a used one any part may have come back: the audit of the sales knows which.
+    is_used = redemption.state == "used"
+    within = case((is_used, returned.between(0, redemption.points)), else_=returned == due_back)
     query = (
         select(redemption.token, redemption.points, redemption.state, spent, returned)
         .outerjoin(tables.posting, posting.redemption_id == redemption.id)
         .group_by(redemption.id, redemption.token, redemption.points, redemption.state)
-        .having(or_(spent != redemption.points, returned != due_back))
+        .having(or_(spent != redemption.points, not_(within)))
     )
     for token, points, state, out, back in connection.execute(query):
         found = f"{state}, {points} points: {out} left the account, {back} came back"

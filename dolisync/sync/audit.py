@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy import Connection, Engine, select
 
 from dolisync.ledger import tables
 from dolisync.ledger.engine import reading
+from dolisync.ledger.redemptions import State, came_back
 from dolisync.ledger.store import Holding, KnownSale, MemberKey, Transaction
-from dolisync.ledger.verify import RULE_SALE, Breach, verify_books
-from dolisync.model import SaleKey
+from dolisync.ledger.verify import RULE_SALE, RULE_SPENT, Breach, verify_books
+from dolisync.model import Sale, SaleKey
 from dolisync.ports import Clock
 from dolisync.program.assess import Verdict
 from dolisync.program.terms import Program
-from dolisync.sync.judge import Rules, family_of, head_of, judge_family, origins_of
+from dolisync.sync.judge import Rules, distrust, family_of, head_of, judge_family, origins_of
+from dolisync.sync.spent import spendings, tokens_of
 
 PAGE = 500
 
@@ -59,6 +61,20 @@ def _check(transaction: Transaction, rules: Rules, keys: list[SaleKey]) -> Itera
         # A source that was taken out of the configuration is no longer judged.
         if family[0].key.source in rules.around:
             yield from _check_family(transaction, rules, family, held)
+    yield from _check_spent(transaction, rules, [known.sale for known in known])
+
+
+def _check_spent(transaction: Transaction, rules: Rules, sales: Sequence[Sale]) -> Iterator[Breach]:
+    """Compare what came back of the rewards on these sales with what must have come back."""
+    tokens = tokens_of(rules.around, sales)
+    if not tokens:
+        return
+    for spending in spendings(transaction, rules.book, rules.around, distrust, tokens):
+        redemption = spending.redemption
+        back = came_back(transaction.connection, redemption.id).units
+        if redemption.state == State.USED and back != spending.due:
+            found = f"{back} came back, the sales say {spending.due}"
+            yield Breach(RULE_SPENT, f"redemption {redemption.token}", found)
 
 
 def load_families(transaction: Transaction, keys: list[SaleKey]) -> list[list[KnownSale]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 from sqlalchemy import Connection, Engine, select
 
@@ -15,12 +17,14 @@ from dolisync.ledger.engine import reading
 from dolisync.ledger.rulesets import RuleSet
 from dolisync.ledger.store import Holding, KnownSale, Transaction, return_origin
 from dolisync.ledger.views import sales_by_ref
-from dolisync.model import CustomerKey, Sale, SaleKey
+from dolisync.model import CustomerKey, Sale, SaleKey, SaleStatus
 from dolisync.ports import SaleSource
 from dolisync.program.assess import Verdict
-from dolisync.program.terms import Program
+from dolisync.program.reasons import Reason, Why, because
+from dolisync.program.terms import Program, SpentPoints
 from dolisync.sync.audit import load_families
-from dolisync.sync.judge import Rules, head_of, judge_family, note, origins_of
+from dolisync.sync.judge import Rules, distrust, head_of, judge_family, note, origins_of
+from dolisync.sync.spent import Spending, Use, spendings, tokens_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,14 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
+class RewardUse:
+    """A reward used on a sale: its token, and why which of its points come back."""
+
+    token: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """All there is to say about one document.
 
@@ -61,6 +73,7 @@ class Explanation:
     vanished_at: datetime | None
     parked: str
     judgements: tuple[Judgement, ...]
+    rewards: tuple[RewardUse, ...] = ()
 
 
 @dataclass(slots=True)
@@ -129,8 +142,35 @@ def explain(
     known = [sale for family in families for sale in family]
     held = transaction.holdings([sale.id for sale in known if not sale.is_new])
     transaction.load_books((), ids={id_ for members in held.values() for id_ in members})
-    judge = _Judge(transaction, rules, held, before, {sale.key for sale in live})
+    rewards = _rewards(transaction, rules, [sale.sale for sale in known])
+    judge = _Judge(transaction, rules, held, before, {sale.key for sale in live}, rewards)
     return [judge.explain(family) for family in families]
+
+
+def _rewards(
+    transaction: Transaction, rules: Rules, sales: Sequence[Sale]
+) -> dict[SaleKey, list[RewardUse]]:
+    """Say of each sale which rewards were used on it, and what comes back of them."""
+    found: dict[SaleKey, list[RewardUse]] = defaultdict(list)
+    tokens = tokens_of(rules.around, sales)
+    if tokens:
+        for spending in spendings(transaction, rules.book, rules.around, distrust, tokens):
+            for use in spending.uses:
+                if spending.program is not None:
+                    reason = _spent_reason(spending, spending.program, use)
+                    found[use.sale.key].append(RewardUse(spending.redemption.token, reason))
+    return found
+
+
+def _spent_reason(spending: Spending, program: Program, use: Use) -> Reason:
+    points = program.points_of(spending.redemption.points)
+    if use.sale.status is SaleStatus.ABANDONED:
+        return because(Why.SPENT_ABANDONED, points=points)
+    if program.returns.spent_points is SpentPoints.KEEP:
+        return because(Why.SPENT_KEPT, points=points)
+    percent = (100 * use.undone.share).quantize(Decimal("0.1"))
+    back = program.points_of(spending.due)
+    return because(Why.SPENT_BACK, back=back, points=points, share=percent, what=use.undone.what)
 
 
 def _roots(transaction: Transaction, keys: Sequence[SaleKey]) -> list[SaleKey]:
@@ -147,6 +187,7 @@ class _Judge:
     held: dict[int, dict[int, Holding]]
     before: dict[SaleKey, str]
     live: set[SaleKey]
+    rewards: dict[SaleKey, list[RewardUse]]
 
     def explain(self, family: Sequence[KnownSale]) -> list[Explanation]:
         head = family[0]
@@ -184,6 +225,7 @@ class _Judge:
             known.vanished_at,
             _parked(self.transaction.connection, known.key),
             judgements,
+            tuple(self.rewards.get(known.key, ())),
         )
 
     def _held(self, known: KnownSale, program: Program) -> tuple[Held, ...]:

@@ -174,7 +174,7 @@ def judge_again(transaction: Transaction, rules: Rules, concerned: Sequence[Sale
         poster.targets += [target for target in spent.targets if rules.shows(target.source)]
     transaction.flush()
     if spent is not None:
-        spent.note([transaction.sales[sale.key] for sale in concerned])
+        spent.note([transaction.sales[key] for key in {sale.key for sale in concerned}])
     outbox.wish(transaction.connection, poster.targets, transaction.now)
     return tally
 

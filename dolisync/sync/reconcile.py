@@ -197,10 +197,13 @@ class Reconciler:
 def follow_discounts(publisher: Publisher, sink: Sink) -> int:
     """See what became of open discounts: used ones are noted, deleted ones give points back."""
     with reading(publisher.engine) as connection:
-        open_ones = redemptions.in_state(connection, publisher.source.name, redemptions.State.OPEN)
+        open_ones = redemptions.unsettled(connection, publisher.source.name)
     returned = 0
     for redemption in open_ones:
         placed = sink.find_discount(redemption.customer, redemption.token)
+        if placed is None and redemption.state == redemptions.State.USED:
+            # It was used on something, and went with it: nothing says that it was not.
+            continue
         if placed is None:
             redeem.give_back(
                 publisher.engine,
@@ -211,9 +214,12 @@ def follow_discounts(publisher: Publisher, sink: Sink) -> int:
                 "discount deleted in Dolibarr",
             )
             returned += 1
-        elif placed.used:
-            write(
-                publisher.engine,
-                lambda c, r=redemption: redemptions.set_state(c, r, redemptions.State.USED),  # type: ignore[misc]
-            )
+        else:
+            _note_state(publisher, redemption, is_used=placed.used)
     return returned
+
+
+def _note_state(publisher: Publisher, redemption: redemptions.Redemption, *, is_used: bool) -> None:
+    state = redemptions.State.USED if is_used else redemptions.State.OPEN
+    if redemption.state != state:
+        write(publisher.engine, lambda c: redemptions.set_state(c, redemption, state))

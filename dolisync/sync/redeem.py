@@ -30,6 +30,7 @@ from dolisync.model import CustomerKey
 from dolisync.ports import Clock
 from dolisync.program.terms import Program, RewardTerms
 from dolisync.sync.judge import Showing
+from dolisync.sync.spent import usable_until
 
 # No letters or digits that are taken for one another when read aloud.
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -160,7 +161,7 @@ def give_back(
 
     def work(connection: Connection) -> None:
         redemption = by_tokens(connection, [token])[0]
-        if redemption.state not in {State.WANTED, State.OPEN}:
+        if redemption.state in {State.REVOKED, State.REFUSED}:
             return
         transaction = Transaction(connection, clock.now())
         _return_points(transaction, programs.get(redemption.program), redemption, why)
@@ -186,7 +187,8 @@ def _return_points(
         f"{redemption.title} {redemption.token}: {why}",
         redemption_id=redemption.id,
     )
-    book.give_back(transaction.journal, entry, taken)
+    until = usable_until(program, entry.occurred_on)
+    book.give_back(transaction.journal, entry, taken, until)
     _take_forgiven(transaction, book, entry, taken)
     transaction.flush()
 

@@ -287,7 +287,7 @@ MOVEMENT = {"key", "date", "recorded_at", "kind", "sale", "points", "balance", "
 DOCUMENT = {
     *("source", "id", "ref", "kind", "status", "date", "customer", "total", "return_of"),
     *("in_ledger", "read_live", "differs_from_ledger", "first_seen_at", "vanished_at"),
-    *("parked", "revision", "fingerprint", "programs"),
+    *("parked", "revision", "fingerprint", "programs", "rewards"),
 }
 KEYS: dict[str, set[str]] = {
     "balance 2": {

@@ -17,7 +17,7 @@ CASES = {
     4: ("points taken again when the return leaves the reward out", "test_edge_04_"),
     5: ("exchange on one ticket miscounted", "test_edge_05_"),
     6: ("the part paid with points taken off twice", "test_edge_06_"),
-    7: ("half a return gives all spent points back", "later: with points given back on returns"),
+    7: ("half a return gives all spent points back", "test_edge_07_"),
     8: ("a return refused because its points are spent", "test_edge_08_"),
     9: ("points made from a lot that was drawn on", "test_edge_09_"),
     10: ("spending counted once per lot", TIERS),

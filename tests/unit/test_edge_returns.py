@@ -67,6 +67,18 @@ def test_edge_06_what_points_paid_is_not_taken_off_twice(open_shop: Open) -> Non
     assert shop.moves() == [("earn", 6), ("reversal", -6)]
 
 
+def test_edge_07_half_a_return_gives_half_of_the_spent_points_back(open_shop: Open) -> None:
+    shop = open_shop(program(earn={"amount": {"per": 10}}, reward=[reward(30)]))
+    shop.put(sale(1, 500))
+    shop.redeem("DS-ABC")
+    shop.put(sale(2, lines=[line(50, rowid=1), BOUGHT]))
+    shop.put(credit_note(3, 25, 2))
+    assert shop.view().redeemed == 15
+    shop.put(credit_note(4, 25, 2))
+    assert shop.view().redeemed == 0
+    assert shop.breaches() == []
+
+
 def test_edge_08_a_return_after_its_points_were_spent_is_booked_as_debt(open_shop: Open) -> None:
     shop = open_shop(program(reward=[reward(50)]))
     shop.take(sale(1, 50))
