@@ -247,6 +247,7 @@ class House:
                 doors.source.page_size,
                 self.pulse,
                 self.catalogue(reader, self.rules.book),
+                reader,
             )
             for door, reader in doors.readers.items()
         ]

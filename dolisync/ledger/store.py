@@ -142,6 +142,11 @@ class Transaction:
             same_days = tables.sale.c.sale_date.in_(dates)
             self._load_sales(and_(_of_source(group), column.in_(customers), same_days))
 
+    def load_customer(self, customer: CustomerKey) -> None:
+        """Load all sales of a customer, vanished ones too."""
+        group = (customer.source, customer.entity)
+        self._load_sales(and_(_of_source(group), tables.sale.c.customer_rowid == customer.rowid))
+
     def _load_sales(self, condition: Any) -> None:
         for row in self.connection.execute(select(tables.sale).where(condition)):
             key = SaleKey(row.source, row.entity, row.rowid)

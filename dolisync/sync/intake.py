@@ -19,10 +19,11 @@ from dolisync.errors import DolisyncError, UserError
 from dolisync.ledger import tables
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.store import Transaction, return_origin
-from dolisync.model import Sale, SaleKey
-from dolisync.ports import Clock, Position, Pulse, SaleSource, no_pulse
+from dolisync.model import CustomerKey, Sale, SaleKey
+from dolisync.ports import Clock, CustomerSource, Position, Pulse, SaleSource, no_pulse
 from dolisync.sync.catalogue import Catalogue
 from dolisync.sync.judge import Rules, Tally, take_in
+from dolisync.sync.merge import CustomersMoved, fate_of
 
 log = structlog.get_logger()
 
@@ -73,6 +74,8 @@ class Intake:
     page_size: int = 200
     pulse: Pulse = no_pulse
     catalogue: Catalogue | None = None
+    customers: CustomerSource | None = None
+    _fates: dict[CustomerKey, CustomerKey | None] = field(default_factory=dict)
     _seen_payments: set[int] = field(default_factory=set)
 
     @property
@@ -149,7 +152,19 @@ class Intake:
         complete = self._with_origins(sales)
         if self.catalogue is not None:
             complete = self.catalogue.complete(complete)
-        return self._take(complete, cursor)
+        self._fates.clear()
+        while True:
+            try:
+                return self._take(complete, cursor)
+            except CustomersMoved as moved:
+                self._fates |= {old: self._fate(old) for old in moved.customers}
+
+    def _fate(self, old: CustomerKey) -> CustomerKey | None:
+        """Ask the source what became of a customer whose sale is another's now."""
+        if self.customers is None:
+            return None
+        with reading(self.engine) as connection:
+            return fate_of(connection, self.source, self.customers, old)
 
     def _take(self, sales: Sequence[Sale], cursor: Cursor | None) -> Tally:
         try:
@@ -170,7 +185,7 @@ class Intake:
 
     def _book(self, connection: Connection, sales: Sequence[Sale], cursor: Cursor | None) -> Tally:
         transaction = Transaction(connection, self.clock.now())
-        tally = take_in(transaction, self.rules, sales)
+        tally = take_in(transaction, self.rules, sales, self._fates)
         # Also one that is again what the ledger holds: it was digested.
         self._unpark(connection, [sale.key for sale in sales])
         if cursor is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from dolisync.ledger import outbox
+from dolisync.ledger.batches import new_token
 from dolisync.ledger.book import Book, Entry, Kind
 from dolisync.ledger.documents import fingerprint
 from dolisync.ledger.rulesets import RuleBook
@@ -28,6 +29,7 @@ from dolisync.program.assess import (
 from dolisync.program.calendar import last_day_of_use
 from dolisync.program.reasons import Why, because
 from dolisync.program.terms import Program
+from dolisync.sync.merge import CustomersMoved, Fates, Merged, cards, merge
 from dolisync.sync.spent import Spent, spendings, tokens_of
 
 
@@ -79,15 +81,22 @@ class Tally:
                 mine[program] = mine.get(program, 0) + units
 
 
-def take_in(transaction: Transaction, rules: Rules, sales: Sequence[Sale]) -> Tally:
-    """Bring the ledger up to date with these sales as they are now."""
+def take_in(
+    transaction: Transaction, rules: Rules, sales: Sequence[Sale], fates: Fates | None = None
+) -> Tally:
+    """Bring the ledger up to date with these sales as they are now.
+
+    ``fates`` says what became of customers whose sales are another's now. Raises
+    ``CustomersMoved`` when it does not; left out, sales were merely given to others.
+    """
     marks = transaction.marks({sale.key for sale in sales})
     changed = [sale for sale in sales if _is_changed(marks.get(sale.key), sale)]
     if not changed:
         return Tally(read=len(sales))
     known = {sale.key for sale in changed if sale.key in marks}
     transaction.load_sales(known | set(origins_of(changed)))
-    concerned: list[Sale] = []
+    merged = _merge(transaction, rules, changed, fates)
+    concerned: list[Sale] = [sale for one in merged for sale in one.sales]
     moved: list[SaleKey] = []
     for sale in changed:
         before = transaction.sales.get(sale.key)
@@ -99,9 +108,36 @@ def take_in(transaction: Transaction, rules: Rules, sales: Sequence[Sale]) -> Ta
     tally = judge_again(transaction, rules, concerned)
     # Also where no points moved with it: it shows the balance of a customer that it has left.
     shown = [key for key in moved if rules.showing.get(key.source, Showing()).sales]
-    outbox.wish(transaction.connection, map(outbox.sale_target, shown), transaction.now)
+    targets = [outbox.sale_target(key) for key in shown]
+    targets += [target for target in cards(merged) if rules.shows(target.source)]
+    outbox.wish(transaction.connection, targets, transaction.now)
     tally.read, tally.changed = len(sales), len(changed)
     return tally
+
+
+def _merge(
+    transaction: Transaction, rules: Rules, changed: Sequence[Sale], fates: Fates | None
+) -> list[Merged]:
+    """Merge the customers that these sales show to be merged."""
+    known = transaction.sales
+    left = {
+        known[sale.key].sale.customer
+        for sale in changed
+        if sale.key in known
+        and known[sale.key].vanished_at is None
+        and known[sale.key].sale.customer != sale.customer
+    }
+    if not left or fates is None:
+        return []
+    unknown = left - fates.keys()
+    if unknown:
+        raise CustomersMoved(unknown)
+    programs = {terms.name: terms for terms in rules.book.current.programs}
+    return [
+        merge(transaction, programs, old, into, new_token())
+        for old in sorted(left)
+        if (into := fates[old]) is not None
+    ]
 
 
 def note(transaction: Transaction, rules: Rules, sale: Sale) -> KnownSale:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from dolisync.ledger.book import NotEnoughPoints
+from dolisync.model import Customer
 from dolisync.program.assess import Surroundings
 from dolisync.sync.reconcile import follow_discounts
 from tests.builders import customer, program, sale
 from tests.fakes import Shop, reopened, reward
 
 Open = Callable[..., Shop]
+
+
+@dataclass
+class Everybody:
+    """The customers that are there."""
+
+    there: set[int]
+
+    def customers(self, rowids: Sequence[int]) -> dict[int, Customer]:
+        return {rowid: Customer(customer(rowid), "") for rowid in rowids if rowid in self.there}
+
+    def find_customer(self, text: str) -> tuple[Customer, ...]:
+        return ()
 
 
 @pytest.fixture
@@ -62,6 +76,20 @@ def test_edge_59_at_five_past_midnight_old_points_cannot_be_spent(short: Shop) -
     short.clock.moment = datetime(2026, 12, 1, 23, 5, tzinfo=UTC)
     with pytest.raises(NotEnoughPoints):
         short.redeem()
+
+
+def test_edge_61_after_a_merge_nothing_is_left_on_the_card_that_is_gone(open_shop: Open) -> None:
+    shop = open_shop(program(reward=[reward(30)]))
+    shop.intake.customers = Everybody({8})
+    shop.put(sale(1, 50, buyer=7), sale(2, 5, buyer=8))
+    shop.redeem()
+    shop.publish_all()
+    shop.put(sale(1, 50, buyer=8))
+    shop.sink.discounts.clear()
+    follow_discounts(shop.publisher, shop.sink)
+    assert (shop.balance(7), shop.balance(8)) == (0, 55)
+    assert shop.view(8).available == 55
+    assert shop.breaches() == []
 
 
 def test_edge_62_when_customers_are_merged_their_sales_take_the_points_along(shop: Shop) -> None:
