@@ -6,6 +6,7 @@ import dataclasses
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -97,7 +98,13 @@ class Account:
     currency: str
     customer: Customer
     view: MemberView
-    pending: int
+    unpaid: int
+    today: date
+
+    @property
+    def pending(self) -> int:
+        """What will be available later: in unpaid sales, and in goods that may still come back."""
+        return self.unpaid + self.view.waiting
 
     @property
     def value(self) -> Decimal | None:
@@ -107,6 +114,11 @@ class Account:
             return None
         available = self.program.points_of(self.view.available)
         return (available * worth).quantize(Decimal("0.01"))
+
+    @property
+    def waiting_lots(self) -> list[LotView]:
+        """The lots that cannot be spent yet."""
+        return [lot for lot in self.view.lots if lot.available_from > self.today]
 
     @property
     def in_reach(self) -> RewardTerms | None:
@@ -157,11 +169,12 @@ def balance(
 
 def _account(house: House, doors: Doors, program: Program, customer: Customer) -> Account:
     view = view_of(house, program, customer.key)
+    today = house.clock.now().astimezone(program.zone).date()
     with reading(house.engine) as connection:
-        pending = pending_units(
+        unpaid = pending_units(
             connection, house.clock.now(), house.rules_for_reading, customer.key, program.name
         )
-    return Account(program, doors.source.currency, customer, view, pending)
+    return Account(program, doors.source.currency, customer, view, unpaid, today)
 
 
 def _account_json(account: Account) -> dict[str, object]:
@@ -227,8 +240,7 @@ def _account_pairs(account: Account) -> Iterator[tuple[str, tuple[str, str]]]:
     program, view = account.program, account.view
     worth = "" if account.value is None else f"worth {account.value} {account.currency}"
     yield "Available", (points_text(program, view.available), worth)
-    waiting = "in sales that are not paid in full yet" if account.pending else ""
-    yield "Pending", (points_text(program, account.pending), waiting)
+    yield "Pending", (points_text(program, account.pending), _pending_note(account))
     yield "Balance", (points_text(program, view.balance), _balance_note(view))
     if view.debt:
         yield "Debt", (points_text(program, view.debt), "settled first by what is earned next")
@@ -243,6 +255,16 @@ def _account_pairs(account: Account) -> Iterator[tuple[str, tuple[str, str]]]:
     yield "Expired", (points_text(program, view.expired), "")
     if _adjusted(view):
         yield "Adjusted", (points_text(program, _adjusted(view), signed=True), "")
+
+
+def _pending_note(account: Account) -> str:
+    places = []
+    if account.unpaid:
+        places.append("in sales that are not paid in full yet")
+    if account.view.waiting:
+        first = min(lot.available_from for lot in account.waiting_lots)
+        places.append(f"in goods that may still come back, usable from {first}")
+    return "; ".join(places)
 
 
 def _balance_note(view: MemberView) -> str:

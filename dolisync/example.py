@@ -44,6 +44,7 @@ _EXAMPLES: Values = {
     "source.database_timezone": "UTC",
     "source.poll_interval_s": 1,
     "program.point_value": Decimal("0.05"),
+    "program.validity.days": 90,
     "program.validity.months": 24,
     "receipts.templates": "/etc/dolisync/templates",
 }

@@ -176,10 +176,18 @@ class Book:
         usable = sum(lot.remaining for lot in self.lots if lot.is_usable(day))
         return max(usable - self.debt, 0)
 
-    def earn(self, journal: Journal, entry: Entry, units: int, expires_on: date | None) -> None:
+    def earn(
+        self,
+        journal: Journal,
+        entry: Entry,
+        units: int,
+        expires_on: date | None,
+        usable_from: date | None = None,
+    ) -> None:
         """Open a lot with ``units`` and settle debt from it first."""
         posting_id = journal.post(self, entry, units)
         lot = journal.open_lot(self, posting_id, entry, units, expires_on)
+        lot.available_from = usable_from or lot.available_from
         self._settle(journal, posting_id, lot, units)
 
     def _settle(self, journal: Journal, posting_id: int, lot: Lot, units: int) -> None:

@@ -48,6 +48,7 @@ class MemberView:
     """A member's account on one day, in ledger units.
 
     ``balance`` counts all lots less debt, ``available`` what can be spent on that day.
+    ``waiting`` points are earned and cannot be spent yet: their goods may still come back.
     ``expiring`` are the points of the next day on which any expire.
     """
 
@@ -64,6 +65,7 @@ class MemberView:
     expires_on: date | None = None
     lots: tuple[LotView, ...] = ()
     last: PostingView | None = None
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ def member_views(
             expires_on,
             tuple(mine),
             last.get(row.id),
+            sum(lot.remaining for lot in mine if lot.available_from > today),
         )
     return views
 

@@ -15,7 +15,7 @@ from decimal import Decimal
 from dolisync.model import DiscountKind, PaymentKind, Sale, SaleKey, SaleKind, SaleLine, SaleStatus
 from dolisync.program.articles import earning_lines
 from dolisync.program.bands import Totals, band_worth
-from dolisync.program.calendar import last_day_of_use
+from dolisync.program.calendar import add_days, last_day_of_use
 from dolisync.program.reasons import Reason, Why, because
 from dolisync.program.rounding import round_units
 from dolisync.program.terms import AmountTerms, Basis, Counting, Moment, Program, Rounding, Scope
@@ -59,6 +59,7 @@ class Verdict:
     earned_on: date
     expires_on: date | None = None
     pending: int = 0
+    usable_from: date | None = None
     origin: SaleKey | None = None
 
 
@@ -143,9 +144,12 @@ def _judge_origin(program: Program, around: Surroundings, family: Family) -> Ver
         return Verdict(sale.key, 0, (*worth.reasons, because(Why.NOTHING)), day)
     expires_on = last_day_of_use(program.validity, day)
     reasons = worth.reasons
+    usable_from = add_days(day, program.earn.wait_days)
+    if usable_from > day:
+        reasons += (because(Why.WAITS, date=usable_from.isoformat()),)
     if expires_on is not None:
         reasons += (because(Why.EXPIRES, date=expires_on.isoformat()),)
-    return Verdict(sale.key, worth.units, reasons, day, expires_on)
+    return Verdict(sale.key, worth.units, reasons, day, expires_on, usable_from=usable_from)
 
 
 def _judge_returns(

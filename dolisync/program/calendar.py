@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import calendar
-from datetime import date
+from datetime import date, timedelta
 
-from dolisync.program.terms import ValidityTerms
+from dolisync.program.terms import Until, ValidityTerms
+
+_NEVER = ValidityTerms()
 
 
 def last_day_of_use(validity: ValidityTerms, earned_on: date) -> date | None:
     """Return the last day on which points can be used, or ``None`` when they never expire."""
-    return None if validity.months is None else add_months(earned_on, validity.months)
+    if validity == _NEVER:
+        return None
+    last = add_days(add_months(earned_on, validity.months or 0), validity.days or 0)
+    if validity.until is Until.DAY:
+        return last
+    month = 12 if validity.until is Until.END_OF_YEAR else last.month
+    return date(last.year, month, calendar.monthrange(last.year, month)[1])
+
+
+def add_days(day: date, days: int) -> date:
+    """Return a later day; days beyond the year 9999 become its last day."""
+    return date.max if (date.max - day).days < days else day + timedelta(days=days)
 
 
 def add_months(day: date, months: int) -> date:

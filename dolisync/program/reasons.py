@@ -40,6 +40,7 @@ class Why(enum.StrEnum):
     VISIT = "{points} points for the visit"
     VISIT_TAKEN = "no points for the visit: another sale of this customer counts on {date}"
     EXPIRES = "usable until {date}"
+    WAITS = "pending until {date}, while its goods may be returned"
     NEGATIVE = "its amount is not above zero, so it earns nothing"
     NOTHING = "it earned nothing"
     RETURN_OF = "return of {ref}: {left} is left of it, worth {points} points"

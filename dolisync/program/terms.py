@@ -216,6 +216,13 @@ class VisitTerms(Section):
 class EarnTerms(Section):
     """How sales earn; the parts add up."""
 
+    wait_days: Annotated[int, Field(ge=0, le=366)] = Field(
+        0,
+        description="Points can be used so many days after they were earned, when goods can no "
+        "longer be returned; until then they are pending. Their validity counts from the day they "
+        "were earned.",
+    )
+
     moment: Moment = Field(
         Moment.PAID,
         description="A sale earns when it is validated, or when it is paid in full; "
@@ -267,13 +274,31 @@ class EarnTerms(Section):
         return max(below, key=lambda band: band.at_least, default=None)
 
 
+class Until(enum.StrEnum):
+    """To which day a validity is rounded up."""
+
+    DAY = "day"
+    END_OF_MONTH = "end_of_month"
+    END_OF_YEAR = "end_of_year"
+
+
 class ValidityTerms(Section):
-    """How long points live."""
+    """How long points live; without any of these they never expire."""
 
     months: Annotated[int, Field(ge=1, le=1200)] | None = Field(
         None,
         description="Points can be used for this many months after the day they were earned, "
-        "that day of the month included; leave out for points that never expire.",
+        "that day of the month included.",
+    )
+    days: Annotated[int, Field(ge=1, le=36_600)] | None = Field(
+        None,
+        description="Points can be used for this many days after the day they were earned; with "
+        "months, after these.",
+    )
+    until: Until = Field(
+        Until.DAY,
+        description="Their last day: day, or the end_of_month or end_of_year in which that day "
+        "lies. Alone, the end of the month or year in which they were earned.",
     )
 
 
@@ -376,6 +401,10 @@ class Program(Section):
             if not self._is_whole(reward.points):
                 message = f"reward '{reward.name}' costs parts of a point; set decimals = 2"
                 raise ValueError(message)
+        days, wait = self.validity.days, self.earn.wait_days
+        if days is not None and self.validity.months is None and wait > days:
+            message = f"points would end after {days} days, before they can be used after {wait}"
+            raise ValueError(message)
         if not all(self._is_whole(band.points) for band in self.earn.band):
             message = "a band gives parts of a point, which would be cut off; set decimals = 2"
             raise ValueError(message)

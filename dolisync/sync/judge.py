@@ -378,7 +378,7 @@ class _Poster:
     def _give(self, program: Program, book: Book, entry: Entry, move: _Move) -> None:
         journal, verdict = self.transaction.journal, move.verdict
         if move.held.units >= 0:
-            book.earn(journal, entry, move.units, verdict.expires_on)
+            book.earn(journal, entry, move.units, verdict.expires_on, verdict.usable_from)
             return
         # What a return took goes back where it was, so that no point lives longer than it would.
         taken = self.transaction.taken_by(move.known.id, book)
