@@ -19,6 +19,7 @@ import commands.administration
 import commands.demo
 import commands.rewards
 import commands.setting_up
+import commands.standing
 import commands.work
 from commands import terminal
 from commands.house import House
@@ -149,6 +150,7 @@ for _command in (
     commands.work.reconcile,
     commands.accounts.balance,
     commands.accounts.history,
+    commands.standing.liability,
     commands.accounts.explain,
     commands.accounts.receipt,
     commands.rewards.redeem,

@@ -6,7 +6,7 @@ import dataclasses
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,10 +16,12 @@ from sqlalchemy import Connection
 from commands import terminal
 from commands.house import Doors, House
 from commands.options import json_option, pass_house, program_option, source_option
+from commands.standing import DAY, day_asked, standing_json, today_of
 from commands.terminal import clean
 from connectors.receipts import PaperWidth, ReceiptRenderer
 from dolisync.errors import NotFound, TransientError, UserError
 from dolisync.ledger.engine import reading
+from dolisync.ledger.past import Standing, standing
 from dolisync.ledger.rulesets import NOT_IN_FORCE
 from dolisync.ledger.store import Transaction
 from dolisync.ledger.views import (
@@ -141,12 +143,19 @@ class Account:
 
 @click.command()
 @click.argument("customer")
+@click.option("--on", "asked", type=DAY, help="What it was at the end of this day.")
 @program_option
 @source_option
 @json_option
 @pass_house
 def balance(
-    house: House, customer: str, program_name: str | None, source_name: str | None, *, as_json: bool
+    house: House,
+    customer: str,
+    asked: datetime | None,
+    program_name: str | None,
+    source_name: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Show a customer's points.
 
@@ -158,18 +167,47 @@ def balance(
     Example:
       dolisync balance 2000000000015
       dolisync balance alice@example.org --json
+      dolisync balance 42 --on 2026-06-30
     """
     program, doors = house.pick_program(program_name), house.pick_source(source_name)
-    account = _account(house, doors, program, find_customer(house, doors, customer, program))
+    found = find_customer(house, doors, customer, program)
+    if asked is not None:
+        _show_past(house, program, found, asked, as_json=as_json)
+        return
+    account = _account(house, doors, program, found)
     if as_json:
         terminal.show_json(_account_json(account))
     else:
         _show_account(account)
 
 
+def _show_past(
+    house: House, program: Program, customer: Customer, asked: datetime, *, as_json: bool
+) -> None:
+    """Show an account as it was at the end of a day."""
+    day, view = day_asked(house, program, asked), view_of(house, program, customer.key)
+    then = Standing(day)
+    if view.member_id is not None:
+        with reading(house.engine) as connection:
+            today = today_of(house, program)
+            then = standing(connection, program.name, day, today, view.member_id)
+    if as_json:
+        shown = {"customer": customer_json(customer), **standing_json(program, then)}
+        terminal.show_json({name: value for name, value in shown.items() if name != "members"})
+        return
+    click.echo(f"{customer_text(customer)}: {program.title}, at the end of {day}\n")
+    pairs = {
+        "Usable": then.usable,
+        "Waiting": then.waiting,
+        "Debt": then.debt,
+        "Balance": then.balance,
+    }
+    terminal.show_pairs({name: points_text(program, units) for name, units in pairs.items()})
+
+
 def _account(house: House, doors: Doors, program: Program, customer: Customer) -> Account:
     view = view_of(house, program, customer.key)
-    today = house.clock.now().astimezone(program.zone).date()
+    today = today_of(house, program)
     with reading(house.engine) as connection:
         unpaid = pending_units(
             connection, house.clock.now(), house.rules_for_reading, customer.key, program.name
