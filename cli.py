@@ -156,6 +156,7 @@ for _command in (
     commands.rewards.redeem,
     commands.rewards.adjust,
     commands.administration.verify,
+    commands.administration.anchors,
     commands.administration.outbox,
     commands.administration.db,
 ):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import click
@@ -12,11 +14,11 @@ from commands import terminal
 from commands.house import House, alone
 from commands.options import json_option, pass_house
 from dolisync.errors import NotFound, UserError
+from dolisync.ledger import chain, schema
 from dolisync.ledger import outbox as box
-from dolisync.ledger import schema
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.outbox import OPEN_STATES, Item
-from dolisync.ledger.verify import Breach
+from dolisync.ledger.verify import RULE_HASH, Breach
 from dolisync.ledger.views import count_rows
 from dolisync.sync.audit import verify as find_breaches
 
@@ -31,9 +33,54 @@ UNFINISHED = (*OPEN_STATES, "dead")
 
 
 @click.command()
+@click.option(
+    "--to", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write into this file."
+)
+@pass_house
+def anchors(house: House, target: Path | None) -> None:
+    """Print the anchors of all chains, to be kept elsewhere.
+
+    Each is a hash over all movements up to a day; the last one is of this moment. Kept where nobody
+    who can write the ledger can write, they prove that nothing before was changed:
+    dolisync verify --anchors FILE.
+
+    \b
+    Example:
+      dolisync anchors --to /mnt/elsewhere/anchors.json
+    """
+    with reading(house.engine) as connection:
+        found = chain.anchors(connection, house.clock.now().date())
+    rows = [{"day": a.day.isoformat(), "posting": a.posting_id, "hash": a.hash} for a in found]
+    text = json.dumps({"anchors": rows}, indent=2)
+    if target is None:
+        click.echo(text)
+        return
+    target.write_text(text + "\n", encoding="utf-8")
+    click.echo(f"{len(rows)} anchors written to {target}")
+
+
+def _kept_anchors(file: Path) -> list[chain.Anchor]:
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))["anchors"]
+        return [
+            chain.Anchor(date.fromisoformat(row["day"]), int(row["posting"]), str(row["hash"]))
+            for row in rows
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"{file.name} holds no anchors"
+        raise UserError(message, "give a file that `dolisync anchors --to` wrote") from error
+
+
+@click.command()
+@click.option(
+    "--anchors",
+    "kept",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Compare with anchors kept elsewhere.",
+)
 @json_option
 @pass_house
-def verify(house: House, *, as_json: bool) -> int:
+def verify(house: House, kept: Path | None, *, as_json: bool) -> int:
     """Prove that the ledger holds.
 
     Every sum, every chain of movements, every sale against the rules of its day. Nothing is
@@ -47,6 +94,10 @@ def verify(house: House, *, as_json: bool) -> int:
         counts = count_rows(connection)
     with terminal.progress("verifying sales", counts["sale"], shown=not as_json) as tell:
         breaches = find_breaches(house.engine, house.clock, house.rules_for_reading, tell)
+    if kept is not None:
+        with reading(house.engine) as connection:
+            broken = list(chain.contradicted(connection, _kept_anchors(kept)))
+        breaches += [Breach(RULE_HASH, one.where, one.found) for one in broken]
     if as_json:
         terminal.show_json(
             {
@@ -289,6 +340,45 @@ def _backup_folder(engine: Engine, folder: Path | None) -> Path:
         return Path(engine.url.database).absolute().parent / "backups"
     message = "where should the backup go? this ledger is no file beside which it could stand"
     raise UserError(message, "add --to /var/backups/dolisync")
+
+
+@db.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--yes", is_flag=True, help="Do it; without it nothing is changed.")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the copy of the present ledger; `backups` beside an SQLite one if left out.",
+)
+@json_option
+@pass_house
+def restore(house: House, file: Path, folder: Path | None, *, yes: bool, as_json: bool) -> None:
+    """Put a copy in the place of the ledger.
+
+    The present ledger is copied first. What Dolibarr holds is read again afterwards; adjustments
+    and redemptions made since the copy are not in it.
+
+    \b
+    Example:
+      dolisync db restore dolisync-0003-20261122T030000Z.db --yes
+    """
+    engine = house.raw_engine
+    if not yes:
+        message = f"this puts {file.name} in the place of the ledger"
+        raise UserError(message, "stop the service, then say it again with --yes")
+    with alone(house, "dolisync db restore"):
+        empty = schema.state_of(engine) is schema.State.EMPTY
+        now = house.clock.now()
+        copy = None if empty else schema.backup(engine, _backup_folder(engine, folder), now)
+        revision = schema.restore(engine, file)
+    if as_json:
+        terminal.show_json({"restored": file, "revision": revision, "backup": copy})
+        return
+    if copy is not None:
+        click.echo(f"the ledger as it was: {copy}")
+    click.echo(f"restored {file.name}, schema {revision}")
+    click.echo("next: dolisync db upgrade, dolisync verify, dolisync sync, dolisync reconcile")
 
 
 @db.command()

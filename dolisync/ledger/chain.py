@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -101,6 +101,37 @@ def drop_anchor(connection: Connection, day: date, now: datetime) -> None:
         "made_at": now,
     }
     connection.execute(insert(table), values)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A hash over the heads of all chains as they stood after a posting."""
+
+    day: date
+    posting_id: int
+    hash: str
+
+
+def anchors(connection: Connection, today: date) -> list[Anchor]:
+    """Return all anchors, and last of all one of this moment, which is not written down."""
+    table = tables.anchor
+    found = [
+        Anchor(row.day, row.posting_id, row.hash)
+        for row in connection.execute(select(table).order_by(table.c.day))
+    ]
+    last = int(connection.execute(select(func.max(tables.posting.c.id))).scalar() or 0)
+    return [*found, Anchor(today, last, _hash_of_heads(connection, last))]
+
+
+def contradicted(connection: Connection, kept: Iterable[Anchor]) -> Iterator[BrokenLink]:
+    """Compare the ledger with anchors that were kept elsewhere.
+
+    Who rewrites a chain can write its head and the anchors of the ledger anew, but not these.
+    """
+    for one in kept:
+        if _hash_of_heads(connection, one.posting_id) != one.hash:
+            where = f"kept anchor of {one.day}, posting {one.posting_id}"
+            yield BrokenLink(where, "something up to it was changed since it was kept")
 
 
 def broken_anchors(connection: Connection) -> Iterator[BrokenLink]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -13,10 +14,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Connection, Engine, MetaData, inspect
+from sqlalchemy.exc import DatabaseError
 
 from dolisync.errors import UserError
-from dolisync.ledger.engine import reading
+from dolisync.ledger.engine import open_engine, reading
 
 KEPT_BACKUPS = 5
 
@@ -111,6 +113,9 @@ def backup(engine: Engine, folder: Path, now: datetime) -> Path:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     name = f"dolisync-{revision_of(engine) or 'empty'}-{stamp}"
+    while list(folder.glob(f"{name}.*")):
+        # A copy made in the same second stays: it may be the one that is just being restored.
+        name += "b"
     if engine.dialect.name == "sqlite":
         path = _backup_sqlite(engine, folder / f"{name}.db")
     elif engine.dialect.name in {"mysql", "mariadb"}:
@@ -145,18 +150,113 @@ def _backup_sqlite(engine: Engine, path: Path) -> Path:
     return path
 
 
+def restore(engine: Engine, path: Path) -> str | None:
+    """Put a copy in the place of the ledger; return the revision that it has.
+
+    Raises ``UserError`` when the file is no copy of a ledger, or one of a newer dolisync; then the
+    ledger is left as it is. The caller makes sure that nobody else works with it.
+    """
+    if not path.is_file():
+        message = f"there is no file {path}"
+        raise UserError(message, "dolisync db backup makes copies")
+    if engine.dialect.name == "sqlite":
+        _restore_sqlite(engine, path)
+    elif engine.dialect.name in {"mysql", "mariadb"}:
+        _restore_mariadb(engine, path)
+    else:
+        message = f"dolisync cannot restore a {engine.dialect.name} ledger by itself"
+        raise UserError(message, "use the database's own tool")
+    return revision_of(engine)
+
+
+def _restore_sqlite(engine: Engine, path: Path) -> None:
+    ledger = Path(str(engine.url.database)).absolute()
+    partial = ledger.with_suffix(".restoring")
+    shutil.copyfile(path, partial)
+    partial.chmod(0o600)
+    try:
+        _require_copy(partial, path)
+    except UserError:
+        partial.unlink()
+        raise
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())
+    engine.dispose()
+    # What the old ledger had not yet written into its file must not be written into this one.
+    for suffix in ("-wal", "-shm"):
+        ledger.with_name(ledger.name + suffix).unlink(missing_ok=True)
+    partial.replace(ledger)
+
+
+def _require_copy(partial: Path, path: Path) -> None:
+    """Raise ``UserError`` unless the file is a whole ledger that this version can work with."""
+    copy = open_engine(f"sqlite:///{partial}")
+    try:
+        with reading(copy) as connection:
+            result = connection.exec_driver_sql("PRAGMA integrity_check").scalar()
+        state = state_of(copy)
+    except DatabaseError:
+        result, state = "ok", State.FOREIGN
+    finally:
+        copy.dispose()
+        for suffix in ("-wal", "-shm"):
+            partial.with_name(partial.name + suffix).unlink(missing_ok=True)
+    if result != "ok":
+        message = f"{path.name} is damaged: {result}"
+        raise UserError(message, "take another copy")
+    _require_ledger(path, is_ledger=state in {State.CURRENT, State.OLD})
+
+
+def _require_ledger(path: Path, *, is_ledger: bool) -> None:
+    if not is_ledger:
+        message = f"{path.name} is not a copy of a ledger that this dolisync can read"
+        raise UserError(message, "take one that `dolisync db backup` made")
+
+
+def _restore_mariadb(engine: Engine, path: Path) -> None:
+    _require_ledger(path, is_ledger=b"CREATE TABLE `posting`" in path.read_bytes())
+    tool = shutil.which("mariadb") or shutil.which("mysql")
+    if tool is None:
+        message = "the client program mariadb is not installed"
+        raise UserError(message, "apt install mariadb-client")
+    with engine.connect() as connection:
+        metadata = MetaData()
+        metadata.reflect(connection)
+        metadata.drop_all(connection)
+        connection.commit()
+    _feed_mariadb(engine, tool, path)
+
+
+def _feed_mariadb(engine: Engine, tool: str, path: Path) -> None:
+    with path.open("rb") as dump:
+        finished = subprocess.run(  # noqa: S603 - a fixed program, arguments from our own settings
+            [tool, *_connecting(engine), str(engine.url.database)],
+            stdin=dump,
+            capture_output=True,
+            env={"MYSQL_PWD": str(engine.url.password or ""), "PATH": "/usr/bin:/bin"},
+            check=False,
+        )
+    if finished.returncode != 0:
+        message = f"the copy could not be read in: {finished.stderr.decode(errors='replace')[:200]}"
+        raise UserError(message.strip(), "restore the copy that was made before")
+
+
+def _connecting(engine: Engine) -> list[str]:
+    """Say to a client program where the database is; its password goes by the environment."""
+    url = engine.url
+    socket = url.query.get("unix_socket")
+    if socket:
+        return [f"--user={url.username or ''}", f"--socket={socket}"]
+    return [f"--user={url.username or ''}", f"--host={url.host}", f"--port={url.port or 3306}"]
+
+
 def _backup_mariadb(engine: Engine, path: Path) -> Path:
     tool = shutil.which("mariadb-dump") or shutil.which("mysqldump")
     if tool is None:
         message = "mariadb-dump is not installed"
         raise UserError(message, "apt install mariadb-client")
     url = engine.url
-    arguments = [tool, "--single-transaction", f"--user={url.username or ''}"]
-    socket = url.query.get("unix_socket")
-    if socket:
-        arguments.append(f"--socket={socket}")
-    else:
-        arguments += [f"--host={url.host}", f"--port={url.port or 3306}"]
+    arguments = [tool, "--single-transaction", *_connecting(engine)]
     partial = path.with_suffix(".partial")
     with partial.open("wb") as output:
         partial.chmod(0o600)

@@ -127,6 +127,10 @@ def test_a_chain_that_was_tampered_with_is_not_written_anew(ledger_engine: Engin
     with pytest.raises(ValueError, match=r"posting sale:.*:earn was changed: restore a backup"):
         schema.upgrade(ledger_engine)
     assert schema.revision_of(ledger_engine) == "0002"
+    with ledger_engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE posting SET points = 50 WHERE kind = 'earn'")
+    assert schema.upgrade(ledger_engine) == HEAD
+    assert verify_books(ledger_engine) == []
 
 
 # --- what is found at start ----------------------------------------------------------------------
@@ -271,3 +275,21 @@ def test_without_the_tool_a_backup_of_mariadb_says_what_to_install(
     with pytest.raises(UserError, match="not installed") as caught:
         schema.backup(engine, tmp_path, NOON)
     assert "apt install" in caught.value.remedy
+
+
+@pytest.mark.mariadb
+def test_a_backup_of_mariadb_is_restored_over_what_came_since(
+    mariadb_server: Any, tmp_path: Path
+) -> None:
+    engine = open_engine(mariadb_server.new_database())
+    schema.upgrade(engine)
+    shop = fill(engine)
+    before, path = contents(engine), schema.backup(engine, tmp_path, NOON)
+    shop.take(sale(2, 70))
+    assert contents(engine) != before
+    assert schema.restore(engine, path) == schema.newest_revision()
+    assert contents(engine) == before
+    with pytest.raises(UserError, match="is not a copy of a ledger"):
+        schema.restore(engine, Path(__file__))
+    assert contents(engine) == before
+    engine.dispose()
