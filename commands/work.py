@@ -240,7 +240,7 @@ def _run_backfill(
 @click.option(
     "--allow-mass-reversal",
     is_flag=True,
-    help="Reverse vanished sales even when there are suspiciously many.",
+    help="Reverse vanished sales even when there are suspiciously many, or just the newest.",
 )
 @source_option
 @json_option

@@ -8,7 +8,7 @@ second. Payments leave no trace on the invoice and are followed by their own row
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 import structlog
@@ -143,6 +143,18 @@ class Intake:
         sales = [sale for sale in self.source.get(rowids) if not is_provisional(sale)]
         cursor = self.load_cursor() or Cursor()
         return self.take(sales, Cursor(cursor.changed_at, last))
+
+    def follow_payments_from_now(self) -> None:
+        """Follow payments from the newest there is, where the source has gone back behind it.
+
+        A Dolibarr restored from a backup gives rowids out again that were known before.
+        """
+        cursor, newest = self.load_cursor(), self.source.last_payment_rowid()
+        if cursor is None or cursor.payment_rowid <= newest:
+            return
+        back = replace(cursor, payment_rowid=newest)
+        self._seen_payments.clear()
+        write(self.engine, lambda connection: self._save_cursor(connection, back))
 
     def take(self, sales: Sequence[Sale], cursor: Cursor | None = None) -> Tally:
         """Book these sales and the cursor in one transaction.

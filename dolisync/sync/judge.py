@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from dolisync.ledger import outbox
@@ -31,6 +32,10 @@ from dolisync.program.reasons import Why, because
 from dolisync.program.terms import Program
 from dolisync.sync.merge import CustomersMoved, Fates, Merged, cards, merge
 from dolisync.sync.spent import Spent, spendings, tokens_of
+
+# The doors may read a wall time of the hour that comes twice a year an hour apart.
+CLOCK_CHANGE = timedelta(hours=1)
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +148,20 @@ def _merge(
 def note(transaction: Transaction, rules: Rules, sale: Sale) -> KnownSale:
     """Take in what a sale looks like now, in memory; its row is written by ``flush``."""
     before = transaction.sales.get(sale.key)
+    rule_set = rules.book.on(sale.date).id
+    if before is not None and _is_another(before.sale, sale):
+        known = transaction.record(sale, fingerprint(sale), rule_set)
+        known.rule_set_id = rule_set
+        return known
     if before is not None:
         sale = _keep_product_points(before.sale, sale)
-    return transaction.record(sale, fingerprint(sale), rules.book.on(sale.date).id)
+    return transaction.record(sale, fingerprint(sale), rule_set)
+
+
+def _is_another(before: Sale, now: Sale) -> bool:
+    """Tell whether a rowid names another document than before: a restored Dolibarr reuses them."""
+    made = (before.created_at, now.created_at)
+    return None not in made and abs((made[0] or EPOCH) - (made[1] or EPOCH)) > CLOCK_CHANGE
 
 
 def vanish(transaction: Transaction, rules: Rules, keys: Collection[SaleKey]) -> Tally:

@@ -41,6 +41,14 @@ class MassVanishing(UserError):  # noqa: N818
     """Say that so many sales are gone that the source itself is in doubt; nothing was reversed."""
 
 
+class RestoredSource(MassVanishing):
+    """Say that a source looks like an older copy of itself; nothing was reversed."""
+
+
+# So many of the newest documents are not deleted by hand between two nights, one after another.
+RESTORED_FROM = 3
+
+
 @dataclass(slots=True)
 class Reconciliation:
     """What a reconcile found and did."""
@@ -63,20 +71,24 @@ class Reconciler:
     def run_once(self, progress: Callable[[int], None] | None = None) -> Reconciliation:
         """Compare all known sales, take in what changed, and reverse what is gone.
 
-        Raises ``MassVanishing`` when more is gone than the settings allow; what merely changed
-        is taken in all the same.
+        Raises ``MassVanishing`` when more is gone than the settings allow, and ``RestoredSource``
+        when just the newest are; what merely changed is taken in all the same.
         """
         result, gone = Reconciliation(), []
+        newest = 0
         for keys in self._known_pages():
             found = self.intake.source.get([key.rowid for key in keys])
             result.tally.add(self.intake.take(found))
             present = {sale.key for sale in found}
             gone += [key for key in keys if key not in present]
+            newest = max([newest, *(sale.key.rowid for sale in found)])
             result.compared += len(keys)
             if progress:
                 progress(result.compared)
         self._retry_parked(result)
+        self._refuse_restored(gone, newest)
         self._reverse(gone, result)
+        self.intake.follow_payments_from_now()
         self._take_missed(result)
         self._refresh_cards()
         return result
@@ -160,6 +172,20 @@ class Reconciler:
             )
         result.vanished = len(gone)
         log.warning("sales vanished from the source", count=len(gone))
+
+    def _refuse_restored(self, gone: list[SaleKey], newest: int) -> None:
+        """Stop when the documents that are gone are the newest ones, and no others."""
+        is_tail = all(key.rowid > newest for key in gone)
+        if self.allow_mass_reversal or len(gone) < RESTORED_FROM or not is_tail or not newest:
+            return
+        name = self.intake.source.name
+        message = (
+            f"the {len(gone)} newest sales that the ledger knows are gone from '{name}', and no "
+            "others: it looks like an older copy, restored from a backup; nothing was reversed"
+        )
+        raise RestoredSource(
+            message, "if it was restored on purpose: dolisync reconcile --allow-mass-reversal"
+        )
 
     def _refuse_mass(self, gone: int, known: int) -> None:
         limit = max(self.settings.max_vanished, int(self.settings.max_vanished_share * known))

@@ -11,8 +11,8 @@ import pytest
 from dolisync.errors import TransientError
 from dolisync.model import SaleStatus
 from dolisync.sync.judge import Showing
-from dolisync.sync.reconcile import MassVanishing, follow_discounts
-from tests.builders import customer, program, sale
+from dolisync.sync.reconcile import MassVanishing, RestoredSource, follow_discounts
+from tests.builders import NOON, customer, program, sale
 from tests.fakes import Shop, reward
 
 Open = Callable[..., Shop]
@@ -176,3 +176,61 @@ def test_an_open_discount_stays_open(open_shop: Open) -> None:
     shop = with_discount(open_shop)
     assert follow_discounts(shop.publisher, shop.sink) == 0
     assert shop.balance() == 20
+
+
+# --- a restored, older source --------------------------------------------------------------------
+
+
+def test_an_older_copy_of_the_source_is_recognised_and_nothing_reversed(shop: Shop) -> None:
+    filled(shop, 20)
+    for n in (18, 19, 20):
+        shop.source.remove(n)
+    with pytest.raises(RestoredSource, match="the 3 newest sales"):
+        shop.reconcile()
+    assert shop.balance() == 20
+    shop.reconcile(allow_mass_reversal=True)
+    assert shop.balance() == 17
+    assert shop.breaches() == []
+
+
+@pytest.mark.parametrize("gone", [(19, 20), (2, 19, 20), (1, 2, 3)])
+def test_documents_deleted_by_hand_are_no_older_copy(shop: Shop, gone: tuple[int, ...]) -> None:
+    filled(shop, 20)
+    for n in gone:
+        shop.source.remove(n)
+    shop.reconcile()
+    assert shop.balance() == 20 - len(gone)
+
+
+def test_payments_are_followed_again_from_the_newest_that_is_left(shop: Shop) -> None:
+    waiting = sale(1, 50, status=SaleStatus.VALIDATED)
+    shop.source.put(waiting)
+    shop.source.payments[900] = 1
+    shop.poll()
+    del shop.source.payments[900]
+    shop.reconcile()
+    shop.source.pay(5, sale(1, 50), silently=True)
+    shop.poll()
+    assert shop.balance() == 50
+
+
+def test_a_rowid_used_again_is_another_document(open_shop: Open) -> None:
+    shop = open_shop(program())
+    made = NOON - timedelta(days=2)
+    shop.take(sale(1, 50, created_at=made))
+    shop.adopt(program(earn={"amount": {"points": 2}}))
+    shop.clock.tick(2 * 86400)
+    other = sale(1, 30, buyer=8, day=shop.today, created_at=made + timedelta(days=3))
+    shop.take(other)
+    assert (shop.balance(), shop.balance(8)) == (0, 60)
+    shop.take(replace(other, total_incl=other.total_incl, close_code="x"))
+    assert shop.balance(8) == 60
+    assert shop.breaches() == []
+
+
+def test_the_hour_that_comes_twice_a_year_makes_no_other_document(open_shop: Open) -> None:
+    shop = open_shop(program())
+    shop.take(sale(1, 50, created_at=NOON))
+    shop.adopt(program(earn={"amount": {"points": 2}}))
+    shop.take(sale(1, 60, created_at=NOON + timedelta(hours=1)))
+    assert shop.balance() == 60
