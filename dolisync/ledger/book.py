@@ -293,15 +293,18 @@ class Book:
         entry: Entry,
         taken: Sequence[tuple[int, int]],
         usable_until: date | None = None,
+        homeless: int = 0,
+        homeless_until: date | None = None,
     ) -> None:
         """Put redeemed points back on the lots they came from, and settle debt from there.
 
         ``taken`` are pairs of lot id and points. With ``usable_until``, what comes from lots past
-        their last day goes into a lot of its own that ends then.
+        their last day goes into a lot of its own that ends then. So do ``homeless`` points, which
+        were last taken as debt and not from a lot; alone, they end on ``homeless_until``.
         """
         lots = {lot.id: lot for lot in self.lots}
-        posting_id = journal.post(self, entry, sum(points for _, points in taken))
-        late = 0
+        posting_id = journal.post(self, entry, sum(points for _, points in taken) + homeless)
+        late = homeless
         for lot_id, points in taken:
             if usable_until is not None and lots[lot_id].is_past(entry.occurred_on):
                 late += points
@@ -309,7 +312,8 @@ class Book:
             journal.allocate(self, posting_id, lots[lot_id], points)
             self._settle(journal, posting_id, lots[lot_id], points)
         if late:
-            fresh = journal.open_lot(self, posting_id, entry, late, usable_until)
+            until = usable_until if usable_until is not None else homeless_until
+            fresh = journal.open_lot(self, posting_id, entry, late, until)
             self._settle(journal, posting_id, fresh, late)
 
     def spend_again(

@@ -179,7 +179,10 @@ def by_tokens(connection: Connection, tokens: Collection[str]) -> list[Redemptio
 
 
 def allocations(connection: Connection, redemption_id: int) -> list[tuple[int, int]]:
-    """Return from which lots a redemption took how much, in the order in which it did."""
+    """Return which lots still lack how much for a redemption, in the order in which it took it.
+
+    What came back counts no more; what was taken again, from other lots perhaps, counts there.
+    """
     allocation, posting = tables.allocation.c, tables.posting.c
     points = func.sum(allocation.points)
     query = (
@@ -187,7 +190,7 @@ def allocations(connection: Connection, redemption_id: int) -> list[tuple[int, i
         .join(tables.posting, posting.id == allocation.posting_id)
         .where(
             posting.redemption_id == redemption_id,
-            posting.kind == Kind.REDEEM,
+            posting.kind.in_((Kind.REDEEM, Kind.RETURN)),
             allocation.lot_id.is_not(None),
         )
         .group_by(allocation.lot_id)

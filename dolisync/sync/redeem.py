@@ -23,6 +23,7 @@ from dolisync.ledger.redemptions import (
     State,
     allocations,
     by_tokens,
+    came_back,
     set_state,
 )
 from dolisync.ledger.store import MemberKey, Transaction
@@ -30,7 +31,7 @@ from dolisync.model import CustomerKey
 from dolisync.ports import Clock
 from dolisync.program.terms import Program, RewardTerms
 from dolisync.sync.judge import Showing
-from dolisync.sync.spent import usable_until
+from dolisync.sync.spent import put_back
 
 # No letters or digits that are taken for one another when read aloud.
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -187,9 +188,10 @@ def _return_points(
         f"{redemption.title} {redemption.token}: {why}",
         redemption_id=redemption.id,
     )
-    until = usable_until(program, entry.occurred_on)
-    book.give_back(transaction.journal, entry, taken, until)
-    _take_forgiven(transaction, book, entry, taken)
+    came = came_back(transaction.connection, redemption.id)
+    units = redemption.points - came.units
+    returned = put_back(transaction, book, entry, came, taken, units, program)
+    _take_forgiven(transaction, book, entry, returned)
     transaction.flush()
 
 

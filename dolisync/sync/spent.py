@@ -166,9 +166,7 @@ class Spent:
         entry = self._entry(spending, came, "came back with a return")
         if came.forgiven > 0:
             book.unforgive(journal, entry, min(came.forgiven, units))
-        shares = spread(taken, dict(_with_fresh(book, taken, came)), units)
-        until = usable_until(spending.program, entry.occurred_on)
-        book.give_back(journal, entry, list(shares.items()), until)
+        put_back(self.transaction, book, entry, came, taken, units, spending.program)
         self._show(redemption)
 
     def _take_again(self, spending: Spending, came: CameBack) -> None:
@@ -223,20 +221,44 @@ class Spent:
                 set_state(self.transaction.connection, entry.redemption, state)
 
 
+def put_back(
+    transaction: Transaction,
+    book: Book,
+    entry: Entry,
+    came: CameBack,
+    taken: Sequence[tuple[int, int]],
+    units: int,
+    program: Program | None,
+) -> list[tuple[int, int]]:
+    """Put points of a redemption back on the lots that lack them, in proportion; return where.
+
+    What was last taken as debt lacks in no lot: it settles debt, and the rest gets a lot that lives
+    as long as the longest of the others.
+    """
+    lacking = list(_without_fresh(book, taken, came))
+    fitting = min(units, sum(points for _, points in lacking))
+    shares = list(spread(lacking, {}, fitting).items()) if fitting else []
+    until = usable_until(program, entry.occurred_on)
+    ends = [lot.expires_on for lot in book.lots]
+    longest = None if None in ends else max((end for end in ends if end), default=None)
+    book.give_back(transaction.journal, entry, shares, until, units - fitting, longest)
+    return shares
+
+
 def usable_until(program: Program | None, today: date) -> date | None:
     """Return until when points are usable that come back late; ``None``: as their lot was."""
     days = program.returns.past_lots_days if program else 0
     return today + timedelta(days=days) if days else None
 
 
-def _with_fresh(
+def _without_fresh(
     book: Book, taken: Sequence[tuple[int, int]], came: CameBack
 ) -> Iterator[tuple[int, int]]:
-    """Add what came back in lots of its own to the past lots that it came from."""
+    """Leave out what came back in lots of its own: the past lots it came from lack it no more."""
     past = {lot.id for lot in book.lots if lot.expires_on is not None}
     fresh = came.fresh_units
     for lot, points in taken:
-        back = max(came.by_lot.get(lot, 0), 0)
-        more = min(fresh, points - back) if lot in past else 0
-        fresh -= more
-        yield lot, back + more
+        less = min(fresh, points) if lot in past and lot not in came.fresh_lots else 0
+        fresh -= less
+        if points > less:
+            yield lot, points - less

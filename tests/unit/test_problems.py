@@ -79,7 +79,10 @@ def test_each_kind_of_mistake_in_words(option: str, problem: str) -> None:
 
 def test_an_option_like_no_other_lists_what_is_known() -> None:
     found = of_program("[program.validity]\nxyz = 1")
-    assert found == "program[1].validity.xyz (line 6): is not an option; known here: months"
+    assert (
+        found
+        == "program[1].validity.xyz (line 6): is not an option; known here: days, months, until"
+    )
 
 
 def test_an_unknown_section_is_named_too() -> None:
