@@ -332,7 +332,7 @@ OF_WRITING = (
         lambda: Design(publisher=NeverWaits),
         scene=WRITING,
     ),
-    Mutant("a revocation overtakes", 60, lambda: Design(publisher=Overtakes), scene=WRITING),
+    Mutant("a revocation overtakes", 150, lambda: Design(publisher=Overtakes), scene=WRITING),
     Mutant("nothing is read again", 60, lambda: Design(publisher=NeverReadsAgain), scene=WRITING),
 )
 
