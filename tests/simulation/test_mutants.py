@@ -191,7 +191,7 @@ OF_READING = (
     ),
     Mutant(
         "what was forgiven stays forgiven",
-        100,
+        150,
         patches=_patched(redeem, "_take_forgiven", lambda *_: None),
     ),
 )
