@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select
 
 from dolisync.ledger import tables
+from dolisync.ledger.tokens import random_token
 
-# No letters or digits that are taken for one another when read aloud.
-_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _TOKEN_LENGTH = 6
 
 
@@ -40,7 +38,7 @@ class Batch:
 
 def new_token() -> str:
     """Return a name for a batch, made before its transaction is first tried."""
-    return "B-" + "".join(secrets.choice(_ALPHABET) for _ in range(_TOKEN_LENGTH))
+    return random_token("B-", _TOKEN_LENGTH)
 
 
 def create(

@@ -353,6 +353,15 @@ class Book:
         if rest:
             journal.allocate(self, posting_id, None, -rest)
 
+    def settle_debt(self, journal: Journal, entry: Entry, today: date) -> None:
+        """Settle debt with usable points that came another way: a movement of nothing."""
+        usable = self._others((), today)
+        units = min(self.debt, sum(lot.remaining for lot in usable))
+        if units > 0:
+            posting_id = journal.post(self, entry, 0)
+            self._draw(journal, posting_id, usable, units)
+            journal.allocate(self, posting_id, None, units)
+
     def expire(self, journal: Journal, entry: Entry, lot: Lot) -> None:
         """Write off what is left of a lot that is past its last day."""
         posting_id = journal.post(self, entry, -lot.remaining)
@@ -360,10 +369,7 @@ class Book:
         journal.allocate(self, posting_id, lot, -lot.remaining)
 
     def _spend(self, journal: Journal, posting_id: int, units: int, today: date) -> None:
-        usable = sorted(
-            (lot for lot in self.lots if lot.is_usable(today)), key=lambda lot: lot.spending_order
-        )
-        rest = self._draw(journal, posting_id, usable, units)
+        rest = self._draw(journal, posting_id, self._others((), today), units)
         if rest:
             journal.allocate(self, posting_id, None, -rest)
 

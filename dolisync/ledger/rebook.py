@@ -46,8 +46,7 @@ class _Sums:
     @property
     def is_empty(self) -> bool:
         """Tell whether nothing of it is left: it was re-booked before."""
-        net = self.net
-        return not any(net.values())
+        return not any(self.net.values())
 
     @property
     def net(self) -> Moves:
@@ -67,20 +66,22 @@ def rebook(
     reason: str,
     today: date,
     batch_id: int,
-) -> int:
-    """Move everything of one account onto another of the same program; return the balance moved.
+) -> None:
+    """Move everything of one account onto another of the same program.
 
     Flushes the transaction. ``key`` begins the keys of all its postings.
     """
     transaction.flush()
     _load_all_lots(transaction, source)
-    moved = source.balance
-    sums = dict(_sums(transaction, source).items())
-    open_sums = {group: found for group, found in sorted(sums.items()) if not found.is_empty}
+    sums = sorted(_sums(transaction, source).items())
+    open_sums = {group: found for group, found in sums if not found.is_empty}
     template = Entry(key, "", today, transaction.now, reason, batch_id=batch_id)
     _post_back(transaction.journal, source, open_sums, template)
     _post_anew(transaction.journal, source, target, open_sums, template)
-    _settle(transaction.journal, target, replace(template, kind=Kind.TRANSFER))
+    settling = replace(
+        template, key=f"{key}:settled", kind=Kind.TRANSFER, reason=f"{reason}: debt settled"
+    )
+    target.settle_debt(transaction.journal, settling, today)
     transaction.flush()
     redemption = tables.redemption
     transaction.connection.execute(
@@ -88,7 +89,6 @@ def rebook(
         .where(redemption.c.member_id == source.member_id)
         .values(member_id=target.member_id)
     )
-    return moved
 
 
 def _load_all_lots(transaction: Transaction, book: Book) -> None:
@@ -185,23 +185,3 @@ def _in_order(lot: Lot, waiting: list[tuple[int, int]]) -> Iterator[tuple[int, i
         move = next(fitting, waiting[0])
         waiting.remove(move)
         yield move
-
-
-def _settle(journal: Journal, book: Book, entry: Entry) -> None:
-    """Settle debt of one side with points of the other: a movement of nothing."""
-    usable = sorted(
-        (lot for lot in book.lots if lot.is_usable(entry.occurred_on) and lot.remaining),
-        key=lambda lot: lot.spending_order,
-    )
-    units = min(book.debt, sum(lot.remaining for lot in usable))
-    if units <= 0:
-        return
-    settled = replace(entry, key=f"{entry.key}:settled", reason=f"{entry.reason}: debt settled")
-    posting_id = journal.post(book, settled, 0)
-    rest = units
-    for lot in usable:
-        drawn = min(lot.remaining, rest)
-        if drawn:
-            journal.allocate(book, posting_id, lot, -drawn)
-            rest -= drawn
-    journal.allocate(book, posting_id, None, units)

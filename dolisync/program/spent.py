@@ -105,19 +105,17 @@ def units_back(points: int, amount: Decimal, amount_back: Decimal) -> int:
     return int(points * max(amount_back, ZERO) / amount)
 
 
-def spread(taken: Sequence[tuple[int, int]], held: dict[int, int], units: int) -> dict[int, int]:
-    """Share out points that come back over the lots they were taken from, in proportion.
+def spread(lacking: Sequence[tuple[int, int]], units: int) -> dict[int, int]:
+    """Share out points that come back over the lots that lack them, in proportion.
 
-    ``taken`` are pairs of lot id and points, ``held`` what each lot got back before; ``units`` come
-    back now. No lot gets more than was taken from it.
+    ``lacking`` are pairs of lot id and points, together at least ``units``. No lot gets more than
+    it lacks.
     """
-    total = sum(points for _, points in taken)
-    target = sum(held.values()) + units
-    shares = {lot: max(points * target // total - held.get(lot, 0), 0) for lot, points in taken}
-    surplus = sum(shares.values()) - units
-    for lot, points in taken:
-        room = points - held.get(lot, 0) - shares[lot]
-        change = min(room, -surplus) if surplus < 0 else -min(shares[lot], surplus)
-        shares[lot] += change
-        surplus += change
+    total = sum(points for _, points in lacking)
+    shares = {lot: points * units // total for lot, points in lacking}
+    missing = units - sum(shares.values())
+    for lot, points in lacking:
+        more = min(points - shares[lot], missing)
+        shares[lot] += more
+        missing -= more
     return {lot: points for lot, points in shares.items() if points}

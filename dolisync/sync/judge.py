@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from dolisync.ledger import outbox
@@ -35,7 +35,6 @@ from dolisync.sync.spent import Spent, spendings, tokens_of
 
 # The doors may read a wall time of the hour that comes twice a year an hour apart.
 CLOCK_CHANGE = timedelta(hours=1)
-EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +159,9 @@ def note(transaction: Transaction, rules: Rules, sale: Sale) -> KnownSale:
 
 def _is_another(before: Sale, now: Sale) -> bool:
     """Tell whether a rowid names another document than before: a restored Dolibarr reuses them."""
-    made = (before.created_at, now.created_at)
-    return None not in made and abs((made[0] or EPOCH) - (made[1] or EPOCH)) > CLOCK_CHANGE
+    if before.created_at is None or now.created_at is None:
+        return False
+    return abs(now.created_at - before.created_at) > CLOCK_CHANGE
 
 
 def vanish(transaction: Transaction, rules: Rules, keys: Collection[SaleKey]) -> Tally:

@@ -6,7 +6,6 @@ happens to the call afterwards, no point is spent twice and none is lost.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,14 +26,13 @@ from dolisync.ledger.redemptions import (
     set_state,
 )
 from dolisync.ledger.store import MemberKey, Transaction
+from dolisync.ledger.tokens import random_token
 from dolisync.model import CustomerKey
 from dolisync.ports import Clock
 from dolisync.program.terms import Program, RewardTerms
 from dolisync.sync.judge import Showing
 from dolisync.sync.spent import put_back
 
-# No letters or digits that are taken for one another when read aloud.
-_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _TOKEN_LENGTH = 12
 # A discount that Dolibarr refused is not asked for again at every turn.
 PAUSE_AFTER_REFUSAL = timedelta(days=1)
@@ -42,7 +40,7 @@ PAUSE_AFTER_REFUSAL = timedelta(days=1)
 
 def new_token() -> str:
     """Return a token that nobody can guess and that marks a discount as ours."""
-    return "DS-" + "".join(secrets.choice(_ALPHABET) for _ in range(_TOKEN_LENGTH))
+    return random_token("DS-", _TOKEN_LENGTH)
 
 
 def choose_reward(program: Program, name: str | None) -> RewardTerms:

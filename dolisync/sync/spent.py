@@ -237,7 +237,7 @@ def put_back(
     """
     lacking = list(_without_fresh(book, taken, came))
     fitting = min(units, sum(points for _, points in lacking))
-    shares = list(spread(lacking, {}, fitting).items()) if fitting else []
+    shares = list(spread(lacking, fitting).items()) if fitting else []
     until = usable_until(program, entry.occurred_on)
     ends = [lot.expires_on for lot in book.lots]
     longest = None if None in ends else max((end for end in ends if end), default=None)

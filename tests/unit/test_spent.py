@@ -263,7 +263,8 @@ def test_points_are_spread_within_what_each_lot_gave(taken: list[int], data: Any
     while sum(held.values()) < sum(taken):
         left = sum(taken) - sum(held.values())
         units = data.draw(st.integers(1, left))
-        shares = spread(pairs, held, units)
+        lacking = [(lot, points - held.get(lot, 0)) for lot, points in pairs]
+        shares = spread([pair for pair in lacking if pair[1]], units)
         assert sum(shares.values()) == units
         for lot, points in shares.items():
             held[lot] = held.get(lot, 0) + points
