@@ -320,7 +320,7 @@ def _by_lot(
 ) -> tuple[dict[int, list[tuple[int, int]]], list[tuple[int, int]]]:
     """Sort moves by lot; those of the debt stand apart."""
     by_lot: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    debt = []
+    debt: list[tuple[int, int]] = []
     for posting_id, lot_id, points in moves:
         where = debt if lot_id is None else by_lot[lot_id]
         where.append((posting_id, points))
