@@ -178,7 +178,7 @@ def _sum_text(program: Program, changes: Sequence[Change]) -> str:
     taken = -sum(change.units for change in changes if change.units < 0)
     text = f"{program.name}: +{points_text(program, given)} -{points_text(program, taken)} points"
     worth = program.value_of_point
-    if worth is None:
+    if worth is None or given == taken:
         return text
     money = program.points_of(given - taken) * worth
     return f"{text}, worth {money:+.2f}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, case, func, select
@@ -74,7 +74,7 @@ def _begin(connection: Connection, intake: Intake, start: date, end: date, token
     for batch in batches.listed(connection, BatchKind.BACKFILL):
         if batch.state == BatchState.RUNNING and batch.details == details:
             return batch
-    title = f"sales of {intake.source.name} from {start} to before {end}"
+    title = f"sales of {intake.source.name}, {start} to {end - timedelta(days=1)}"
     return batches.create(
         connection,
         BatchKind.BACKFILL,
