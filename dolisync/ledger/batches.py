@@ -24,6 +24,7 @@ class BatchKind:
     OPENING = "opening"
     TRANSFER = "transfer"
     BACKFILL = "backfill"
+    ERASE = "erase"
 
 
 class BatchState:
@@ -99,6 +100,13 @@ def mark_undone(connection: Connection, batch: Batch, now: datetime) -> None:
     connection.execute(undone.values(state=BatchState.UNDONE, undone_at=now))
 
 
+def forget(connection: Connection, batch: Batch) -> None:
+    """Take a person out of what is kept of a batch; it cannot be undone any more."""
+    table = tables.batch
+    empty = {"title": f"{batch.kind} of a person who was erased", "details": _written({})}
+    connection.execute(update(table).where(table.c.id == batch.id).values(empty))
+
+
 def listed(connection: Connection, kind: str | None = None) -> list[Batch]:
     """Return the batches, all or of one kind, the newest first."""
     table = tables.batch
@@ -128,6 +136,9 @@ def require_undoable(batch: Batch) -> None:
     if batch.state == BatchState.UNDONE:
         message = f"{batch.token} was undone already, on {batch.undone_at:%Y-%m-%d}"
         raise UserError(message, "dolisync batches shows where each stands")
+    if not batch.details:
+        message = f"{batch.token} cannot be undone: {batch.title}"
+        raise UserError(message, "an erasure is for ever")
 
 
 def _batch(row: Any) -> Batch:

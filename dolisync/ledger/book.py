@@ -401,6 +401,15 @@ class Book:
         lot.lapsed += lot.remaining
         journal.allocate(self, posting_id, lot, -lot.remaining)
 
+    def write_off(self, journal: Journal, entry: Entry) -> None:
+        """End the account: all lots are emptied and the debt is waived, by one posting."""
+        posting_id = journal.post(self, entry, -self.balance)
+        for lot in self.lots:
+            if lot.remaining:
+                journal.allocate(self, posting_id, lot, -lot.remaining)
+        if self.debt:
+            journal.allocate(self, posting_id, None, self.debt)
+
     def draw_from_others(self, journal: Journal, posting_id: int, units: int, today: date) -> int:
         """Take points from usable lots, then as debt; return how much of it is debt."""
         rest = self._draw(journal, posting_id, self._others((), today), units)

@@ -52,6 +52,7 @@ class KnownSale:
     named_customer: int | None = None
     batch_id: int | None = None
     set_aside_at: datetime | None = None
+    erased_at: datetime | None = None
 
     @property
     def counts(self) -> bool:
@@ -91,6 +92,7 @@ class Transaction:
     connection: Connection
     now: datetime
     batch_id: int | None = None
+    erased: set[SaleKey] = field(default_factory=set)
     sales: dict[SaleKey, KnownSale] = field(default_factory=dict)
     returns: dict[SaleKey | None, set[SaleKey]] = field(default_factory=lambda: defaultdict(set))
     days: dict[tuple[CustomerKey, date], set[SaleKey]] = field(
@@ -130,16 +132,22 @@ class Transaction:
         """Return the fingerprints of those of these sales that the ledger knows.
 
         ``None`` stands for one that says nothing: of an older version, of a vanished sale, or of
-        one set aside that a backfill is to take in again.
+        one set aside that a backfill is to take in again. Those of erased persons are noted.
         """
         sale, found = tables.sale.c, {}
         again = sale.set_aside_at.is_not(None) if self.batch_id is not None else false()
         void = or_(sale.vanished_at.is_not(None), again)
         for group, rowids in by_source(keys):
             query = select(
-                sale.rowid, sale.fingerprint, sale.fingerprint_version, void.label("is_void")
+                sale.rowid,
+                sale.fingerprint,
+                sale.fingerprint_version,
+                void.label("is_void"),
+                sale.erased_at,
             ).where(_of_source(group), sale.rowid.in_(rowids))
-            for rowid, mark, version, is_void in self.connection.execute(query):
+            for rowid, mark, version, is_void, erased_at in self.connection.execute(query):
+                if erased_at is not None:
+                    self.erased.add(SaleKey(*group, rowid))
                 counts = not is_void and version == FINGERPRINT_VERSION
                 found[SaleKey(*group, rowid)] = mark if counts else None
         return found
@@ -447,6 +455,7 @@ def known_sale(row: Any) -> KnownSale:
         named_customer=row.seen_customer_rowid,
         batch_id=row.batch_id,
         set_aside_at=row.set_aside_at,
+        erased_at=row.erased_at,
     )
 
 

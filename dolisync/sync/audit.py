@@ -48,7 +48,8 @@ def verify_sales(
 def _page(connection: Connection, last: int) -> list[tuple[int, SaleKey]]:
     sale = tables.sale.c
     query = select(sale.id, sale.source, sale.entity, sale.rowid)
-    query = query.where(sale.id > last).order_by(sale.id).limit(PAGE)
+    query = query.where(sale.id > last, sale.erased_at.is_(None))
+    query = query.order_by(sale.id).limit(PAGE)
     return [(row.id, SaleKey(*row[1:])) for row in connection.execute(query)]
 
 
@@ -99,6 +100,8 @@ def _check_family(
         around = rules.around[head.key.source]
         verdicts = judge_family(transaction, program, around, family)
         for known, verdict in zip(family, verdicts, strict=True):
+            if known.erased_at is not None:
+                continue
             yield from _compare(transaction, program, known, verdict, held.get(known.id, {}))
 
 

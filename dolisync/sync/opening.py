@@ -189,8 +189,15 @@ def undo(transaction: Transaction, program: Program, batch: Batch) -> list[Chang
 def _given(connection: Connection, batch: Batch) -> dict[int, int]:
     """Return what the batch gave, by member."""
     posting = tables.posting.c
-    query = select(posting.member_id, posting.points).where(
-        posting.batch_id == batch.id, posting.kind == Kind.OPENING
+    query = (
+        select(posting.member_id, posting.points)
+        .join(tables.member, tables.member.c.id == posting.member_id)
+        .where(
+            posting.batch_id == batch.id,
+            posting.kind == Kind.OPENING,
+            # What an erased person had has lapsed with him.
+            tables.member.c.erased_at.is_(None),
+        )
     )
     given: dict[int, int] = {}
     for member_id, points in connection.execute(query.order_by(posting.id)):
