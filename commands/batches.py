@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -15,8 +15,10 @@ from commands.accounts import customer_text, find_customer, points_text
 from commands.backfill import set_aside_json, show_set_aside
 from commands.house import Doors, House
 from commands.options import json_option, pass_house, program_option, source_option
-from commands.rewards import Points, checked_reason, checked_units
+from commands.rewards import POINTS_MAX, Points, checked_reason, checked_units
+from commands.standing import today_of
 from connectors import opening_csv
+from connectors.opening_csv import Problem
 from dolisync.errors import ConfigError, NotFound, UserError
 from dolisync.ledger import batches as box
 from dolisync.ledger.batches import Batch, BatchKind
@@ -45,7 +47,7 @@ CHANGES_SHOWN_MAX = 20
 def batches(house: House, *, as_json: bool) -> None:
     """List what was done at once and can be undone.
 
-    The newest stands first.
+    The newest stands first. Points are what members have gained by it and still keep of it.
 
     \b
     Example:
@@ -53,17 +55,44 @@ def batches(house: House, *, as_json: bool) -> None:
       dolisync undo B-7KQ2M9
     """
     with reading(house.engine) as connection:
-        found = box.listed(connection)
+        found, gains = box.listed(connection), box.gains(connection)
     if as_json:
-        terminal.show_json({"batches": [batch_json(batch) for batch in found]})
+        shown = [
+            {**batch_json(batch), "points": _gains_json(house, gains.get(batch.id, {}))}
+            for batch in found
+        ]
+        terminal.show_json({"batches": shown})
     elif not found:
         click.echo("nothing was done at once so far")
     else:
         rows = [
-            (batch.token, f"{batch.created_at:%Y-%m-%d %H:%M}", batch.state, batch.title)
+            (
+                batch.token,
+                f"{batch.created_at:%Y-%m-%d %H:%M}",
+                batch.state,
+                _gains_text(house, gains.get(batch.id, {})),
+                batch.title,
+            )
             for batch in found
         ]
-        terminal.show_table(("batch", "when (UTC)", "state", "what"), rows)
+        headings = ("Batch", "When (UTC)", "State", "Points", "What")
+        terminal.show_table(headings, rows, right=(3,))
+
+
+def _gains_json(house: House, gains: Mapping[str, int]) -> dict[str, Decimal]:
+    programs = house.programs
+    return {name: programs[name].points_of(u) for name, u in gains.items() if name in programs}
+
+
+def _gains_text(house: House, gains: Mapping[str, int]) -> str:
+    """Write points by program; without their names where there is only one program."""
+    programs = house.programs
+    parts = [
+        (name, points_text(programs[name], units, signed=True))
+        for name, units in gains.items()
+        if name in programs
+    ]
+    return ", ".join(points if len(programs) == 1 else f"{name} {points}" for name, points in parts)
 
 
 def batch_json(batch: Batch) -> dict[str, object]:
@@ -224,7 +253,8 @@ def transfer(
 ) -> None:
     """Give points of one member to another.
 
-    Those that end soonest go first, and keep their dates. GIVER and TAKER are ids, card numbers, customer codes or e-mail addresses.
+    Those that end soonest go first, and keep their dates. GIVER and TAKER are ids, card numbers,
+    customer codes or e-mail addresses.
 
     \b
     Example:
@@ -235,6 +265,8 @@ def transfer(
         message = "points that are given are above zero"
         raise UserError(message, "name the giver first, then who takes them")
     people = [find_customer(house, doors, text, program) for text in (giver, taker)]
+    for person in people:
+        refuse_anonymous(doors, person.key)
     wish = transfers.Wish(
         program,
         people[0].key,
@@ -345,8 +377,9 @@ def opening(
 ) -> None:
     """Book opening balances from a CSV file.
 
-    Members begin with the points that they bring from an earlier system. Columns: customer (id, card number, code or e-mail), points, and if wanted expires_on
-    (2027-01-31) and reason. Without a day, points live as if they were earned today.
+    Members begin with the points that they bring from an earlier system. Columns: customer (id,
+    card number, code or e-mail), points, and if wanted expires_on (2027-01-31) and reason. Without
+    a day, points live as if they were earned today.
 
     \b
     Example:
@@ -385,43 +418,53 @@ def _opening_list(
 ) -> OpeningList:
     """Read the file and find its customers. Raises ``ConfigError`` with everything wrong in it."""
     read = opening_csv.read(file)
-    found, problems = [], []
+    found, problems = [], list(read.problems)
     with terminal.progress("finding customers", len(read.rows), shown=not quiet) as tell:
         for done, row in enumerate(read.rows, start=1):
             try:
                 found.append(_opening(house, doors, program, row, read.name))
             except UserError as error:
-                problems.append(f"line {row.line}: {error}")
+                problems.append(Problem(row.line, str(error)))
             tell(done)
     problems += _twice(found)
     if problems:
+        ordered = sorted(problems, key=lambda problem: problem.line)
         message = f"{read.name} cannot be booked as it is"
-        raise ConfigError(message, problems, "mend these lines; nothing was booked")
+        remedy = "mend these lines; nothing was booked"
+        raise ConfigError(message, [str(problem) for problem in ordered], remedy)
     return OpeningList(program, read.name, read.digest, tuple(found))
 
 
 def _opening(
     house: House, doors: Doors, program: Program, row: opening_csv.OpeningRow, name: str
 ) -> Opening:
+    if row.points > POINTS_MAX:
+        message = f"{row.points} is more than {POINTS_MAX}"
+        raise UserError(message)
     units = checked_units(program, row.points)
-    today = house.clock.now().astimezone(program.zone).date()
-    if row.expires_on is not None and row.expires_on < today:
+    if row.expires_on is not None and row.expires_on < today_of(house, program):
         message = f"its points ended on {row.expires_on}"
         raise UserError(message)
     customer = house.find_customer(doors, row.customer)
-    if customer.key.rowid in doors.source.pos_customers:
-        message = f"'{row.customer}' is the till's default customer, who takes no part"
-        raise UserError(message)
-    reason = terminal.clean(row.reason) or f"opening balance, {name}"
+    refuse_anonymous(doors, customer.key)
+    reason = checked_reason(row.reason) if row.reason else f"opening balance, {name}"
     return Opening(row.line, customer.key, units, row.expires_on, reason)
 
 
-def _twice(found: Sequence[Opening]) -> Iterator[str]:
+def refuse_anonymous(doors: Doors, customer: CustomerKey) -> None:
+    """Raise ``UserError`` for the till's default customer: he is nobody in particular."""
+    if customer.rowid in doors.source.pos_customers:
+        message = f"customer {customer.rowid} is the till's default customer, who takes no part"
+        raise UserError(message, "name the customer himself")
+
+
+def _twice(found: Sequence[Opening]) -> Iterator[Problem]:
     lines: dict[CustomerKey, int] = {}
     for one in found:
         if one.customer in lines:
             first = lines[one.customer]
-            yield f"line {one.line}: customer {one.customer.rowid} stands in line {first} already"
+            text = f"customer {one.customer.rowid} stands in line {first} already"
+            yield Problem(one.line, text)
         lines.setdefault(one.customer, one.line)
 
 
@@ -436,8 +479,7 @@ class _Ends:
 
 def _ends(house: House, wanted: OpeningList) -> _Ends:
     by_day = sum(one.expires_on is not None for one in wanted.openings)
-    today = house.clock.now().astimezone(wanted.program.zone).date()
-    last_day = last_day_of_use(wanted.program.validity, today)
+    last_day = last_day_of_use(wanted.program.validity, today_of(house, wanted.program))
     return _Ends(by_day, len(wanted.openings) - by_day, last_day)
 
 

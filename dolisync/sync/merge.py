@@ -18,8 +18,9 @@ from datetime import date
 import structlog
 from sqlalchemy import Connection, and_, or_, select, update
 
+from dolisync.errors import UserError
 from dolisync.ledger import batches, outbox, tables
-from dolisync.ledger.batches import Batch, BatchKind
+from dolisync.ledger.batches import Batch, BatchKind, BatchState
 from dolisync.ledger.documents import fingerprint
 from dolisync.ledger.rebook import rebook, unbook
 from dolisync.ledger.store import MemberKey, Transaction, return_origin
@@ -248,6 +249,27 @@ def parties(batch: Batch) -> tuple[CustomerKey, CustomerKey]:
         for name in ("from", "into")
     )
     return old, into
+
+
+def followed(
+    connection: Connection, batch: Batch, accounts: Collection[CustomerKey]
+) -> dict[CustomerKey, CustomerKey]:
+    """Say who has these accounts now that a batch moved: a merge undone since may have moved them.
+
+    Raises ``UserError`` when one of them went into another in a merge that still stands.
+    """
+    now = {account: account for account in accounts}
+    later = (m for m in reversed(batches.listed(connection, BatchKind.MERGE)) if m.id > batch.id)
+    for one in later:
+        old, _ = parties(one)
+        if old not in now.values():
+            continue
+        if one.state == BatchState.DONE:
+            message = f"points of {batch.token} went along when {one.title}"
+            raise UserError(message, f"undo that first: dolisync undo {one.token}")
+        home = replace(old, rowid=one.details.get("home", old.rowid))
+        now = {was: home if owner == old else owner for was, owner in now.items()}
+    return now
 
 
 def _move_sales_back(

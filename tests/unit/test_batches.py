@@ -406,7 +406,7 @@ def _act(place: Merging, number: int, what: str, amount: int, who: int) -> None:
 
 
 @settings(
-    max_examples=30,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
