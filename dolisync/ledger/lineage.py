@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from dolisync.ledger import tables
-from dolisync.ledger.batches import Batch, BatchKind
+from dolisync.ledger.batches import Batch
 from dolisync.model import CustomerKey
 
 # Ends the key of the posting that opens a lot anew, before the id of the lot that it follows.
@@ -42,11 +43,11 @@ def given_by(connection: Connection, batch: Batch) -> list[Given]:
     )
     rows = connection.execute(opened).all()
     spots = spots_of(connection, {row.id: row.member_id for row in rows})
-    settled = {row[0]: int(row[1]) for row in connection.execute(_settled_by(batch))}
+    settled = {id_: int(points) for id_, points in connection.execute(_settled_by(batch))}
     return [Given(spots[row.id], row.points, settled.get(row.posting_id, 0)) for row in rows]
 
 
-def _settled_by(batch: Batch) -> Select[tuple[int, int]]:
+def _settled_by(batch: Batch) -> Select[Any]:
     allocation, posting = tables.allocation.c, tables.posting.c
     return (
         select(allocation.posting_id, func.sum(allocation.points))
@@ -82,12 +83,11 @@ def spots_of(connection: Connection, members: dict[int, int]) -> dict[int, Spot]
 
 def _successors(connection: Connection) -> dict[int, Spot]:
     """Return what follows each lot that a merge, or its undoing, has re-booked."""
-    lot, posting, batch = tables.lot.c, tables.posting.c, tables.batch.c
+    lot, posting = tables.lot.c, tables.posting.c
     query = (
         select(posting.key, lot.id, lot.member_id)
         .join(tables.posting, posting.id == lot.posting_id)
-        .join(tables.batch, batch.id == posting.batch_id)
-        .where(batch.kind == BatchKind.MERGE)
+        .where(or_(posting.key.like("merge:%"), posting.key.like("unmerge:%")))
         .order_by(lot.id)
     )
     successors: dict[int, Spot] = {}

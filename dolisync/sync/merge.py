@@ -131,6 +131,7 @@ def merge(
     """
     sales = _move_sales(transaction, old, into, named=old.rowid if reason else None)
     title = f"customer {old.rowid} merged into {into.rowid}"
+    carried = _standing(transaction.connection, old)
     details = {
         "source": old.source,
         "entity": old.entity,
@@ -138,6 +139,7 @@ def merge(
         "into": into.rowid,
         "sales": sorted({sale.key.rowid for sale in sales}),
         "redemptions": _redemptions_of(transaction.connection, old),
+        "carried": carried,
         "reason": reason,
     }
     batch = batches.create(
@@ -154,10 +156,20 @@ def merge(
             reason=f"{title}: {reason}" if reason else title,
             today=_today(transaction, programs.get(name)),
             batch_id=batch.id,
+            carried=carried,
         )
     if not reason:
         log.warning("customers were merged in Dolibarr", old=str(old), into=str(into))
     return Merged(tuple(sales), (old, into))
+
+
+def _standing(connection: Connection, customer: CustomerKey) -> list[int]:
+    """Return the merges that brought something onto a customer's accounts and still stand."""
+    found: set[int] = set()
+    for one in batches.listed(connection, BatchKind.MERGE):
+        if one.state == BatchState.DONE and parties(one)[1] == customer:
+            found |= {one.id, *one.details["carried"]}
+    return sorted(found)
 
 
 def _today(transaction: Transaction, terms: Program | None) -> date:
@@ -228,6 +240,7 @@ def unmerge(
             source,
             target,
             batch_id=batch.id,
+            carried=batch.details["carried"],
             shortfall=terms.returns.shortfall if terms else Shortfall.DEBT,
             key=f"unmerge:{batch.token}:{name}",
             reason=f"{batch.token} undone: {batch.title}",

@@ -160,6 +160,39 @@ def test_a_sale_kept_elsewhere_is_explained(place: Merging) -> None:
         assert not one.differs
 
 
+@pytest.mark.parametrize("months", [0, 2])
+def test_merges_one_upon_the_other_are_undone_one_after_the_other(
+    ledger_engine: Engine, months: int
+) -> None:
+    place = merging(ledger_engine, validity={"months": 1})
+    place.shop.put(sale(1, 30), sale(2, 5, buyer=KEPT), sale(3, 1, buyer=9))
+    place.shop.adjust(60, OLD)
+    place.shop.clock.moment += timedelta(days=5)
+    place.shop.adjust(70, KEPT)
+    place.shop.adjust(-15, KEPT)
+    was = [lots_of(place, who) for who in (OLD, KEPT, 9)]
+    place.merge()
+    first = merged_token(place)
+    place.shop.adjust(-10, KEPT)
+    place.shop.adjust(10, KEPT)
+    place.merge(KEPT, 9)
+    second = merged_token(place)
+    with pytest.raises(UserError, match="went along when customer 8 merged into 9"):
+        take_back(place, first)
+    place.shop.clock.moment += timedelta(days=30 * months)
+    place.shop.expire()
+    take_back(place, second)
+    place.shop.expire()
+    undone = take_back(place, first)
+    place.shop.expire()
+    if months:
+        # The kept one had given away ten points of the old one's, and has none left to pay them.
+        assert (place.balances(), place.shop.balance(9)) == ((0, -10), 0)
+    else:
+        assert (place.balances()[0], undone.changes[0].lacking) == (90, 0)
+        assert (lots_of(place, OLD), lots_of(place, 9)) == (was[0], was[2])
+
+
 # --- lists -----------------------------------------------------------------------------------
 
 
