@@ -136,6 +136,8 @@ def undo(
     Example:
       dolisync undo B-7KQ2M9
     """
+    # Names are read aloud and typed in any case.
+    batch = batch.strip().upper()
     with reading(house.engine) as connection:
         found = box.by_token(connection, batch)
         box.require_undoable(found)
@@ -198,6 +200,9 @@ def show_changes(changes: Sequence[Change]) -> None:
 def _change_text(change: Change) -> str:
     points = points_text(change.program, change.units, signed=True)
     text = f"customer {change.customer.rowid}: {points} points"
+    worth = change.program.value_of_point
+    if worth is not None:
+        text += f", worth {change.program.points_of(change.units) * worth:+.2f}"
     if not change.lacking:
         return text
     fate = "are forgiven"
@@ -486,19 +491,24 @@ def _ends(house: House, wanted: OpeningList) -> _Ends:
 def _show_opening(house: House, wanted: OpeningList, fresh: int, begun: Batch | None) -> None:
     program, members = wanted.program, len(wanted.openings)
     points = points_text(program, wanted.units)
-    click.echo(f"Plan: {points} points for {members} members of '{program.name}'.")
+    click.echo(f"Plan: {points} points for {_members_text(members)} of '{program.name}'.")
     worth = program.value_of_point
     if worth is not None:
         click.echo(f"  They are worth {program.points_of(wanted.units) * worth:.2f}.")
-    click.echo(f"  {fresh} of the members are new, {members - fresh} have an account already.")
+    click.echo(f"  New members: {fresh}; with an account already: {members - fresh}.")
     ends = _ends(house, wanted)
     if ends.like_earned:
         until = f"end on {ends.last_day}" if ends.last_day else "never end"
-        click.echo(f"  Points of {ends.like_earned} members {until}, by the program's validity.")
+        whose = _members_text(ends.like_earned)
+        click.echo(f"  Points of {whose} {until}, by the program's validity.")
     if ends.by_day:
-        click.echo(f"  Points of {ends.by_day} members end on the day in the file.")
+        click.echo(f"  Points of {_members_text(ends.by_day)} end on the day in the file.")
     if begun is not None:
         click.echo(f"  {begun.token} was begun with this file and stopped: it goes on.")
+
+
+def _members_text(count: int) -> str:
+    return "1 member" if count == 1 else f"{count} members"
 
 
 def _opening_json(wanted: OpeningList, fresh: int) -> dict[str, object]:

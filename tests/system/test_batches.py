@@ -32,7 +32,8 @@ def test_points_go_from_one_to_the_other_and_back(open_shop: Place, people) -> N
         {"loyalty": "2"},
     )
     assert "one card for both" in str(open_shop.read("history", taker))
-    planned = open_shop.good("undo", token, "--plan")
+    planned = open_shop.good("undo", token.lower(), "--plan")
+    assert f"customer {taker}: -2 points, worth -0.10" in planned
     assert planned.startswith(f"Plan: undo {token}, 2 points from customer {giver} to {taker}.")
     open_shop.good("undo", token, "--yes")
     assert (balance(open_shop, giver), balance(open_shop, taker)) == before
