@@ -144,7 +144,7 @@ def undo(
     if found.kind == BatchKind.BACKFILL:
         _undo_backfill(house, found, yes=yes, plan_only=plan_only, as_json=as_json)
         return
-    to = None if home is None else house.find_customer(house.pick_source(source_name), home).key
+    to = None if home is None else _home(house, source_name, home)
     planned = undoing.plan(house.engine, house.clock, house.rules, batch, to)
     if not as_json:
         click.echo(f"Plan: undo {planned.batch.token}, {planned.batch.title}.")
@@ -158,6 +158,14 @@ def undo(
         terminal.show_json({**batch_json(planned.batch), **done})
     elif not plan_only:
         click.echo(f"{planned.batch.token} is undone.")
+
+
+def _home(house: House, source_name: str | None, text: str) -> CustomerKey:
+    """Find the customer who is to get a merged account back."""
+    doors = house.pick_source(source_name)
+    found = house.find_customer(doors, text).key
+    refuse_anonymous(doors, found)
+    return found
 
 
 def _undo_backfill(
@@ -322,6 +330,7 @@ def merge(
     """
     doors = house.pick_source(source_name)
     gone, stays = _known_customer(house, doors, old), house.find_customer(doors, into)
+    refuse_anonymous(doors, stays.key)
     reason = checked_reason(reason)
     changes = merging.plan(house.engine, house.clock, house.rules, gone.key, stays.key)
     if not as_json:

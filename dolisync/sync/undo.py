@@ -55,9 +55,7 @@ def _undo(
     batch = batches.by_token(connection, token)
     batches.require_undoable(batch)
     transaction = Transaction(connection, clock.now())
-    if home is not None and batch.kind != BatchKind.MERGE:
-        message = f"{token} is no merge: its points go back to where they came from"
-        raise UserError(message, "leave --to out")
+    _check_home(batch, home)
     changes = _take_back(transaction, rules, batch, home)
     transaction.flush()
     batches.mark_undone(connection, batch, transaction.now, home)
@@ -68,6 +66,19 @@ def _undo(
     ]
     outbox.wish(connection, targets, transaction.now)
     return Undone(batch, tuple(changes))
+
+
+def _check_home(batch: Batch, home: CustomerKey | None) -> None:
+    """Refuse a customer who cannot get a merged account back."""
+    if home is None:
+        return
+    if batch.kind != BatchKind.MERGE:
+        message = f"{batch.token} is no merge: its points go back to where they came from"
+        raise UserError(message, "leave --to out")
+    _, kept = merge.parties(batch)
+    if home == kept or (home.source, home.entity) != (kept.source, kept.entity):
+        message = f"what was merged into customer {kept.rowid} cannot go to {home.rowid}"
+        raise UserError(message, "name another customer of the same Dolibarr")
 
 
 def _take_back(

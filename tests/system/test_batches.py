@@ -148,3 +148,18 @@ def test_what_is_wrong_with_a_file_is_said_at_once(
     for complaint in complaints:
         assert complaint in said
     assert open_shop.read("batches") == {"batches": []}
+
+
+def test_the_tills_default_customer_takes_no_part(open_shop: Place, people) -> None:
+    nobody, into = people
+    open_shop.change("pos_customers = [", f"pos_customers = [{nobody}, ")
+    file = open_shop.folder / "old.csv"
+    file.write_text(f"customer;points\n{nobody};5\n", encoding="utf-8")
+    why = f"customer {nobody} is the till's default customer, who takes no part"
+    for command in (
+        ("transfer", into, nobody, 1, "--reason", "no"),
+        ("merge", into, nobody, "--reason", "no", "--yes"),
+        ("opening", file, "--yes"),
+    ):
+        assert why in open_shop.bad(*command)
+    assert open_shop.read("batches") == {"batches": []}

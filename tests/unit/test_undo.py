@@ -132,6 +132,17 @@ def test_a_merge_of_the_old_one_again_leaves_the_first_to_be_undone(place: Mergi
     assert (place.balances(), place.shop.balance(9)) == ((0, 5), 7)
 
 
+def test_an_account_cannot_go_back_to_where_it_is(place: Merging) -> None:
+    place.shop.put(sale(1, 30), sale(2, 5, buyer=KEPT))
+    give(place, 3)
+    place.merge()
+    with pytest.raises(UserError, match="what was merged into customer 8 cannot go to 8"):
+        take_back(place, merged_token(place), home=customer(KEPT))
+    with pytest.raises(UserError, match="B-GIVE is no merge"):
+        take_back(place, home=customer(9))
+    assert place.balances() == (0, 35)
+
+
 @pytest.mark.parametrize("home", [None, 9])
 def test_merged_a_second_time_after_it_was_undone(place: Merging, home: int | None) -> None:
     place.shop.put(sale(1, 30), sale(2, 5, buyer=KEPT))
