@@ -403,6 +403,7 @@ def _act(place: Merging, number: int, what: str, amount: int, who: int) -> None:
     elif what == "days":
         shop.clock.moment += timedelta(days=amount // 4)
         shop.expire()
+    assert shop.parked() == []
 
 
 @settings(
