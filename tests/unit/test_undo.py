@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from builders import customer, sale
+from builders import credit_note, customer, line, sale
 from dolisync.errors import UserError
 from dolisync.ledger import batches
 from dolisync.ledger.engine import open_engine, reading
+from dolisync.model import DiscountKind
 from dolisync.sync import opening
 from dolisync.sync.explain import explain
 from tests.fakes import reward
@@ -169,6 +170,27 @@ def test_a_sale_kept_elsewhere_is_explained(place: Merging) -> None:
     for one in (told, live):
         assert (one.sale.customer, one.named_customer) == (customer(OLD), KEPT)
         assert not one.differs
+
+
+def test_points_that_came_back_late_and_expired_again_are_no_ones_debt(
+    ledger_engine: Engine,
+) -> None:
+    terms = {"validity": {"months": 1}, "returns": {"past_lots_days": 10}}
+    place = merging(ledger_engine, **terms)
+    place.shop.put(sale(1, 100), sale(3, 5, buyer=KEPT))
+    place.shop.redeem("DS-A")
+    off = line(-5, None, rowid=9, text="x DS-A", discount=DiscountKind.FIXED)
+    place.shop.put(sale(2, lines=[line(5, 1, rowid=8), off]))
+    place.merge()
+    months_later(place)
+    place.shop.expire()
+    place.shop.put(credit_note(4, 5, 2, buyer=KEPT, day=place.shop.today))
+    assert place.balances() == (0, 100)
+    months_later(place)
+    place.shop.expire()
+    undone = take_back(place, merged_token(place))
+    assert not any(change.lacking for change in undone.changes)
+    assert (place.balances(), place.shop.view(OLD).expired) == ((0, 0), 100)
 
 
 @pytest.mark.parametrize("months", [0, 2])
