@@ -312,7 +312,7 @@ def _post_all_back(
     """Post every sum back; return what that moves, by posting and lot."""
     moves: list[_Move] = []
     for number, (group, found) in enumerate(sums.items()):
-        entry = _entry(template, group, f"out{number}", {0: None})
+        entry = _entry(template, group, f"out{number}", {})
         posting_id = journal.post(book, entry, -found.points)
         moves += [(posting_id, lot, -points) for lot, points in found.net.items() if points]
     return moves

@@ -226,6 +226,41 @@ def test_merges_one_upon_the_other_are_undone_one_after_the_other(
         assert (lots_of(place, OLD), lots_of(place, 9)) == (was[0], was[2])
 
 
+def test_three_merges_one_upon_the_other(ledger_engine: Engine) -> None:
+    place = merging(ledger_engine, validity={"months": 1})
+    for who in (OLD, KEPT, 9, 10):
+        place.shop.adjust(who, who)
+    chain = ((OLD, KEPT), (KEPT, 9), (9, 10))
+    for old, into in chain:
+        merge_by_hand(place, old, into, f"B-{old}")
+    assert place.shop.balance(10) == 34
+    months_later(place)
+    place.shop.expire()
+    for old, _ in reversed(chain):
+        undone = take_back(place, f"B-{old}")
+        place.shop.expire()
+        assert not any(change.lacking for change in undone.changes)
+    assert [place.shop.view(who).expired for who in (OLD, KEPT, 9, 10)] == [7, 8, 9, 10]
+    assert place.balances() == (0, 0)
+
+
+def test_lots_are_followed_through_the_merge_that_moved_them(ledger_engine: Engine) -> None:
+    place = merging(ledger_engine, validity={"months": 1})
+    place.shop.adjust(5, KEPT)
+    book(place, opening_list(place, begin(OLD, 100, 2)))
+    merge_by_hand(place, token="B-1")
+    book(place, opening_list(place, begin(OLD, 50, 2), digest="other"), "B-LATER")
+    merge_by_hand(place, token="B-2")
+    for token in ("B-2", "B-1"):
+        take_back(place, token)
+    assert place.balances() == (150, 5)
+    months_later(place)
+    place.shop.expire()
+    place.shop.put(sale(5, 200, day=place.shop.today))
+    take_back(place, "B-OPEN")
+    assert place.balances() == (200, 0)
+
+
 # --- lists -----------------------------------------------------------------------------------
 
 
