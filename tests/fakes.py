@@ -340,7 +340,9 @@ class Shop:
             token=token,
         )
 
-    def adjust(self, units: int, buyer: int = 7, token: str = "") -> None:
+    def adjust(
+        self, units: int, buyer: int = 7, token: str = "", *, into_debt: bool = False
+    ) -> None:
         """Give points, or take them away, by hand."""
         adjust.adjust(
             self.engine,
@@ -351,6 +353,7 @@ class Shop:
             "by hand",
             token=token or secrets.token_hex(4),
             showing=self.showing,
+            into_debt=into_debt,
         )
 
     def publish(self) -> Report:

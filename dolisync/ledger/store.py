@@ -324,21 +324,10 @@ class Transaction:
         """Load particular lots of a member, spent or expired ones too."""
         self._load_lots({book.member_id: book}, tables.lot.c.id.in_(lot_ids))
 
-    def load_batch_lots(self, batch_id: int) -> dict[int, list[Lot]]:
-        """Load the lots that a batch opened on the loaded accounts; return them by member."""
-        lot, posting = tables.lot.c, tables.posting.c
-        opened = select(lot.id, lot.member_id).join(tables.posting, posting.id == lot.posting_id)
-        rows = self.connection.execute(opened.where(posting.batch_id == batch_id)).all()
-        ids: dict[int, set[int]] = defaultdict(set)
-        for row in rows:
-            ids[row.member_id].add(row.id)
-        loaded = {book.member_id: book for book in self.books.values() if book.member_id in ids}
-        mine = select(tables.posting.c.id).where(posting.batch_id == batch_id)
-        self._load_lots(loaded, lot.posting_id.in_(mine))
-        return {
-            id_: [entry for entry in book.lots if entry.id in ids[id_]]
-            for id_, book in loaded.items()
-        }
+    def load_lots_of(self, members: Collection[int], lot_ids: Collection[int]) -> None:
+        """Load particular lots of several loaded members, spent or expired ones too."""
+        books = {id_: self.books[self.member_keys[id_]] for id_ in members}
+        self._load_lots(books, tables.lot.c.id.in_(lot_ids))
 
     def taken_by(self, sale_id: int, book: Book) -> list[tuple[int, int]]:
         """Return what a sale took from which lots of a member, the last first; load these lots."""

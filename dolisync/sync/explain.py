@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Engine, select
 
 from dolisync.errors import UserError
 from dolisync.ledger import tables
-from dolisync.ledger.documents import fingerprint
 from dolisync.ledger.engine import reading
 from dolisync.ledger.rulesets import RuleSet
 from dolisync.ledger.store import Holding, KnownSale, Transaction, return_origin
@@ -60,7 +59,8 @@ class Explanation:
 
     ``in_ledger`` tells that the ledger knows it; ``is_live`` that it was read from Dolibarr just
     now, and ``differs`` that the ledger still knows it otherwise. ``parked`` is why it could not be
-    taken in, where it could not.
+    taken in, where it could not. ``named_customer`` is the customer (rowid) whom Dolibarr names,
+    where the ledger keeps it with another one.
     """
 
     sale: Sale
@@ -74,6 +74,7 @@ class Explanation:
     parked: str
     judgements: tuple[Judgement, ...]
     rewards: tuple[RewardUse, ...] = ()
+    named_customer: int | None = None
 
 
 @dataclass(slots=True)
@@ -134,7 +135,7 @@ def explain(
     ``live`` sales are judged as they were read, in memory: nothing is written.
     """
     transaction = Transaction(connection, now)
-    transaction.load_sales({*keys, *(sale.key for sale in live)})
+    transaction.load_sales({*keys, *(sale.key for sale in live), *origins_of(live)})
     before = {key: known.fingerprint for key, known in transaction.sales.items()}
     for sale in live:
         note(transaction, rules, sale)
@@ -212,7 +213,7 @@ class _Judge:
         ]
 
     def _explain_one(self, known: KnownSale, judgements: tuple[Judgement, ...]) -> Explanation:
-        mark = fingerprint(known.sale)
+        mark = known.fingerprint
         in_ledger = not known.is_new
         return Explanation(
             known.sale,
@@ -226,6 +227,7 @@ class _Judge:
             _parked(self.transaction.connection, known.key),
             judgements,
             tuple(self.rewards.get(known.key, ())),
+            known.named_customer,
         )
 
     def _held(self, known: KnownSale, program: Program) -> tuple[Held, ...]:

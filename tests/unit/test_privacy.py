@@ -18,9 +18,10 @@ from dolisync.ledger.past import standing
 from dolisync.ledger.privacy import Erased
 from dolisync.ledger.store import Transaction
 from dolisync.program.reasons import Why
-from dolisync.sync import undo
+from dolisync.sync import opening, undo
 from dolisync.sync.explain import explain
 from dolisync.sync.judge import Showing
+from dolisync.sync.opening import Opening, OpeningList
 from dolisync.sync.transfer import Wish, transfer
 from tests.fakes import Shop, reward
 
@@ -180,6 +181,24 @@ def test_an_erasure_and_what_named_the_erased_cannot_be_undone(shop: Shop) -> No
         with pytest.raises(UserError, match="cannot be undone"):
             undo.undo(shop.engine, shop.clock, shop.rules, token)
     assert (shop.balance(OTHER), shop.breaches()) == (20, [])
+
+
+def test_a_list_is_undone_without_those_who_were_erased(shop: Shop) -> None:
+    openings = tuple(
+        Opening(n, customer(who), 50, None, SECRET) for n, who in ((2, WHO), (3, OTHER))
+    )
+    wanted = OpeningList(shop.program, "old.csv", "abc", openings)
+    opening.run(
+        shop.engine,
+        shop.clock,
+        wanted,
+        token="B-OPEN",
+        showing=Showing(),
+        progress=lambda _done: None,
+    )
+    erase(shop)
+    undo.undo(shop.engine, shop.clock, shop.rules, "B-OPEN")
+    assert (shop.balance(OTHER), shop.view(WHO).member_id, shop.breaches()) == (0, None, [])
 
 
 # --- what verify finds ---------------------------------------------------------------------------
