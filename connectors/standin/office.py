@@ -17,12 +17,21 @@ from connectors.standin.lines import (
     STANDARD,
     VALIDATED,
 )
-from connectors.standin.money import Number
+from connectors.standin.money import Number, Totals, cents
 from connectors.standin.numbering import PREFIX_OF_TYPE, is_last, is_provisional, next_ref
 from connectors.standin.payments import Payments
 from connectors.standin.store import ShopError, act
 
-COPIED = ("fk_product", "product_type", "description", "qty", "remise_percent", "tva_tx")
+COPIED = (
+    "fk_product",
+    "product_type",
+    "description",
+    "qty",
+    "remise_percent",
+    "tva_tx",
+    "info_bits",
+    "fk_remise_except",
+)
 
 
 class Office(Payments):
@@ -126,12 +135,34 @@ class Office(Payments):
 
     @act
     def replace(self, invoice: int) -> int:
-        """Open a draft that will replace an invoice once it is validated."""
-        return self._copy(invoice, REPLACEMENT, 1)
+        """Open a draft that will replace an invoice once it is validated.
+
+        Each discount on it is made a second time, with the same text, and used on the draft.
+        """
+        made = self._copy(invoice, REPLACEMENT, 1)
+        for line in self.lines(made):
+            if line["fk_remise_except"]:
+                self._double(line)
+        return made
+
+    def _double(self, line: sa.RowMapping) -> None:
+        """Let a line consume a discount of its own, like the one it was copied with."""
+        old = self.discount(line["fk_remise_except"])
+        ht = old["amount_ht"]
+        ttc = cents(ht * (1 + old["tva_tx"] / 100))
+        made = self._insert_discount(
+            old["fk_soc"], Totals(ht, ttc - ht, ttc), old["tva_tx"], old["description"], None
+        )
+        self.store.update(self.tables.facturedet, line["rowid"], fk_remise_except=made)
+        discounts = self.tables.societe_remise_except
+        self.store.update(discounts, made, fk_facture_line=line["rowid"])
 
     @act
     def credit_note(self, source: int, lines: Iterable[int] | None = None) -> int:
-        """Open a credit note for an invoice, or for some of its lines."""
+        """Open a credit note for an invoice, or for some of its lines.
+
+        A discount's line is copied too, with its link: the discount stays used where it was.
+        """
         return self._copy(source, CREDIT_NOTE, -1, lines)
 
     def _copy(self, source: int, kind: int, sign: int, lines: Iterable[int] | None = None) -> int:
@@ -184,7 +215,8 @@ class Office(Payments):
         self.store.run(
             sa.update(discount).where(discount.c.fk_facture == invoice).values(fk_facture=None)
         )
-        self.store.run(sa.delete(discount).where(discount.c.fk_facture_source == invoice))
+        of_it = discount.c.fk_facture_source == invoice
+        self.store.run(sa.delete(discount).where(of_it, discount.c.fk_facture_line.is_(None)))
         extrafields.remove(self.store, "facture", invoice)
         self.store.delete(self.tables.facture, invoice)
 

@@ -50,11 +50,15 @@ def follow_discounts(publisher: Publisher, sink: Sink, adopting: Rules | None = 
 
     With ``adopting``, discounts that the ledger does not know are booked as redemptions.
     """
+    source = publisher.source.name
+    # A discount that is made meanwhile must neither look deleted nor unknown: the ledger is read
+    # before Dolibarr for the one, and after it for the other.
+    with reading(publisher.engine) as connection:
+        open_ones = redemptions.unsettled(connection, source)
     placed = sink.list_discounts(redeem.TOKEN_PREFIX)
     with reading(publisher.engine) as connection:
-        known = redemptions.of_source(connection, publisher.source.name)
-        open_ones = redemptions.unsettled(connection, publisher.source.name)
-        overspent = tuple(_overspent(connection, publisher.source.name))
+        known = redemptions.of_source(connection, source)
+        overspent = tuple(_overspent(connection, source))
     returned = tuple(
         entry.token for entry in open_ones if _follow(publisher, entry, placed.get(entry.token))
     )

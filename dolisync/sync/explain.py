@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -157,9 +157,20 @@ def _rewards(
         for spending in spendings(transaction, rules.book, rules.around, distrust, tokens):
             for use in spending.uses:
                 if spending.program is not None:
-                    reason = _spent_reason(spending, spending.program, use)
-                    found[use.sale.key].append(RewardUse(spending.redemption.token, reason))
+                    token = spending.redemption.token
+                    found[use.sale.key] += [
+                        RewardUse(token, reason)
+                        for reason in _spent_reasons(spending, spending.program, use)
+                    ]
     return found
+
+
+def _spent_reasons(spending: Spending, program: Program, use: Use) -> Iterator[Reason]:
+    yield _spent_reason(spending, program, use)
+    if spending.excess:
+        worth = spending.redemption.amount
+        used = worth + spending.excess
+        yield because(Why.SPENT_TWICE, used=used, worth=worth, excess=spending.excess)
 
 
 def _spent_reason(spending: Spending, program: Program, use: Use) -> Reason:
