@@ -273,6 +273,8 @@ def _placed(token: str, rows: Sequence[Any]) -> PlacedDiscount:
         amount_incl=sum((values.money(row[2]) for row in rows), Decimal(0)),
         used=not all(_is_free(row) for row in rows),
         free_amount=sum((values.money(row[2]) for row in rows if _is_free(row)), Decimal(0)),
+        # A copy has the text of what it was copied from; the parts of a split one are numbered.
+        worth=sum({row[1]: values.money(row[2]) for row in rows}.values(), Decimal(0)),
         owner=int(rows[0][5]),
         text=str(rows[0][1]),
     )

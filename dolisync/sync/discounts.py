@@ -142,11 +142,12 @@ def _adopt_all(publisher: Publisher, rules: Rules, strange: list[PlacedDiscount]
         chosen = _reward_of(publisher.programs, publisher.source.name, found)
         if chosen is not None:
             program, reward = chosen
-            write(
+            is_new = write(
                 publisher.engine,
                 lambda c, f=found, p=program, r=reward: _adopt(c, publisher, rules, f, p, r),  # type: ignore[misc]
             )
-            yield found.token
+            if is_new:
+                yield found.token
 
 
 def _reward_of(
@@ -158,7 +159,7 @@ def _reward_of(
         for program in programs.values()
         if program.takes(source)
         for reward in program.reward
-        if reward.amount == found.amount_incl
+        if reward.amount == found.worth
     ]
     titled = [pair for pair in fitting if pair[1].title in found.text]
     chosen = titled or fitting
@@ -172,9 +173,10 @@ def _adopt(
     found: PlacedDiscount,
     program: Program,
     reward: RewardTerms,
-) -> None:
+) -> bool:
+    """Book a discount as a redemption; tell whether it was not booked already."""
     if redemptions.by_tokens(connection, [found.token]):
-        return
+        return False
     customer = CustomerKey(publisher.source.name, publisher.source.entity, found.owner)
     transaction = Transaction(connection, publisher.clock.now())
     key = MemberKey(program.name, customer)
@@ -195,6 +197,7 @@ def _adopt(
     transaction.flush()
     judge_again(transaction, rules, _sales_with(transaction, found.token))
     outbox.wish(connection, [outbox.customer_target(customer)], transaction.now)
+    return True
 
 
 def _sales_with(transaction: Transaction, token: str) -> list[Sale]:

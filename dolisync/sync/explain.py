@@ -26,6 +26,8 @@ from dolisync.sync.audit import load_families
 from dolisync.sync.judge import Rules, distrust, head_of, judge_family, note, origins_of
 from dolisync.sync.spent import Spending, Use, spendings, tokens_of
 
+CENT = Decimal("0.01")
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -168,9 +170,10 @@ def _rewards(
 def _spent_reasons(spending: Spending, program: Program, use: Use) -> Iterator[Reason]:
     yield _spent_reason(spending, program, use)
     if spending.excess:
-        worth = spending.redemption.amount
-        used = worth + spending.excess
-        yield because(Why.SPENT_TWICE, used=used, worth=worth, excess=spending.excess)
+        worth, excess = (
+            amount.quantize(CENT) for amount in (spending.redemption.amount, spending.excess)
+        )
+        yield because(Why.SPENT_TWICE, used=worth + excess, worth=worth, excess=excess)
 
 
 def _spent_reason(spending: Spending, program: Program, use: Use) -> Reason:
