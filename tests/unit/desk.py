@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, delete, func, select
+from sqlalchemy import Connection, Engine, Table, delete, event, func, select
 
 from builders import SOURCE, program
 from connectors.dolibarr_http import DolibarrHttp
@@ -37,6 +37,7 @@ from dolisync.sync.reconcile import Reconciler
 
 OPENING = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 TOKEN = "DS-DESK"
+NAMED = Source.model_validate({"name": SOURCE, "url": "http://x", "api_key": "k"})
 
 
 @dataclass(frozen=True)
@@ -110,27 +111,26 @@ class Desk:
         self.nobody = self.standin.pos_customer
         self.box = shop.add_product("BOX", "Box", price_ttc=60)
         self.tea = shop.add_product("TEA", "Tea", price_ttc=12)
-        self.ledger = self._ledger(self.street.ledgers[0])
+        self.ledger = self._ledger(self.street.ledgers[0], self.door)
 
     def replayed(self) -> Ledger:
-        """Read the shop into an empty ledger."""
-        ledger = self._ledger(self.street.ledgers[1])
+        """Read the shop into an empty ledger, by SQL, whatever door the other looked through."""
+        ledger = self._ledger(self.street.ledgers[1], "sql")
         ledger.poll()
         ledger.follow(adopting=True)
         return ledger
 
-    def _ledger(self, engine: Engine) -> Ledger:
+    def _ledger(self, engine: Engine, door: str) -> Ledger:
         clock = DeskClock(self.clock)
         book = rulesets.adopt(engine, [self.terms], clock.now())
         around = Surroundings(pos_customers=frozenset({self.nobody}))
         shown = Showing(customers=False, sales=False)
         rules = Rules(book, {SOURCE: around}, {SOURCE: shown})
-        source = self.street.doors[self.door]
-        intake = Intake(engine, clock, rules, source, self.door, customers=source)
-        named = Source.model_validate({"name": SOURCE, "url": "http://x", "api_key": "k"})
+        source = self.street.doors[door]
+        intake = Intake(engine, clock, rules, source, door, customers=source)
         programs = {self.terms.name: self.terms}
         publisher = Publisher(
-            engine, clock, named, self.street.sink, programs, jitter=lambda: 1.0
+            engine, clock, NAMED, self.street.sink, programs, jitter=lambda: 1.0
         )
         return Ledger(engine, intake, publisher, rules)
 
@@ -138,9 +138,9 @@ class Desk:
         return self.documents[letter]
 
     def do(self, act: Callable[[Desk], object]) -> None:
-        """Let staff do something, and the ledger look."""
+        """Let staff do something, and the ledger look at that and at nothing earlier."""
         act(self)
-        self.clock.move(seconds=10)
+        self.clock.move(minutes=6)
         self.ledger.poll()
 
     def night(self) -> None:
@@ -238,4 +238,11 @@ def open_street(template: Path, place: Path) -> Iterator[Street]:
 
 def _copied(template: Path, path: Path) -> Engine:
     shutil.copy(template, path)
-    return open_engine(f"sqlite:///{path}")
+    engine = open_engine(f"sqlite:///{path}")
+    event.listen(engine, "connect", _in_no_hurry)
+    return engine
+
+
+def _in_no_hurry(connection: Any, _record: object) -> None:
+    """Leave it to the system when to write to the disk: no test here loses power."""
+    connection.execute("PRAGMA synchronous=OFF")
