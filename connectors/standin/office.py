@@ -12,26 +12,18 @@ from connectors.standin import extrafields
 from connectors.standin.lines import (
     ABANDONED,
     CREDIT_NOTE,
+    DISCOUNT_BIT,
     DRAFT,
     REPLACEMENT,
     STANDARD,
     VALIDATED,
 )
-from connectors.standin.money import Number, Totals, cents
+from connectors.standin.money import Number, Totals
 from connectors.standin.numbering import PREFIX_OF_TYPE, is_last, is_provisional, next_ref
 from connectors.standin.payments import Payments
 from connectors.standin.store import ShopError, act
 
-COPIED = (
-    "fk_product",
-    "product_type",
-    "description",
-    "qty",
-    "remise_percent",
-    "tva_tx",
-    "info_bits",
-    "fk_remise_except",
-)
+COPIED = ("fk_product", "product_type", "description", "qty", "remise_percent", "tva_tx")
 
 
 class Office(Payments):
@@ -135,34 +127,12 @@ class Office(Payments):
 
     @act
     def replace(self, invoice: int) -> int:
-        """Open a draft that will replace an invoice once it is validated.
-
-        Each discount on it is made a second time, with the same text, and used on the draft.
-        """
-        made = self._copy(invoice, REPLACEMENT, 1)
-        for line in self.lines(made):
-            if line["fk_remise_except"]:
-                self._double(line)
-        return made
-
-    def _double(self, line: sa.RowMapping) -> None:
-        """Let a line consume a discount of its own, like the one it was copied with."""
-        old = self.discount(line["fk_remise_except"])
-        ht = old["amount_ht"]
-        ttc = cents(ht * (1 + old["tva_tx"] / 100))
-        made = self._insert_discount(
-            old["fk_soc"], Totals(ht, ttc - ht, ttc), old["tva_tx"], old["description"], None
-        )
-        self.store.update(self.tables.facturedet, line["rowid"], fk_remise_except=made)
-        discounts = self.tables.societe_remise_except
-        self.store.update(discounts, made, fk_facture_line=line["rowid"])
+        """Open a draft that will replace an invoice once it is validated."""
+        return self._copy(invoice, REPLACEMENT, 1)
 
     @act
     def credit_note(self, source: int, lines: Iterable[int] | None = None) -> int:
-        """Open a credit note for an invoice, or for some of its lines.
-
-        A discount's line is copied too, with its link: the discount stays used where it was.
-        """
+        """Open a credit note for an invoice, or for some of its lines."""
         return self._copy(source, CREDIT_NOTE, -1, lines)
 
     def _copy(self, source: int, kind: int, sign: int, lines: Iterable[int] | None = None) -> int:
@@ -171,11 +141,30 @@ class Office(Payments):
         chosen = None if lines is None else set(lines)
         for line in self.lines(source):
             if chosen is None or line["rowid"] in chosen:
-                self.copy_line(line, made, sign)
+                added = self.copy_line(line, made, sign)
+                if line["fk_remise_except"]:
+                    self._copy_discount(line, added, kind)
         return made
 
-    def copy_line(self, line: sa.RowMapping, invoice: int, sign: int) -> None:
-        """Write a line again on another invoice, its price perhaps negative."""
+    def _copy_discount(self, line: sa.RowMapping, added: int, kind: int) -> None:
+        """Do to a discount what Dolibarr does when its line is copied.
+
+        A replacement consumes a second discount of the same text. A credit note names the first
+        one, which stays consumed by the line of the invoice.
+        """
+        discount = line["fk_remise_except"]
+        if kind == REPLACEMENT:
+            row = self.discount(discount)
+            totals = Totals(row["amount_ht"], row["amount_tva"], row["amount_ttc"])
+            discount = self._insert_discount(
+                row["fk_soc"], totals, row["tva_tx"], row["description"], None
+            )
+            self.store.update(self.tables.societe_remise_except, discount, fk_facture_line=added)
+        values = {"fk_remise_except": discount, "info_bits": DISCOUNT_BIT}
+        self.store.update(self.tables.facturedet, added, **values)
+
+    def copy_line(self, line: sa.RowMapping, invoice: int, sign: int) -> int:
+        """Write a line again on another invoice, its price perhaps negative; return its id."""
         columns = {name: line[name] for name in COPIED}
         product = columns.pop("fk_product")
         added = self.add_line(
@@ -186,6 +175,7 @@ class Office(Payments):
         in_currency = {f"multicurrency_{name}": value for name, value in exact.items()}
         self.store.update(self.tables.facturedet, added, **exact, **in_currency)
         self.sum_up(invoice)
+        return added
 
     @act
     def change_invoice(self, invoice: int, **columns: Any) -> None:

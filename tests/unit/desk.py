@@ -113,11 +113,12 @@ class Desk:
         self.tea = shop.add_product("TEA", "Tea", price_ttc=12)
         self.ledger = self._ledger(self.street.ledgers[0], self.door)
 
-    def replayed(self) -> Ledger:
+    def replayed(self, *, adopting: bool = False) -> Ledger:
         """Read the shop into an empty ledger, by SQL, whatever door the other looked through."""
         ledger = self._ledger(self.street.ledgers[1], "sql")
         ledger.poll()
-        ledger.follow(adopting=True)
+        if adopting:
+            ledger.follow(adopting=True)
         return ledger
 
     def _ledger(self, engine: Engine, door: str) -> Ledger:
