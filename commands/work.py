@@ -235,7 +235,7 @@ class Compared:
         return (
             f"{self.sales.compared} sales compared, {self.sales.tally.changed} changed, "
             f"{self.sales.vanished} vanished, {len(self.discounts.returned)} discounts given back, "
-            f"{self.cards} cards differed"
+            f"cards that differed: {self.cards}"
         )
 
     def findings(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The desk of the office: what no REST call does, the stand-in's or through Dolibarr's own pages."""
+"""The office's desk: what no REST call does, on the stand-in or through Dolibarr's own pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Dolibarr makes of documents that are reopened, replaced and credited, above all of discounts."""
+"""What Dolibarr makes of documents that are reopened, replaced and credited, and of discounts."""
 
 from __future__ import annotations
 

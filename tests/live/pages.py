@@ -72,7 +72,9 @@ class Pages:
     def _new_invoice(self, day: date, **form: object) -> int:
         self._remember_token(self.get("/compta/facture/card.php", action="create"))
         at = {"day": day.day, "month": day.month, "year": day.year}
-        dated = {f"{box}{part}": value for box in ("re", "newinvoicedate") for part, value in at.items()}
+        dated = {
+            f"{box}{part}": value for box in ("re", "newinvoicedate") for part, value in at.items()
+        }
         page = self.post(
             "/compta/facture/card.php", action="add", cond_reglement_id=1, **dated, **form
         )
@@ -116,7 +118,7 @@ class Till:
             token=self.pages.token,
         )
 
-    def return_last_line(self, line: int, quantity: int) -> None:
+    def change_quantity(self, line: int, quantity: int) -> None:
         """Change the quantity of a line; below zero it is a return."""
         self._act("updateqty", idline=line, number=quantity)
 

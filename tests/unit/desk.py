@@ -1,4 +1,4 @@
-"""A stand-in shop with a ledger behind one door: its staff correct documents, the ledger follows."""
+"""A stand-in shop with a ledger behind one door: staff correct documents, the ledger follows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, delete, event, func, select
 
-from builders import SOURCE, program
 from connectors.dolibarr_http import DolibarrHttp
 from connectors.dolibarr_rest import RestSaleSource
 from connectors.dolibarr_sql import SqlSaleSource
@@ -34,6 +33,7 @@ from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.publish import Publisher
 from dolisync.sync.reconcile import Reconciler
+from tests.builders import SOURCE, program
 
 OPENING = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 TOKEN = "DS-DESK"
@@ -130,9 +130,7 @@ class Desk:
         source = self.street.doors[door]
         intake = Intake(engine, clock, rules, source, door, customers=source)
         programs = {self.terms.name: self.terms}
-        publisher = Publisher(
-            engine, clock, NAMED, self.street.sink, programs, jitter=lambda: 1.0
-        )
+        publisher = Publisher(engine, clock, NAMED, self.street.sink, programs, jitter=lambda: 1.0)
         return Ledger(engine, intake, publisher, rules)
 
     def __getitem__(self, letter: str) -> int:

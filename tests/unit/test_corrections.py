@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from connectors.standin import ShopError
-from unit.desk import TOKEN, Desk, Street, open_street
+from tests.unit.desk import TOKEN, Desk, Street, open_street
 
 Act = Callable[[Desk], object]
 
@@ -444,8 +444,15 @@ RETURNS = (
     row("of one reopened", sell(), credit("C", 24), draft("A"), anna=0),
     row("of one validated again", sell(), credit("C", 24), draft("A"), validate("A"), anna=36),
     row("of one given to another", sell(), credit("C", 24), move("A", "bert"), anna=-24, bert=60),
-    row("both given to another", sell(), credit("C", 24), move("A", "bert"), move("C", "bert"),
-        anna=0, bert=36),
+    row(
+        "both given to another",
+        sell(),
+        credit("C", 24),
+        move("A", "bert"),
+        move("C", "bert"),
+        anna=0,
+        bert=36,
+    ),
     row(
         "without a source",
         *(sell(), credit("C", 24, of="")),
@@ -522,9 +529,18 @@ TILL = (
     row("for nothing", reduced_ticket("A", 100), anna=0),
     row("half price", reduced_ticket("A", 50), anna=6),
     row("customer changed before it is paid", changed_ticket("A"), anna=0, bert=12),
-    row("source rewritten to another's", *(ticket("A", ("tea", 1)), till_credit("C"),
-        sell("B", to="bert"), lambda desk: _point(desk, "C", "B")), anna=0, bert=60,
-        says=("C", "belongs to another customer")),
+    row(
+        "source rewritten to another's",
+        *(
+            ticket("A", ("tea", 1)),
+            till_credit("C"),
+            sell("B", to="bert"),
+            lambda desk: _point(desk, "C", "B"),
+        ),
+        anna=0,
+        bert=60,
+        says=("C", "belongs to another customer"),
+    ),
     row("exchange", ticket("A", ("box", 1), ("tea", -1)), anna=48),
 )
 
@@ -626,8 +642,15 @@ REWARDS = (
 MERGES = (
     row("seen", sell(), sell("B", to="bert"), merge, anna=0, bert=120),
     row("one not seen before", sell(), then(sell("B", to="bert"), merge), anna=0, bert=120),
-    row("then returned", sell(), sell("B", to="bert"), merge, credit("C", 60, to="bert"),
-        anna=0, bert=60),
+    row(
+        "then returned",
+        sell(),
+        sell("B", to="bert"),
+        merge,
+        credit("C", 60, to="bert"),
+        anna=0,
+        bert=60,
+    ),
     row("renamed", sell(), lambda desk: desk.shop.rename_customer(desk.anna, "Zoë 🌻"), anna=60),
     row("with a reward", *RICH, use("A"), sell("B", to="bert"), merge, anna=0, bert=614),
 )
@@ -667,9 +690,7 @@ def _wipe(desk: Desk, letter: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def street(
-    ledger_template: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Street]:
+def street(ledger_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     with open_street(ledger_template, tmp_path_factory.mktemp("street")) as opened:
         yield opened
 
