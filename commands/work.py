@@ -247,7 +247,10 @@ class Compared:
         for token in self.discounts.trimmed:
             yield f"{token} stood in Dolibarr more often than it was paid for: the rest is removed"
         for token in self.discounts.overspent:
-            yield f"{token} is used on more invoices than it was paid for: look at them, adjust"
+            yield (
+                f"{token} is used on more invoices than it was paid for: look at them, then "
+                "dolisync adjust, with this token in the reason"
+            )
         for token in self.discounts.adopted:
             yield f"{token} was not known to the ledger: its points are booked now"
         for placed in self.discounts.unknown:

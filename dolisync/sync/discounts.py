@@ -131,7 +131,16 @@ def _overspent(connection: Connection, source: str) -> Iterator[str]:
         .having(func.sum(use.amount_minor) > redemption.amount_minor)
         .order_by(redemption.id)
     )
-    yield from connection.execute(query).scalars()
+    tokens = connection.execute(query).scalars().all()
+    yield from (token for token in tokens if not _is_settled(connection, token))
+
+
+def _is_settled(connection: Connection, token: str) -> bool:
+    """Tell whether somebody corrected by hand what was used too often, and named the token."""
+    posting = tables.posting.c
+    named = posting.reason.contains(token, autoescape=True)
+    query = select(posting.id).where(posting.kind == Kind.ADJUST, named).limit(1)
+    return connection.execute(query).first() is not None
 
 
 # --- discounts that a restored ledger does not know ----------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from dolisync.ledger.engine import open_engine, reading
 from dolisync.model import CustomerKey, SaleKey
 from dolisync.program.assess import Surroundings
 from dolisync.program.terms import Program
-from dolisync.sync import redeem
+from dolisync.sync import adjust, redeem
 from dolisync.sync.audit import verify
 from dolisync.sync.discounts import Followed, follow_discounts
 from dolisync.sync.explain import explain
@@ -167,6 +168,20 @@ class Desk:
         reward, anna = self.terms.reward[0], CustomerKey(SOURCE, 1, self.anna)
         clock = DeskClock(self.clock)
         redeem.redeem(self.ledger.engine, clock, self.terms, anna, reward, token=token)
+
+    def adjust(self, points: int, reason: str) -> None:
+        """Correct Anna's account by hand."""
+        anna, clock = CustomerKey(SOURCE, 1, self.anna), DeskClock(self.clock)
+        adjust.adjust(
+            self.ledger.engine,
+            clock,
+            self.terms,
+            anna,
+            points,
+            reason,
+            token=secrets.token_hex(4),
+            showing=self.ledger.rules.showing[SOURCE],
+        )
 
     def discounts(self) -> list[Any]:
         """Return the rows of all rewards, the oldest first."""

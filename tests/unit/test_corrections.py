@@ -596,6 +596,16 @@ REWARDS = (
         terms=KEEP,
         says=("A", "stay spent: the program gives none back"),
     ),
+    row(
+        "by the line: a deduction",
+        *RICH,
+        use("A"),
+        credit_by_hand("C", 60, 15),
+        anna=509,
+        terms=REWARD_LINE,
+    ),
+    row("kept, abandoned", *RICH, use("A", paid=False), on("A", "abandon"), anna=600, terms=KEEP),
+    row("deleted", *RICH, use("A", paid=False), delete("A"), anna=500),
     row("replaced", *RICH, use("A", paid=False), replace("B"), pay("B"), anna=554),
     row(
         "replacement dropped: the surplus is removed",
@@ -747,3 +757,21 @@ def test_what_fits_no_reward_is_told_and_not_booked(street: Street) -> None:
     assert [found.token for found in followed.unknown] == [TOKEN]
     assert followed.adopted == ()
     assert desk.ledger.balances() == {desk.anna: 600}
+
+
+def test_a_discount_used_twice_is_told_until_an_adjustment_names_it(street: Street) -> None:
+    desk = street.desk("sql", {})
+    twice = (use("A"), replace("B", validated=False), delete("B"), use("D"))
+    for act in (*RICH, *twice):
+        desk.do(act)
+    for _ in range(2):
+        desk.night()
+        assert desk.followed.overspent == (TOKEN,)
+    desk.adjust(-1, "something else")
+    desk.night()
+    assert desk.followed.overspent == (TOKEN,)
+    desk.adjust(-100, f"{TOKEN} used twice")
+    desk.night()
+    assert desk.followed.overspent == ()
+    assert desk.balance(desk.anna) == 608 - 101
+    assert desk.breaches() == []
