@@ -114,6 +114,21 @@ class TestReplaced:
         assert not sink.remove_surplus(token, Decimal(6))
         assert taken_off(site.one(rowid)) == [-6]
 
+    def test_of_two_the_one_that_is_free_is_removed_old_or_new(
+        self, site: Site, office: Office
+    ) -> None:
+        rowid, token = discounted(site, site.customer())
+        draft = office.replace(rowid)
+        old, new = placed(site, token).rowids
+        site.act(rowid, "settodraft", idwarehouse=-1)
+        (line_id,) = [one.rowid for one in site.one(rowid).lines if one.discount]
+        site.http.delete(f"invoices/{rowid}/lines/{line_id}")
+        assert placed(site, token).free_amount == 6
+        assert site.sql_sink().remove_surplus(token, Decimal(6))
+        assert placed(site, token).rowids == (new,)
+        assert taken_off(site.one(draft)) == [-6]
+        assert old < new
+
     def test_validated_the_old_one_is_given_up_and_keeps_its_discount(
         self, site: Site, office: Office
     ) -> None:
