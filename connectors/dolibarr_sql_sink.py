@@ -171,8 +171,10 @@ class SqlSink:
         """Return all discounts by their tokens that begin with this prefix."""
         word = re.compile(rf"(?<!\w){re.escape(prefix)}\w+")
         rows: dict[str, list[Any]] = {}
+        # Those of another company in the same tables are another source's.
+        query, bound = _FIND_DISCOUNT.format(owner=" AND entity = %s"), f"%{_escaped(prefix)}%"
         with self._database.reading("discounts") as reader:
-            for row in reader.rows(_FIND_DISCOUNT.format(owner=""), [f"%{_escaped(prefix)}%"]):
+            for row in reader.rows(query, [bound, self.entity]):
                 for token in set(word.findall(row[1])):
                     rows.setdefault(token, []).append(row)
         return {token: _placed(token, found) for token, found in rows.items()}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connectors import dolibarr_setup
+from connectors.dolibarr_sql_sink import SqlSink
 from dolisync.errors import RefusedError
 from dolisync.ports import Discount, FieldSpec, Requirements, Sink
 from tests.contract.site import Site, line, unique
@@ -224,6 +225,9 @@ class TestDiscounts:
         placed = [sink.create_discount(one) for one in wanted]
         sink.create_discount(discount(site, customer, token=f"X{prefix}3"))
         assert sink.list_discounts(prefix) == {one.token: one for one in placed}
+        other_company = SqlSink(site.database_url, entity=2, timezone=site.timezone, fk_user=1)
+        assert other_company.list_discounts(prefix) == {}
+        other_company.close()
         assert (placed[0].owner, placed[0].free_amount) == (customer, 3)
         assert wanted[0].token in placed[0].text
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from commands.work import DRIFT_SHOWN_MAX, Compared
+from commands.work import SHOWN_MAX, Compared
+from dolisync.ports import PlacedDiscount
 from dolisync.sync import drift
 from dolisync.sync.discounts import Followed
 from dolisync.sync.drift import Drift, compare_cards
@@ -67,6 +69,28 @@ def test_the_same_written_otherwise_does_not_differ(shown: Shop, same: str | int
     assert compared(shown) == []
 
 
+def test_what_waits_to_be_written_is_no_drift(shown: Shop) -> None:
+    shown.take(sale(1, 5, buyer=8), sale(2, 5, buyer=9))
+    shown.sink.cards[customer(7)]["loybalance"] = 1
+    assert [line.split()[1] for line in compared(shown)] == ["7"]
+    shown.publish_all()
+    assert shown.sink.cards[customer(8)]["loybalance"] == 85
+    assert compared(shown) == []
+
+
+def test_a_turn_that_comes_in_between_is_no_drift(shown: Shop) -> None:
+    read = shown.sink.read_customers
+
+    def later(*asked: Any) -> Any:
+        shown.sink.read_customers = read  # type: ignore[method-assign]
+        shown.take(sale(1, 5, buyer=8))
+        shown.publish_all()
+        return read(*asked)
+
+    shown.sink.read_customers = later  # type: ignore[method-assign]
+    assert compared(shown) == []
+
+
 def test_customers_who_are_gone_are_left_out(shown: Shop) -> None:
     shown.sink.cards[customer(8)]["loybalance"] = 100
     shown.sink.gone.add(customer(8))
@@ -81,7 +105,8 @@ def test_all_pages_are_looked_at(shown: Shop, monkeypatch: pytest.MonkeyPatch) -
     found = compare_cards(shown.publisher, seen.append)
     assert [one.customer.rowid for one in found] == list(BUYERS)
     assert seen == [2, 3]
-    assert shown.sink.calls.count("read_customers") == 2
+    # Each page once, and what differs there once more.
+    assert shown.sink.calls.count("read_customers") == 4
     assert written(shown) == 3
 
 
@@ -107,7 +132,7 @@ def result(*cards: int, **discounts: object) -> Compared:
 def test_the_result_names_each_card() -> None:
     said = result(12)
     assert said.summary == (
-        "5 sales compared, 0 changed, 0 vanished, 0 discounts given back, cards that differed: 1"
+        "5 sales compared, 0 changed, 0 vanished; discounts back: 0; cards wrong: 1"
     )
     assert list(said.findings()) == [
         "customer 12 showed 100 in loybalance, the ledger says 90: it is written again"
@@ -118,8 +143,8 @@ def test_the_result_names_each_card() -> None:
 
 
 def test_a_long_list_is_cut_and_says_so() -> None:
-    said = list(result(*range(DRIFT_SHOWN_MAX + 3)).findings())
-    assert len(said) == DRIFT_SHOWN_MAX + 1
+    said = list(result(*range(SHOWN_MAX + 3)).findings())
+    assert len(said) == SHOWN_MAX + 1
     assert said[-1] == "... and 3 more: dolisync reconcile --json"
 
 
@@ -130,6 +155,12 @@ def test_a_card_with_two_wrong_fields_is_one_card() -> None:
 
 
 def test_discounts_are_named_with_what_to_do() -> None:
-    said = list(result(trimmed=("DS-A",), overspent=("DS-B",), adopted=("DS-C",)).findings())
-    assert [line.split()[0] for line in said] == ["DS-A", "DS-B", "DS-C"]
+    strange = PlacedDiscount("DS-D", (1,), Decimal(12), used=True, worth=Decimal(6), owner=12)
+    found = result(trimmed=("DS-A",), overspent=("DS-B",), adopted=("DS-C",), unknown=(strange,))
+    said = list(found.findings())
+    assert [line.split()[0].strip(",") for line in said] == ["DS-A", "DS-B", "DS-C", "DS-D", "what"]
     assert "adjust" in said[1]
+    assert "6.00 for customer 12" in said[3]
+    assert "--adopt-discounts" in said[4]
+    tried = list(replace(found, is_adopting=True).findings())
+    assert "fits none of the rewards" in tried[4]
