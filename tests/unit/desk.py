@@ -1,4 +1,4 @@
-"""A stand-in shop with a ledger behind one door: staff correct documents, the ledger follows."""
+"""A stand-in shop with ledgers behind its doors: staff correct documents, the ledgers follow."""
 
 from __future__ import annotations
 
@@ -95,15 +95,18 @@ class Ledger:
 
 @dataclass
 class Desk:
-    """The shop, its documents by letters, and the ledger that follows."""
+    """The shop, its documents by letters, and a ledger behind each of these doors that follows.
+
+    Rewards are given from the first; only one ledger can do that.
+    """
 
     street: Street
-    door: str
+    doors: Sequence[str]
     terms: Program
     documents: dict[str, int] = field(default_factory=dict)
     payments: dict[str, list[int]] = field(default_factory=dict)
     followed: Followed = field(default_factory=Followed)
-    ledger: Ledger = field(init=False)
+    ledgers: list[Ledger] = field(init=False)
 
     def __post_init__(self) -> None:
         self.standin, self.clock = self.street.standin, self.street.clock
@@ -112,11 +115,17 @@ class Desk:
         self.nobody = self.standin.pos_customer
         self.box = shop.add_product("BOX", "Box", price_ttc=60)
         self.tea = shop.add_product("TEA", "Tea", price_ttc=12)
-        self.ledger = self._ledger(self.street.ledgers[0], self.door)
+        *engines, self.empty = self.street.ledgers
+        pairs = zip(engines, self.doors, strict=False)
+        self.ledgers = [self._ledger(engine, door) for engine, door in pairs]
 
-    def replayed(self, *, adopting: bool = False) -> Ledger:
-        """Read the shop into an empty ledger, by SQL, whatever door the other looked through."""
-        ledger = self._ledger(self.street.ledgers[1], "sql")
+    @property
+    def ledger(self) -> Ledger:
+        return self.ledgers[0]
+
+    def replayed(self, door: str = "sql", *, adopting: bool = False) -> Ledger:
+        """Read the shop into an empty ledger."""
+        ledger = self._ledger(self.empty, door)
         ledger.poll()
         if adopting:
             ledger.follow(adopting=True)
@@ -138,21 +147,25 @@ class Desk:
         return self.documents[letter]
 
     def do(self, act: Callable[[Desk], object]) -> None:
-        """Let staff do something, and the ledger look at that and at nothing earlier."""
+        """Let staff do something, and the ledgers look at that and at nothing earlier."""
         act(self)
         self.clock.move(minutes=6)
-        self.ledger.poll()
+        for ledger in self.ledgers:
+            ledger.poll()
 
     def night(self) -> None:
         self.clock.move(hours=12)
-        self.followed = self.ledger.reconcile()
+        self.followed, *_ = [ledger.reconcile() for ledger in self.ledgers]
 
     def balance(self, customer: int) -> int:
         return self.ledger.balances().get(customer, 0)
 
     def breaches(self) -> list[str]:
-        found = verify(self.ledger.engine, DeskClock(self.clock), self.ledger.rules)
-        return [str(breach) for breach in found]
+        return [
+            str(breach)
+            for ledger in self.ledgers
+            for breach in verify(ledger.engine, DeskClock(self.clock), ledger.rules)
+        ]
 
     def said(self, letter: str) -> str:
         """Return all that `explain` says of a document."""
@@ -198,7 +211,7 @@ def desk_terms(**terms: Any) -> Program:
 
 @dataclass
 class Street:
-    """A stand-in and two ledgers that many desks use one after the other, each finding them empty.
+    """A stand-in and three ledgers that many desks use one after the other, each finding them empty.
 
     Made anew for each desk they would take ten times as long: no statement would be compiled yet.
     """
@@ -207,17 +220,17 @@ class Street:
     clock: MovingClock
     doors: dict[str, Any]
     sink: SqlSink
-    ledgers: tuple[Engine, Engine]
+    ledgers: list[Engine]
 
-    def desk(self, door: str, terms: dict[str, Any]) -> Desk:
-        """Open a shop with an empty ledger behind this door."""
+    def desk(self, *doors: str, **terms: Any) -> Desk:
+        """Open a shop with an empty ledger behind each of these doors."""
         self.clock.moment = OPENING
         with self.standin.store.transaction() as connection:
             _empty(connection, self._documents())
         for ledger in self.ledgers:
             with ledger.begin() as connection:
                 _empty(connection, tables.metadata.sorted_tables)
-        return Desk(self, door, desk_terms(**terms))
+        return Desk(self, doors, desk_terms(**terms))
 
     def _documents(self) -> list[Table]:
         kept = {"llx_const", "llx_user", "llx_c_paiement", "llx_bank_account", "llx_societe"}
@@ -232,17 +245,18 @@ def _empty(connection: Connection, emptied: Sequence[Table]) -> None:
 
 @contextmanager
 def open_street(template: Path, place: Path) -> Iterator[Street]:
-    """Open a stand-in, both doors to it, and two ledgers made of an empty one."""
+    """Open a stand-in, both doors to it, and ledgers made of an empty one."""
     with opened(directory=place) as (standin, clock):
         sql = SqlSaleSource(standin.database_url, SOURCE, timezone="Europe/Paris")
-        # The database's own clock shows the real time.
-        sql.now = clock  # type: ignore[method-assign]
         http = DolibarrHttp(standin.url, standin.api_key, retry_pause_s=0)
         zones = {"timezone": "Europe/Paris", "database_timezone": "UTC"}
         rest = RestSaleSource(http, SOURCE, **zones)
+        for source in (sql, rest):
+            # The database's own clock shows the real time, and REST's takes two calls to read.
+            source.now = clock  # type: ignore[method-assign]
         sink = SqlSink(standin.database_url, timezone="Europe/Paris", fk_user=1)
-        ledgers = [_copied(template, place / f"ledger{number}.db") for number in (1, 2)]
-        yield Street(standin, clock, {"sql": sql, "rest": rest}, sink, (ledgers[0], ledgers[1]))
+        ledgers = [_copied(template, place / f"ledger{number}.db") for number in range(3)]
+        yield Street(standin, clock, {"sql": sql, "rest": rest}, sink, ledgers)
         for engine in ledgers:
             engine.dispose()
         sql.close()
