@@ -224,7 +224,8 @@ def transfer(
 ) -> None:
     """Give points of one member to another.
 
-    Those that end soonest go first, and keep their dates. GIVER and TAKER are ids, card numbers, customer codes or e-mail addresses.
+    Those that end soonest go first, and keep their dates. GIVER and TAKER are ids, card numbers,
+    customer codes or e-mail addresses.
 
     \b
     Example:
@@ -345,7 +346,8 @@ def opening(
 ) -> None:
     """Book opening balances from a CSV file.
 
-    Members begin with the points that they bring from an earlier system. Columns: customer (id, card number, code or e-mail), points, and if wanted expires_on
+    Members begin with the points that they bring from an earlier system. Columns: customer (id,
+    card number, code or e-mail), points, and if wanted expires_on
     (2027-01-31) and reason. Without a day, points live as if they were earned today.
 
     \b

@@ -211,7 +211,7 @@ def desk_terms(**terms: Any) -> Program:
 
 @dataclass
 class Street:
-    """A stand-in and three ledgers that many desks use one after the other, each finding them empty.
+    """A stand-in and three ledgers that desks use one after the other, each finding them empty.
 
     Made anew for each desk they would take ten times as long: no statement would be compiled yet.
     """

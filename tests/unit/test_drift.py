@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 from structlog.testing import capture_logs
 
 from commands.work import SHOWN_MAX, Compared
@@ -23,8 +24,9 @@ BUYERS = (7, 8, 9)
 
 
 @pytest.fixture
-def shown(shop: Shop) -> Shop:
+def shown(ledger_engine: Engine) -> Shop:
     """A shop with three members whose cards show what the ledger says."""
+    shop = Shop(ledger_engine)
     shop.take(*(sale(buyer, buyer * 10, buyer=buyer) for buyer in BUYERS))
     shop.publish_all()
     shop.sink.calls.clear()
