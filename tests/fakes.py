@@ -188,6 +188,7 @@ class FakeSink:
             discount.amount_incl,
             used=False,
             free_amount=discount.amount_incl,
+            worth=discount.amount_incl,
             owner=discount.customer.rowid,
             text=discount.text,
         )

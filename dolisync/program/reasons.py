@@ -52,6 +52,10 @@ class Why(enum.StrEnum):
     SPENT_BACK = "{back} of {points} points spent on it come back: {share} % of {what} is returned"
     SPENT_KEPT = "{points} points spent on it stay spent: the program gives none back"
     SPENT_ABANDONED = "all {points} points spent on it come back: it was abandoned"
+    SPENT_TWICE = (
+        "its reward stands on several sales with {used}, and {worth} was paid for: {excess} less "
+        "comes back"
+    )
     RETURNS_OFF = "the program takes nothing back on returns"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -22,8 +23,14 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 FieldPrefix = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,15}$")]
 
 
+@cache
+def _timezones() -> frozenset[str]:
+    """Return the names of all time zones: looking through the system's files takes a while."""
+    return frozenset(available_timezones())
+
+
 def _known_timezone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _timezones():
         message = f"'{name}' is not a time zone; write a name such as Europe/Rome"
         raise ValueError(message)
     return name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -24,6 +24,8 @@ from dolisync.program.terms import Program, SpentPoints
 from dolisync.sync.audit import load_families
 from dolisync.sync.judge import Rules, distrust, head_of, judge_family, note, origins_of
 from dolisync.sync.spent import Spending, Use, spendings, tokens_of
+
+CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +160,21 @@ def _rewards(
         for spending in spendings(transaction, rules.book, rules.around, distrust, tokens):
             for use in spending.uses:
                 if spending.program is not None:
-                    reason = _spent_reason(spending, spending.program, use)
-                    found[use.sale.key].append(RewardUse(spending.redemption.token, reason))
+                    token = spending.redemption.token
+                    found[use.sale.key] += [
+                        RewardUse(token, reason)
+                        for reason in _spent_reasons(spending, spending.program, use)
+                    ]
     return found
+
+
+def _spent_reasons(spending: Spending, program: Program, use: Use) -> Iterator[Reason]:
+    yield _spent_reason(spending, program, use)
+    if spending.excess:
+        worth, excess = (
+            amount.quantize(CENT) for amount in (spending.redemption.amount, spending.excess)
+        )
+        yield because(Why.SPENT_TWICE, used=worth + excess, worth=worth, excess=excess)
 
 
 def _spent_reason(spending: Spending, program: Program, use: Use) -> Reason:
