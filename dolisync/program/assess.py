@@ -7,7 +7,7 @@ what is left after it. So any row of partial returns ends exactly at zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -15,10 +15,14 @@ from decimal import Decimal
 from dolisync.model import DiscountKind, PaymentKind, Sale, SaleKey, SaleKind, SaleLine, SaleStatus
 from dolisync.program.articles import earning_lines
 from dolisync.program.bands import Totals, band_worth
+from dolisync.program.before import NOTHING_BEFORE, Before
 from dolisync.program.calendar import add_days, last_day_of_use
+from dolisync.program.caps import in_one_sale, within
+from dolisync.program.course import Counted
 from dolisync.program.reasons import Reason, Why, because
 from dolisync.program.rounding import round_units
 from dolisync.program.terms import AmountTerms, Basis, Counting, Moment, Program, Rounding, Scope
+from dolisync.program.tiers import in_tier
 
 ZERO = Decimal(0)
 
@@ -38,11 +42,15 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A sale and its returns. ``other_visit`` tells that another sale holds the day's visit."""
+    """A sale and its returns. ``other_visit`` tells that another sale holds the day's visit.
+
+    ``before`` is what its member's sales before it came to.
+    """
 
     origin: Sale
     returns: tuple[Sale, ...] = ()
     other_visit: bool = False
+    before: Before = NOTHING_BEFORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,8 @@ class Verdict:
     """What one sale holds in one program, in ledger units, and why.
 
     ``pending`` is what it will earn once it is paid. ``origin`` names the sale whose lots a
-    negative verdict draws on first.
+    negative verdict draws on first. ``wanted`` is what a sale would hold without the caps that look
+    at its member's other sales.
     """
 
     sale: SaleKey
@@ -61,6 +70,7 @@ class Verdict:
     pending: int = 0
     usable_from: date | None = None
     origin: SaleKey | None = None
+    wanted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,16 +142,16 @@ def earned_on(program: Program, sale: Sale) -> date:
 
 def _judge_origin(program: Program, around: Surroundings, family: Family) -> Verdict:
     sale = family.origin
-    worth = _worth(program, around, sale, sale.lines, full=False, with_visit=not family.other_visit)
-    if program.earn.visit is not None and family.other_visit:
-        taken = because(Why.VISIT_TAKEN, date=sale.date.isoformat())
-        worth = _Worth(worth.units, (*worth.reasons, taken))
+    wanted = _wanted(program, around, family)
+    units, cut = within(program, family.before, wanted.units)
+    worth = _Worth(units, (*wanted.reasons, *cut))
     day = earned_on(program, sale)
-    if program.earn.moment is Moment.PAID and sale.status is SaleStatus.VALIDATED:
+    if _is_unpaid(program, sale):
         pending = because(Why.NOT_PAID, points=program.points_of(worth.units))
         return Verdict(sale.key, 0, (*worth.reasons, pending), day, pending=worth.units)
     if worth.units == 0:
-        return Verdict(sale.key, 0, (*worth.reasons, because(Why.NOTHING)), day)
+        reasons = (*worth.reasons, because(Why.NOTHING))
+        return Verdict(sale.key, 0, reasons, day, wanted=wanted.units)
     expires_on = last_day_of_use(program.validity, day)
     reasons = worth.reasons
     usable_from = add_days(day, program.earn.wait_days)
@@ -149,7 +159,68 @@ def _judge_origin(program: Program, around: Surroundings, family: Family) -> Ver
         reasons += (because(Why.WAITS, date=usable_from.isoformat()),)
     if expires_on is not None:
         reasons += (because(Why.EXPIRES, date=expires_on.isoformat()),)
-    return Verdict(sale.key, worth.units, reasons, day, expires_on, usable_from=usable_from)
+    return Verdict(
+        sale.key,
+        worth.units,
+        reasons,
+        day,
+        expires_on,
+        usable_from=usable_from,
+        wanted=wanted.units,
+    )
+
+
+def _wanted(program: Program, around: Surroundings, family: Family) -> _Worth:
+    """Count what a sale earns before its member's other sales cut it."""
+    worth = _worth_in_family(program, around, family, family.origin.lines)
+    if program.earn.visit is not None and family.other_visit:
+        taken = because(Why.VISIT_TAKEN, date=family.origin.date.isoformat())
+        worth = _Worth(worth.units, (*worth.reasons, taken))
+    units, cut = in_one_sale(program, worth.units)
+    return _Worth(units, (*worth.reasons, *cut))
+
+
+def _worth_in_family(
+    program: Program, around: Surroundings, family: Family, lines: tuple[SaleLine, ...]
+) -> _Worth:
+    """Count what lines of a sale earn for its member, in his tier."""
+    with_visit = not family.other_visit
+    worth = _worth(program, around, family.origin, lines, full=False, with_visit=with_visit)
+    units, raised = in_tier(program, family.before.tier, worth.units)
+    return _Worth(units, (*worth.reasons, *raised))
+
+
+def what_counts(
+    program: Program, around: Surroundings, family: Family, verdicts: Sequence[Verdict]
+) -> Counted:
+    """Return what a judged sale counts for those after it: what its returns left of it."""
+    units = sum(verdict.units for verdict in verdicts)
+    sale = family.origin
+    if refuse(program, around, sale) is not None or _is_unpaid(program, sale):
+        return Counted(0, units)
+    left = _left_lines(family)
+    if _is_all_returned(sale, left) or not _is_visit(sale.lines):
+        return Counted(0, units)
+    share, _ = _paid_share(program, around, sale)
+    return Counted(1, units, round_units(max(_bought(left), ZERO) * share * 100, Rounding.HALF_UP))
+
+
+def _is_unpaid(program: Program, sale: Sale) -> bool:
+    return program.earn.moment is Moment.PAID and sale.status is SaleStatus.VALIDATED
+
+
+def _left_lines(family: Family) -> tuple[SaleLine, ...]:
+    returned = (credit for credit in family.returns if uncounted(credit) is None)
+    taken = (line for credit in returned for line in _taken_off(credit))
+    return (*family.origin.lines, *taken)
+
+
+def what_counts_alone(credit: Sale, verdict: Verdict) -> Counted:
+    """Return what a return judged by itself counts: what it takes back, and its amount."""
+    if not any(reason.why is Why.RETURN_ALONE for reason in verdict.reasons):
+        return Counted(0, verdict.units)
+    spent = round_units(_bought(_mirrored(credit)) * 100, Rounding.HALF_UP)
+    return Counted(0, verdict.units, -spent)
 
 
 def _judge_returns(
@@ -186,8 +257,7 @@ def _left_worth(
     """Return what is left of the origin in units; nothing when its whole amount was returned."""
     if _is_all_returned(family.origin, left):
         return 0
-    with_visit = not family.other_visit
-    return _worth(program, around, family.origin, left, full=False, with_visit=with_visit).units
+    return _worth_in_family(program, around, family, left).units
 
 
 def _is_all_returned(origin: Sale, left: tuple[SaleLine, ...]) -> bool:

@@ -39,6 +39,8 @@ class Why(enum.StrEnum):
     PRODUCT = "{points} points from product cards"
     VISIT = "{points} points for the visit"
     VISIT_TAKEN = "no points for the visit: another sale of this customer counts on {date}"
+    TIER = "{points} points in the tier {title}: {how}"
+    CAPPED = "capped at {cap} {span}: {given} of {points} points"
     EXPIRES = "usable until {date}"
     WAITS = "pending until {date}, while its goods may be returned"
     NEGATIVE = "its amount is not above zero, so it earns nothing"

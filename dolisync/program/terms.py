@@ -8,8 +8,10 @@ company's currency; points are whole, or have two decimals where ``decimals`` sa
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -213,6 +215,33 @@ class VisitTerms(Section):
     )
 
 
+class CapTerms(Section):
+    """The most that can be earned; sales count by their dates, and with what returns left of them.
+
+    When a return makes room, later sales of the same day, month or member earn what was cut off.
+    """
+
+    per_sale: PointCount | None = Field(None, description="The most points of one sale.")
+    per_day: PointCount | None = Field(None, description="The most points of a member on a day.")
+    per_month: PointCount | None = Field(
+        None, description="The most points of a member in a calendar month."
+    )
+    per_member: PointCount | None = Field(
+        None, description="The most points that a member earns by sales, ever."
+    )
+
+    @property
+    def all(self) -> tuple[Decimal, ...]:
+        """The caps that are set."""
+        given = (self.per_sale, self.per_day, self.per_month, self.per_member)
+        return tuple(cap for cap in given if cap is not None)
+
+    @property
+    def look_back(self) -> bool:
+        """Tell whether what a sale earns depends on those before it."""
+        return self.all != (() if self.per_sale is None else (self.per_sale,))
+
+
 class EarnTerms(Section):
     """How sales earn; the parts add up."""
 
@@ -252,6 +281,7 @@ class EarnTerms(Section):
     )
     only: OnlyTerms | None = Field(None, description="Only these articles earn.")
     leave_out: tuple[LeaveOutTerms, ...] = Field((), description="These articles earn nothing.")
+    caps: CapTerms = Field(default_factory=CapTerms, description="The most that can be earned.")
 
     @property
     def selections(self) -> tuple[ArticleTerms, ...]:
@@ -326,6 +356,101 @@ class ReturnTerms(Section):
     )
 
 
+class TierBasis(enum.StrEnum):
+    """What a tier is reached by."""
+
+    POINTS_EARNED = "points_earned"
+    AMOUNT_SPENT = "amount_spent"
+    VISITS = "visits"
+    SENIORITY = "seniority"
+
+
+class Window(enum.StrEnum):
+    """Which sales count for a tier."""
+
+    ROLLING = "rolling"
+    CALENDAR_YEAR = "calendar_year"
+    LIFETIME = "lifetime"
+
+
+class Review(enum.StrEnum):
+    """On which days tiers are reviewed: the first of each month, or of each year."""
+
+    MONTH = "month"
+    YEAR = "year"
+
+
+class Downgrade(enum.StrEnum):
+    """What a review does to a member who does not reach his tier any more."""
+
+    ONE_STEP = "one_step"
+    TO_EARNED = "to_earned"
+    NEVER = "never"
+
+
+class TiersTerms(Section):
+    """How members come into tiers and out of them.
+
+    A tier is reached at once: the sale that crosses its threshold still earns in the old tier, the
+    next one in the new. It is lost only on a day of review. A correction of an old sale corrects
+    tiers too, and what later sales earned in them.
+    """
+
+    basis: TierBasis = Field(
+        TierBasis.AMOUNT_SPENT,
+        description="What counts: points_earned, amount_spent (including tax), visits (sales), "
+        "each after returns; or seniority (whole months since the first sale).",
+    )
+    window: Window = Field(
+        Window.ROLLING,
+        description="Which sales count: those of the last months (rolling), of the calendar_year, "
+        "or all (lifetime).",
+    )
+    months: Annotated[int, Field(ge=1, le=120)] = Field(
+        12, description="With window = rolling: how many months."
+    )
+    review: Review = Field(
+        Review.MONTH,
+        description="When tiers are reviewed: on the first day of each month, or of each year. "
+        "window = calendar_year needs year.",
+    )
+    grace_days: Annotated[int, Field(ge=0, le=180)] = Field(
+        0,
+        description="A tier is lost so many days after the review, unless sales until then suffice "
+        "together with those of the window.",
+    )
+    downgrade: Downgrade = Field(
+        Downgrade.TO_EARNED,
+        description="Who does not reach the tier any more falls one_step at each review, at once "
+        "to_earned (the tier reached), or never.",
+    )
+    default: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]{0,30})?$")] = Field(
+        "",
+        description="The tier of new members, below which nobody falls; left empty, members have "
+        "no tier until they reach one.",
+    )
+    rounding: Rounding = Field(
+        Rounding.DOWN,
+        description="Parts of a point from a tier's multiplier are rounded down, half_up or up.",
+    )
+
+
+class TierTerms(Section):
+    """A tier that members reach by what they buy."""
+
+    name: Name = Field("silver", description="A short name that never changes.")
+    title: Label = Field("Silver", description="What staff and customers read.")
+    at_least: Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=2)] = Field(
+        Decimal(500), description="It is reached from here on, in the measure of the basis."
+    )
+    multiplier: Annotated[Decimal, Field(gt=0, le=1000, max_digits=7, decimal_places=3)] = Field(
+        Decimal(1), description="What sales earn is multiplied by this."
+    )
+    bonus: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)] = Field(
+        Decimal(0), description="So many points more for each sale that earns."
+    )
+
+
 class RewardTerms(Section):
     """A reward: a fixed discount on the customer card, paid with points."""
 
@@ -344,6 +469,9 @@ class RewardTerms(Section):
         default=False,
         description="Put it on the customer card by itself as soon as the points suffice.",
     )
+    tiers: tuple[Name, ...] = Field(
+        (), description="Only members in these tiers can have it; leave empty for all."
+    )
 
     @model_validator(mode="after")
     def _cents(self) -> Self:
@@ -351,6 +479,21 @@ class RewardTerms(Section):
             message = "amount has more than two decimals; write whole cents"
             raise ValueError(message)
         return self
+
+
+def _all_distinct(what: str, found: Sequence[str]) -> None:
+    for entry in found:
+        if found.count(entry) > 1:
+            message = f"two tiers have the same {what}: {entry}"
+            raise ValueError(message)
+
+
+def _all_known(where: str, wanted: Iterable[str], names: Sequence[str]) -> None:
+    for name in wanted:
+        if name not in names:
+            known = ", ".join(names) or "none"
+            message = f"{where} names the tier '{name}', which is not there; tiers: {known}"
+            raise ValueError(message)
 
 
 class Program(Section):
@@ -387,7 +530,29 @@ class Program(Section):
         default_factory=ValidityTerms, description="How long points live."
     )
     returns: ReturnTerms = Field(default_factory=ReturnTerms, description="What returns do.")
+    tiers: TiersTerms = Field(default_factory=TiersTerms, description="How tiers are reached.")
+    tier: tuple[TierTerms, ...] = Field((), description="The tiers.")
     reward: tuple[RewardTerms, ...] = Field((), description="What points buy.")
+
+    @model_validator(mode="after")
+    def _tiers_consistent(self) -> Self:
+        names = [tier.name for tier in self.tier]
+        _all_distinct("name", names)
+        _all_distinct("threshold", [f"{tier.at_least:f}" for tier in self.tier])
+        _all_known("tiers.default", [self.tiers.default] if self.tiers.default else [], names)
+        for reward in self.reward:
+            _all_known(f"reward '{reward.name}'", reward.tiers, names)
+        by_year = self.tiers.window is Window.CALENDAR_YEAR
+        if self.tier and by_year and self.tiers.review is not Review.YEAR:
+            message = 'tiers by calendar_year are reviewed once a year: set review = "year"'
+            raise ValueError(message)
+        if not all(self._is_whole(tier.bonus) for tier in self.tier):
+            message = "a tier gives parts of a point, which would be cut off; set decimals = 2"
+            raise ValueError(message)
+        if not all(self._is_whole(cap) for cap in self.earn.caps.all):
+            message = "a cap has parts of a point, which would be cut off; set decimals = 2"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -415,6 +580,25 @@ class Program(Section):
 
     def _is_whole(self, points: Decimal) -> bool:
         return self.units(points) * self.points_of(1) == points
+
+    @cached_property
+    def ranks(self) -> tuple[TierTerms, ...]:
+        """The tiers, the lowest threshold first."""
+        return tuple(sorted(self.tier, key=lambda tier: tier.at_least))
+
+    def tier_named(self, name: str) -> TierTerms | None:
+        """Return a tier by its name."""
+        return next((tier for tier in self.tier if tier.name == name), None)
+
+    @property
+    def sales_known(self) -> int:
+        """How far rules ask how many sales a member had before: not at all."""
+        return 0
+
+    @cached_property
+    def looks_back(self) -> bool:
+        """Tell whether what a sale earns depends on a member's other sales."""
+        return bool(self.tier) or self.earn.caps.look_back or self.sales_known > 0
 
     @property
     def zone(self) -> ZoneInfo:

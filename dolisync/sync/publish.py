@@ -26,6 +26,7 @@ from dolisync.ledger.views import member_views, sale_movements
 from dolisync.ports import Clock, Discount, FieldValue, Pulse, Sink, no_pulse
 from dolisync.program.terms import Program
 from dolisync.sync import redeem
+from dolisync.sync.tiers import with_tiers
 
 log = structlog.get_logger()
 
@@ -146,9 +147,8 @@ class Publisher:
         with reading(self.engine) as connection:
             for program in self._my_programs():
                 today = now.astimezone(program.zone).date()
-                for customer, view in member_views(
-                    connection, program.name, customers, today
-                ).items():
+                views = member_views(connection, program.name, customers, today)
+                for customer, view in with_tiers(connection, program, views, today).items():
                     shown = values.setdefault(outbox.customer_target(customer).key, {})
                     shown.update(customer_values(program, view, self.source, today))
             # The present owner's movement last: it overwrites those of earlier owners.

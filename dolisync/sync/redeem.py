@@ -32,6 +32,7 @@ from dolisync.ports import Clock
 from dolisync.program.terms import Program, RewardTerms
 from dolisync.sync.judge import Showing
 from dolisync.sync.spent import put_back
+from dolisync.sync.tiers import tiers_of
 
 _TOKEN_LENGTH = 12
 # A discount that Dolibarr refused is not asked for again at every turn.
@@ -66,8 +67,9 @@ def redeem(
     token: str,
     reason: str = "redeemed by command",
 ) -> Redemption:
-    """Spend points for a reward and wish for its discount. Raises ``NotEnoughPoints``.
+    """Spend points for a reward and wish for its discount.
 
+    Raises ``NotEnoughPoints``, or ``NotInTier`` when it is for others.
     ``token`` is made before the first attempt, so that a repeated transaction is the same one.
     """
 
@@ -93,6 +95,7 @@ def _spend(
     transaction.load_books([key])
     book = transaction.book(key)
     today = transaction.now.astimezone(program.zone).date()
+    _refuse_other_tiers(transaction, program, customer, reward)
     units = program.units(reward.points)
     if book.available(today) < units:
         available = program.points_of(book.available(today))
@@ -113,6 +116,25 @@ def _spend(
     outbox.wish(
         transaction.connection, [discount, outbox.customer_target(customer)], transaction.now
     )
+
+
+class NotInTier(UserError):  # noqa: N818
+    """Say that a reward is for members of other tiers."""
+
+
+def _refuse_other_tiers(
+    transaction: Transaction, program: Program, customer: CustomerKey, reward: RewardTerms
+) -> None:
+    if not reward.tiers:
+        return
+    today = transaction.now.astimezone(program.zone).date()
+    found = tiers_of(transaction.connection, program, [customer], today)
+    held = found[customer].tier if customer in found else None
+    if held is None or held.name not in reward.tiers:
+        titles = [tier.title for tier in program.ranks if tier.name in reward.tiers]
+        message = f"'{reward.title}' is for members in {' or '.join(titles)}"
+        now = f"is in {held.title}" if held else "has no tier"
+        raise NotInTier(message, f"the customer {now}; dolisync balance says what is missing")
 
 
 def _insert(
@@ -277,7 +299,7 @@ def _issue(
                 redemption = redeem(
                     engine, clock, program, customer, reward, token=token, reason=""
                 )
-            except NotEnoughPoints:
+            except (NotEnoughPoints, NotInTier):
                 break
             issued.append(redemption)
     return issued
