@@ -20,6 +20,7 @@ import commands.demo
 import commands.rewards
 import commands.setting_up
 import commands.standing
+import commands.tiers
 import commands.work
 from commands import terminal
 from commands.house import House
@@ -155,6 +156,7 @@ for _command in (
     commands.accounts.receipt,
     commands.rewards.redeem,
     commands.rewards.adjust,
+    commands.tiers.tier,
     commands.administration.verify,
     commands.administration.anchors,
     commands.administration.outbox,
