@@ -47,11 +47,29 @@ points = 1
 per = 1
 [program.validity]
 months = 12
+{rules}
 [[program.reward]]
 name = "discount"
 points = 100
 amount = 5
 """
+# All that looks back: caps that cut, and five tiers that members climb and lose.
+RICH = """\
+[program.earn.caps]
+per_sale = 500
+per_day = 400
+per_month = 3000
+per_member = 100000
+""" + "".join(
+    f"""
+[[program.tier]]
+name = "tier{number}"
+title = "Tier {number}"
+at_least = {500 * number}
+multiplier = "1.{number}"
+"""
+    for number in range(1, 6)
+)
 
 _ledgers = count(1)
 
@@ -66,6 +84,7 @@ class BenchShop:
     customers: tuple[int, ...]
     sales: int
     api_url: str = "http://127.0.0.1:9"
+    rules: str = ""
 
     def until(self, sales: int) -> date:
         """Return the day before which so many sales are dated."""
@@ -74,6 +93,10 @@ class BenchShop:
     def at(self, api_url: str) -> BenchShop:
         """Return the same shop with an address for its REST interface."""
         return replace(self, api_url=api_url)
+
+    def under(self, rules: str) -> BenchShop:
+        """Return the same shop with more rules in its program."""
+        return replace(self, rules=rules)
 
     @contextmanager
     def house(self, read: str = "sql") -> Iterator[House]:
@@ -98,6 +121,7 @@ class BenchShop:
                 zone=ZONE,
                 read=read,
                 pos_customer=self.pos_customer,
+                rules=self.rules,
             ),
             encoding="utf-8",
         )

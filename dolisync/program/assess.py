@@ -194,15 +194,22 @@ def what_counts(
     program: Program, around: Surroundings, family: Family, verdicts: Sequence[Verdict]
 ) -> Counted:
     """Return what a judged sale counts for those after it: what its returns left of it."""
-    units = sum(verdict.units for verdict in verdicts)
-    sale = family.origin
-    if refuse(program, around, sale) is not None or _is_unpaid(program, sale):
+    units, sale = sum(verdict.units for verdict in verdicts), family.origin
+    # What earned something counts: only of the others it must be asked.
+    if not verdicts[0].units and not _is_purchase(program, around, sale):
         return Counted(0, units)
-    left = _left_lines(family)
-    if _is_all_returned(sale, left) or not _is_visit(sale.lines):
+    left = _left_lines(family) if family.returns else sale.lines
+    if family.returns and _is_all_returned(sale, left):
         return Counted(0, units)
-    share, _ = _paid_share(program, around, sale)
-    return Counted(1, units, round_units(max(_bought(left), ZERO) * share * 100, Rounding.HALF_UP))
+    spent = max(_bought(left), ZERO)
+    if sale.status is not SaleStatus.PAID or _paid_with_points(program, around, sale):
+        spent *= _paid_share(program, around, sale)[0]
+    return Counted(1, units, round_units(spent * 100, Rounding.HALF_UP))
+
+
+def _is_purchase(program: Program, around: Surroundings, sale: Sale) -> bool:
+    is_open = _is_unpaid(program, sale) or refuse(program, around, sale) is not None
+    return not is_open and _is_visit(sale.lines)
 
 
 def _is_unpaid(program: Program, sale: Sale) -> bool:

@@ -25,16 +25,17 @@ def in_one_sale(program: Program, units: int) -> tuple[int, tuple[Reason, ...]]:
 
 def room(program: Program, before: Before) -> int | None:
     """Return how many units a sale may still earn, ``None`` for any number."""
-    return min((room for _, _, room in _rooms(program, before)), default=None)
+    if not program.earn.caps.look_back:
+        return None
+    return min(room for _, _, room in _rooms(program, before))
 
 
 def within(program: Program, before: Before, units: int) -> tuple[int, tuple[Reason, ...]]:
     """Cut what a sale earns to the room that the sales before it left."""
-    cap, span, left = min(
-        _rooms(program, before), key=lambda found: found[2], default=(Decimal(0), "", units)
-    )
-    if units <= left:
+    space = room(program, before)
+    if space is None or units <= space:
         return units, ()
+    cap, span, left = min(_rooms(program, before), key=lambda found: found[2])
     return left, (_reason(program, cap, span, left, units),)
 
 

@@ -8,7 +8,8 @@ company's currency; points are whole, or have two decimals where ``decimals`` sa
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
@@ -236,7 +237,7 @@ class CapTerms(Section):
         given = (self.per_sale, self.per_day, self.per_month, self.per_member)
         return tuple(cap for cap in given if cap is not None)
 
-    @property
+    @cached_property
     def look_back(self) -> bool:
         """Tell whether what a sale earns depends on those before it."""
         return self.all != (() if self.per_sale is None else (self.per_sale,))
@@ -586,9 +587,22 @@ class Program(Section):
         """The tiers, the lowest threshold first."""
         return tuple(sorted(self.tier, key=lambda tier: tier.at_least))
 
+    @cached_property
+    def thresholds(self) -> tuple[int, ...]:
+        """Where the tiers begin: in ledger units, cents, sales or months, as their basis says."""
+        basis = self.tiers.basis
+        scale = self.scale if basis is TierBasis.POINTS_EARNED else 1
+        scale = 100 if basis is TierBasis.AMOUNT_SPENT else scale
+        return tuple(math.ceil(tier.at_least * scale) for tier in self.ranks)
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The places of the tiers among their ranks, by name."""
+        return {tier.name: place for place, tier in enumerate(self.ranks)}
+
     def tier_named(self, name: str) -> TierTerms | None:
         """Return a tier by its name."""
-        return next((tier for tier in self.tier if tier.name == name), None)
+        return self.ranks[self.places[name]] if name in self.places else None
 
     @property
     def sales_known(self) -> int:

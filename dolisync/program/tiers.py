@@ -8,6 +8,7 @@ changes it; not locked, sales may still raise it and reviews (after its end) jud
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -21,7 +22,6 @@ from dolisync.program.terms import Downgrade, Program, Review, TierBasis, TierTe
 
 # No tier at all: below the first threshold, where the program names no default.
 NONE = -1
-_CENTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +89,13 @@ def tier_today(
     """Return the tier of a day with what is missing to the next one."""
     held = _index(program, tier_on(program, course, by_hand, day))
     ranks = program.ranks
-    following = ranks[held + 1] if held + 1 < len(ranks) else None
-    missing = Decimal(0)
-    if following is not None:
-        missing = max(following.at_least - _measure(program, course, day + 1), Decimal(0))
     lock = _lock(by_hand, day)
-    return TierToday(ranks[held] if held > NONE else None, following, missing, lock is not None)
+    tier = ranks[held] if held > NONE else None
+    if held + 1 == len(ranks):
+        return TierToday(tier, None, Decimal(0), lock is not None)
+    measured = _measured(program, _counted(program, course, day + 1), course, day + 1)
+    missing = _missing(program, held + 1, measured)
+    return TierToday(tier, ranks[held + 1], missing, lock is not None)
 
 
 def _later(program: Program, course: Course, by_hand: Sequence[SetByHand], day: int) -> int:
@@ -181,13 +182,7 @@ def _level(program: Program, course: Course, end: int) -> int:
 
 
 def _reached(program: Program, counted: Counted, course: Course, end: int) -> int:
-    measure = _measured(program, counted, course, end)
-    reached = [place for place, tier in enumerate(program.ranks) if tier.at_least <= measure]
-    return reached[-1] if reached else NONE
-
-
-def _measure(program: Program, course: Course, end: int) -> Decimal:
-    return _measured(program, _counted(program, course, end), course, end)
+    return bisect_right(program.thresholds, _measured(program, counted, course, end)) - 1
 
 
 def _counted(program: Program, course: Course, end: int) -> Counted:
@@ -199,16 +194,29 @@ def _counted(program: Program, course: Course, end: int) -> Counted:
     return course.since(months_back(end, terms.months))
 
 
-def _measured(program: Program, counted: Counted, course: Course, end: int) -> Decimal:
+def _measured(program: Program, counted: Counted, course: Course, end: int) -> int:
+    """Return what is compared with the thresholds, in their measure."""
     match program.tiers.basis:
         case TierBasis.POINTS_EARNED:
-            return program.points_of(counted.units)
+            return counted.units
         case TierBasis.AMOUNT_SPENT:
-            return Decimal(counted.spent_minor) / _CENTS
+            return counted.spent_minor
         case TierBasis.VISITS:
-            return Decimal(counted.sales)
+            return counted.sales
         case TierBasis.SENIORITY:
-            return Decimal(_months_between(course.first_day, end - 1))
+            return _months_between(course.first_day, end - 1)
+
+
+def _missing(program: Program, place: int, measured: int) -> Decimal:
+    """Return what is missing to a tier, as people read it."""
+    missing = max(program.thresholds[place] - measured, 0)
+    match program.tiers.basis:
+        case TierBasis.POINTS_EARNED:
+            return program.points_of(missing)
+        case TierBasis.AMOUNT_SPENT:
+            return (Decimal(missing) / 100).quantize(Decimal("0.01"))
+        case _:
+            return Decimal(missing)
 
 
 def _months_between(first: int | None, day: int) -> int:
@@ -221,8 +229,7 @@ def _months_between(first: int | None, day: int) -> int:
 
 def _index(program: Program, name: str) -> int:
     """Return a tier's place among the thresholds; one that is not there any more is none."""
-    names = [tier.name for tier in program.ranks]
-    return names.index(name) if name in names else NONE
+    return program.places.get(name, NONE)
 
 
 def _floor(program: Program) -> int:

@@ -225,6 +225,7 @@ def judge_again(
     """
     heads = _heads(transaction, rules, concerned)
     transaction.load_returns(heads)
+    heads += _returns_of_returns(transaction, heads)
     spent = _spent(transaction, rules, [*concerned, *(transaction.sales[k].sale for k in heads)])
     families = [family_of(transaction, head) for head in heads]
     changed = [*((sale.customer, sale.date.toordinal()) for sale in concerned), *places]
@@ -284,6 +285,13 @@ def _heads(transaction: Transaction, rules: Rules, concerned: Sequence[Sale]) ->
         of_heads = [transaction.sales[key].sale for key in heads]
         transaction.load_days({(sale.customer, sale.date) for sale in of_heads})
     return heads
+
+
+def _returns_of_returns(transaction: Transaction, heads: Sequence[SaleKey]) -> list[SaleKey]:
+    """Find returns that name one of these returns: judged alone, and otherwise once it is known."""
+    notes = [key for key in heads if transaction.sales[key].sale.kind is SaleKind.CREDIT_NOTE]
+    named = [known.key for key in notes for known in transaction.returns_of(key)]
+    return [key for key in dict.fromkeys(named) if key not in heads]
 
 
 def head_of(transaction: Transaction, sale: Sale) -> SaleKey:

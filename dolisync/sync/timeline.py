@@ -58,11 +58,12 @@ def looking_back(book: RuleBook) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """What is judged at one place: a sale with its returns, or one return by itself."""
+    """What is judged at one place: a sale with its trusted returns, or one return by itself."""
 
     known: KnownSale
     family: Sequence[KnownSale]
     is_alone: bool
+    trusted: Sequence[KnownSale] = ()
 
     @property
     def day(self) -> int:
@@ -139,12 +140,14 @@ class Timeline:
 
     def _units(self, family: Sequence[KnownSale]) -> Iterator[_Unit]:
         head = family[0]
-        yield _Unit(head, family, is_alone=head.sale.kind is SaleKind.CREDIT_NOTE)
-        if len(family) > 1 and head.vanished_at is None:
-            trusted = {known.key for known in self.judging.trusted(family)}
-            for known in family[1:]:
-                if known.key not in trusted and known.vanished_at is None:
-                    yield _Unit(known, family, is_alone=True)
+        if len(family) == 1 or head.vanished_at is not None:
+            yield _Unit(head, family, is_alone=head.sale.kind is SaleKind.CREDIT_NOTE)
+            return
+        trusted = self.judging.trusted(family)
+        yield _Unit(head, family, is_alone=False, trusted=trusted)
+        for known in family[1:]:
+            if known not in trusted and known.vanished_at is None:
+                yield _Unit(known, family, is_alone=True)
 
     def _places(self, name: str, families: Families) -> Iterator[tuple[CustomerKey, int]]:
         """Walk over the places where sales are, and where they were when they were kept."""
@@ -209,7 +212,7 @@ class Timeline:
                 places[SaleKey(source, entity, step.rowid)] = number
         for family in self.judging.load(self.transaction, list(places)):
             head = family[0]
-            steps[places[head.key]] = _Unit(head, family, is_alone=False)
+            steps[places[head.key]] = next(self._units(family))
             self.more[head.key] = family
             self._judged[member.program].add(head.id)
 
@@ -274,9 +277,8 @@ class Timeline:
             return what_counts_alone(known.sale, verdicts[known.key])
         if known.vanished_at is not None:
             return NOTHING
-        trusted = self.judging.trusted(unit.family)
-        family = Family(known.sale, tuple(entry.sale for entry in trusted))
-        own = [verdicts[entry.key] for entry in (known, *trusted)]
+        family = Family(known.sale, tuple(entry.sale for entry in unit.trusted))
+        own = [verdicts[entry.key] for entry in (known, *unit.trusted)]
         return what_counts(program, around, family, own)
 
     def _keep(self, member: _Member, row: CountedSale) -> None:
