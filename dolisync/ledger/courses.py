@@ -261,3 +261,25 @@ def add_setting(
     }
     connection.execute(insert(table), values)
     return True
+
+
+def copy_settings(connection: Connection, old: CustomerKey, into: CustomerKey) -> list[int]:
+    """Let what staff set for one customer hold for another too; return the days from which on."""
+    table = tables.tier_setting
+    query = (
+        select(table)
+        .where(
+            table.c.source == old.source,
+            table.c.entity == old.entity,
+            table.c.customer_rowid == old.rowid,
+        )
+        .order_by(table.c.id)
+    )
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    if rows:
+        id_ = int(connection.execute(select(func.max(table.c.id))).scalar_one())
+        for number, row in enumerate(rows, 1):
+            token = f"{row['id']}:{into.rowid}"
+            row |= {"id": id_ + number, "token": token, "customer_rowid": into.rowid}
+        insert_rows(connection, table, rows)
+    return [row["day"] for row in rows]

@@ -69,10 +69,13 @@ def tier_on(program: Program, course: Course, by_hand: Sequence[SetByHand], day:
     """Return the tier held on a day, before any sale that is not in the course."""
     if not program.tier:
         return ""
-    held, floor = _index(program, course.tier), _floor(program)
-    if by_hand or held > floor or program.tiers.basis is TierBasis.SENIORITY:
+    held = max(_index(program, course.tier), _floor(program))
+    if by_hand or held > _floor(program):
         held = _later(program, course, by_hand, day)
-    return _name(program, max(held, floor))
+    if _lock(by_hand, day) is None:
+        # Also without a sale: with the months, or where the thresholds were lowered.
+        held = max(held, _level(program, course, day + 1), _floor(program))
+    return _name(program, held)
 
 
 def tier_after(program: Program, course: Course, by_hand: Sequence[SetByHand], held: str) -> str:
@@ -112,9 +115,6 @@ def _later(program: Program, course: Course, by_hand: Sequence[SetByHand], day: 
             held = _index(program, entry.tier) if entry.tier else _level(program, course, event)
         elif _latest(by_hand, event) == entry:
             held = _level(program, course, event)
-    is_free = _lock(by_hand, day) is None
-    if is_free and program.tiers.basis is TierBasis.SENIORITY:
-        held = max(held, _level(program, course, day + 1))
     return held
 
 

@@ -117,7 +117,8 @@ def take_in(
             if before.sale.customer != sale.customer:
                 moved.append(sale.key)
         concerned.append(note(transaction, rules, sale).sale)
-    tally = judge_again(transaction, rules, concerned)
+    places = [place for one in merged for place in one.places]
+    tally = judge_again(transaction, rules, concerned, places)
     # Also where no points moved with it: it shows the balance of a customer that it has left.
     shown = [key for key in moved if rules.showing.get(key.source, Showing()).sales]
     targets = [outbox.sale_target(key) for key in shown]
@@ -224,8 +225,9 @@ def judge_again(
     ``places`` are days (ordinal numbers) from which on something else changed for a customer.
     """
     heads = _heads(transaction, rules, concerned)
-    transaction.load_returns(heads)
-    heads += _returns_of_returns(transaction, heads)
+    notes = {sale.key for sale in concerned if sale.kind is SaleKind.CREDIT_NOTE}
+    transaction.load_returns({*heads, *notes})
+    heads += _returns_of_returns(transaction, notes, heads)
     spent = _spent(transaction, rules, [*concerned, *(transaction.sales[k].sale for k in heads)])
     families = [family_of(transaction, head) for head in heads]
     changed = [*((sale.customer, sale.date.toordinal()) for sale in concerned), *places]
@@ -287,11 +289,12 @@ def _heads(transaction: Transaction, rules: Rules, concerned: Sequence[Sale]) ->
     return heads
 
 
-def _returns_of_returns(transaction: Transaction, heads: Sequence[SaleKey]) -> list[SaleKey]:
-    """Find returns that name one of these returns: judged alone, and otherwise once it is known."""
-    notes = [key for key in heads if transaction.sales[key].sale.kind is SaleKind.CREDIT_NOTE]
-    named = [known.key for key in notes for known in transaction.returns_of(key)]
-    return [key for key in dict.fromkeys(named) if key not in heads]
+def _returns_of_returns(
+    transaction: Transaction, notes: Collection[SaleKey], heads: Sequence[SaleKey]
+) -> list[SaleKey]:
+    """Find returns that name one of these returns: judged alone, but only once it is known."""
+    named = {known.key for note in notes for known in transaction.returns_of(note)}
+    return sorted(named - set(heads))
 
 
 def head_of(transaction: Transaction, sale: Sale) -> SaleKey:
@@ -444,10 +447,15 @@ class _Poster:
             kind,
             verdict.earned_on if as_dated else today,
             self.transaction.now,
-            _reason_text(known.sale, units),
+            self._reason_text(known, units),
             known.id,
             rule_set_id=known.rule_set_id,
         )
+
+    def _reason_text(self, known: KnownSale, units: int) -> str:
+        if known.key in self.verdicts.timeline.more:
+            return f"sale {known.sale.ref}: what was before it changed"
+        return _reason_text(known.sale, units)
 
     def _show(self, sale: SaleKey, customer: CustomerKey) -> None:
         showing = self.rules.showing.get(sale.source, Showing())

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import structlog
 from sqlalchemy import Connection, select
 
-from dolisync.ledger import batches, outbox, tables
+from dolisync.ledger import batches, courses, outbox, tables
 from dolisync.ledger.batches import BatchKind
 from dolisync.ledger.documents import fingerprint
 from dolisync.ledger.rebook import rebook
@@ -40,10 +40,14 @@ class CustomersMoved(Exception):  # noqa: N818 - no error: a question to the sou
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a merge moved: sales as they were and are, and cards that changed."""
+    """What a merge moved: sales as they were and are, and cards that changed.
+
+    ``places`` are the days from which on tiers hold that staff had set for the old customer.
+    """
 
     sales: tuple[Sale, ...]
     customers: tuple[CustomerKey, ...]
+    places: tuple[tuple[CustomerKey, int], ...] = ()
 
 
 def fate_of(
@@ -103,8 +107,9 @@ def merge(
             today=transaction.now.astimezone(zone).date(),
             batch_id=batch.id,
         )
+    days = courses.copy_settings(transaction.connection, old, into)
     log.warning("customers were merged in Dolibarr", old=str(old), into=str(into))
-    return Merged(tuple(sales), (old, into))
+    return Merged(tuple(sales), (old, into), tuple((into, day) for day in days))
 
 
 def _move_sales(transaction: Transaction, old: CustomerKey, into: CustomerKey) -> list[Sale]:

@@ -1,0 +1,213 @@
+"""Sales that depend on a member's other sales: judged again when these change, and cheaply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, delete, event, select, update
+
+from dolisync.errors import UserError
+from dolisync.ledger import store, tables
+from dolisync.ledger.courses import TierSetting
+from dolisync.ledger.engine import reading
+from dolisync.ledger.outbox import Target
+from dolisync.model import SaleStatus
+from dolisync.program.terms import Program
+from dolisync.program.tiers import SetByHand
+from dolisync.sync.redeem import NotInTier
+from dolisync.sync.tiers import set_tier, tiers_of
+from tests.builders import SOURCE, credit_note, customer, program, sale
+from tests.fakes import Shop, reopened, reward
+from tests.unit.test_caps import held, why
+from tests.unit.test_merge import Merging
+
+OpenShop = Callable[..., Shop]
+DAY = date(2026, 11, 1)
+TIERS = [
+    {"name": "silver", "title": "Silver", "at_least": 100, "multiplier": 2},
+    {"name": "gold", "title": "Gold", "at_least": 300, "multiplier": 3},
+]
+
+
+def tiered(**more: Any) -> Program:
+    return program(tier=TIERS, **more)
+
+
+def on(number: int) -> date:
+    return DAY + timedelta(days=number)
+
+
+def by_hand(
+    shop: Shop, tier: str, day: date, *, lock: bool = True, buyer: int = 7, token: str = ""
+) -> None:
+    setting = SetByHand(day.toordinal(), tier, lock)
+    entry = TierSetting(customer(buyer), setting, "anna", "because")
+    token = token or f"{tier}{day}{buyer}"
+    set_tier(shop.engine, shop.clock, shop.intake.rules, shop.program, entry, token)
+
+
+def tier(shop: Shop, buyer: int = 7) -> str | None:
+    with reading(shop.engine) as connection:
+        found = tiers_of(connection, shop.program, [customer(buyer)], shop.today)
+    held = found[customer(buyer)].tier
+    return held.name if held else None
+
+
+@pytest.mark.parametrize("terms", [{"moment": "paid"}, {"moment": "validated"}])
+def test_sales_in_any_order_on_both_databases(ledger_engine: Engine, terms: dict[str, str]) -> None:
+    caps = {"per_day": 200, "per_month": 500, "per_member": 5000}
+    shop = Shop(
+        ledger_engine, programs=(tiered(earn={"amount": {}, **terms, "caps": caps}),), page_size=2
+    )
+    shop.take(sale(5, 50, day=on(9)))
+    shop.take(sale(1, 110, day=on(0)), sale(4, 60, day=on(9), buyer=8))
+    assert held(shop, 1, 5) == [110, 100]
+    shop.take(sale(3, 200, day=on(5)), credit_note(6, 50, 3, day=on(9)))
+    assert held(shop, 1, 3, 5) == [110, 200, 100]
+    shop.take(credit_note(7, 20, 1, day=on(12)))
+    assert held(shop, 1, 3, 5) == [110, 200, 100]
+    shop.take(sale(2, 20, day=on(2)))
+    assert held(shop, 1, 2, 3, 5) == [110, 20, 200, 100]
+    assert shop.breaches() == []
+
+
+def test_a_correction_of_an_old_sale_is_posted_to_the_later_ones(open_shop: OpenShop) -> None:
+    shop = open_shop(tiered())
+    shop.take(sale(1, 100, day=on(0)), sale(2, 10, day=on(1)), sale(3, 10, day=on(2)))
+    assert held(shop, 1, 2, 3) == [100, 20, 20]
+    shop.take(reopened(shop.source.sales[1]))
+    assert held(shop, 1, 2, 3) == [0, 10, 10]
+    assert [posting.reason for posting in shop.postings()[-2:]] == [
+        "sale FA2611-0002: what was before it changed",
+        "sale FA2611-0003: what was before it changed",
+    ]
+    shop.take(sale(1, 100, day=on(0)))
+    assert held(shop, 1, 2, 3) == [100, 20, 20]
+    assert shop.breaches() == []
+
+
+def test_only_documents_that_must_be_judged_are_loaded(
+    open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = open_shop(tiered(earn={"amount": {}, "caps": {"per_month": 100_000}}), page_size=1000)
+    days = [sale(n, 1, day=DAY - timedelta(days=300 - n)) for n in range(1, 301)]
+    shop.take(*days)
+    loaded = []
+    plain = store.known_sale
+    monkeypatch.setattr(store, "known_sale", lambda row: loaded.append(row.rowid) or plain(row))
+    # Nothing of what follows is judged otherwise: a little more, on no threshold.
+    shop.take(sale(301, 1, day=DAY))
+    assert loaded == []
+    shop.take(sale(10, "1.50", day=days[9].date))
+    assert loaded.count(10) >= 1
+    assert set(loaded) == {10}
+
+
+def test_a_program_that_does_not_look_back_asks_nothing_more(shop: Shop) -> None:
+    asked: list[str] = []
+    event.listen(shop.engine, "before_cursor_execute", lambda *got: asked.append(got[2]))
+    shop.take(sale(1, 10), credit_note(2, 5, 1))
+    assert not [statement for statement in asked if "counted" in statement]
+    with reading(shop.engine) as connection:
+        assert connection.execute(select(tables.counted)).all() == []
+
+
+def test_rules_that_begin_to_look_back_know_what_was_before(open_shop: OpenShop) -> None:
+    shop = open_shop(program())
+    shop.take(sale(1, 100, day=on(0)), sale(2, 60, buyer=8, day=on(0)))
+    shop.take(credit_note(3, 10, 2, buyer=8, day=on(1)))
+    shop.clock.tick(86_400)
+    shop.adopt(tiered())
+    today = shop.clock.now().date()
+    shop.take(sale(4, 10, day=today), sale(5, 50, buyer=8, day=today))
+    shop.take(sale(6, 10, buyer=8, day=today))
+    assert held(shop, 4, 5, 6) == [20, 50, 20]
+    assert held(shop, 1, 2, 3) == [100, 60, -10]
+    assert shop.breaches() == []
+
+
+def test_verify_sees_a_row_that_is_not_what_the_sale_counts(open_shop: OpenShop) -> None:
+    shop = open_shop(tiered())
+    shop.take(sale(1, 90), sale(2, 10, buyer=8))
+    row = tables.counted
+    with shop.engine.begin() as connection:
+        connection.execute(update(row).where(row.c.rowid == 1).values(spent_minor=1))
+        connection.execute(delete(row).where(row.c.rowid == 2))
+    first, second = shop.breaches()
+    assert "FA2611-0001" in first
+    assert "what is kept of a sale for rules that look back is what it counts" in first
+    assert "FA2611-0002" in second
+
+
+def test_a_merge_joins_the_timelines_and_what_staff_set(ledger: Engine) -> None:
+    merging = Merging(Shop(ledger, programs=(tiered(reward=[reward(1000)]),)))
+    shop = merging.shop
+    shop.put(sale(1, 60, day=on(0)), sale(2, 60, buyer=8, day=on(1)), sale(3, 10, day=on(2)))
+    assert merging.balances() == (70, 60)
+    merging.merge()
+    assert merging.balances() == (0, 140)
+    by_hand(shop, "gold", on(2), buyer=8)
+    shop.put(sale(4, 10, buyer=9, day=on(3)))
+    merging.merge(8, 9)
+    assert shop.balance(9) == 60 + 60 + 30 + 30
+    assert shop.breaches() == []
+
+
+def test_a_tier_set_by_hand_holds_from_its_day_on(open_shop: OpenShop) -> None:
+    shop = open_shop(tiered())
+    shop.take(sale(1, 10, day=on(0)), sale(2, 10, day=on(2)))
+    by_hand(shop, "gold", on(1))
+    by_hand(shop, "gold", on(1))
+    assert held(shop, 1, 2) == [10, 30]
+    assert tier(shop) == "gold"
+    assert "30 points in the tier Gold: times 3" in why(shop, 2)
+    by_hand(shop, "", on(3), lock=False)
+    shop.take(sale(3, 10, day=on(3)))
+    assert held(shop, 2, 3) == [30, 10]
+    assert shop.breaches() == []
+    assert Target("customer", SOURCE, 1, 7) in [item.target for item in shop.outbox()]
+
+
+def test_a_tier_that_is_not_there_cannot_be_set(open_shop: OpenShop, shop: Shop) -> None:
+    with pytest.raises(UserError, match="no tier is named 'iron'"):
+        by_hand(open_shop(tiered()), "iron", DAY)
+    with pytest.raises(UserError, match="has no tiers"):
+        by_hand(Shop(shop.engine), "gold", DAY)
+
+
+def test_rewards_of_a_tier_are_for_its_members(open_shop: OpenShop) -> None:
+    terms = {"tiers": ["gold"], "title": "Dinner", "automatic": True}
+    shop = open_shop(tiered(reward=[reward(50, **terms)]))
+    shop.take(sale(1, 100, day=on(0)))
+    with pytest.raises(NotInTier, match="'Dinner' is for members in Gold"):
+        shop.redeem("DS-A")
+    shop.take(sale(2, 200, day=on(1)))
+    assert shop.redeem("DS-A").points == 50
+
+
+def test_the_card_shows_the_tier_and_what_is_missing(open_shop: OpenShop) -> None:
+    shop = open_shop(tiered())
+    shop.take(sale(1, 120))
+    shop.publish_all()
+    assert shop.sink.cards[customer()]["loytier"] == "Silver (€180.00 to go until Gold)"
+    by_hand(shop, "gold", shop.today)
+    shop.publish_all()
+    assert shop.sink.cards[customer()]["loytier"] == "Gold"
+
+
+def test_a_card_follows_a_tier_that_moves_no_points(open_shop: OpenShop) -> None:
+    shop = open_shop(tiered(earn={"visit": {"points": 5}}))
+    shop.take(sale(1, 90))
+    shop.publish_all()
+    shop.take(sale(1, 100))
+    shop.publish_all()
+    assert shop.sink.cards[customer()]["loytier"] == "Silver (€200.00 to go until Gold)"
+
+
+def test_what_is_pending_is_counted_in_its_tier(open_shop: OpenShop) -> None:
+    shop = open_shop(tiered())
+    shop.take(sale(1, 100, day=on(0)), sale(2, 10, day=on(1), status=SaleStatus.VALIDATED))
+    assert "not paid in full yet: 20 points are pending" in why(shop, 2)
