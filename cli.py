@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import commands.accounts
 import commands.administration
+import commands.batches
 import commands.demo
 import commands.rewards
 import commands.setting_up
@@ -157,6 +158,11 @@ for _command in (
     commands.rewards.redeem,
     commands.rewards.adjust,
     commands.tiers.tier,
+    commands.batches.transfer,
+    commands.batches.merge,
+    commands.batches.opening,
+    commands.batches.batches,
+    commands.batches.undo,
     commands.administration.verify,
     commands.administration.anchors,
     commands.administration.outbox,

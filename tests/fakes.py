@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -29,7 +30,7 @@ from dolisync.ports import (
 )
 from dolisync.program.assess import Surroundings
 from dolisync.program.terms import Program
-from dolisync.sync import audit, expire, redeem
+from dolisync.sync import adjust, audit, expire, redeem
 from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Rules, Showing, Tally
 from dolisync.sync.publish import Publisher, Report
@@ -253,6 +254,10 @@ class Shop:
         return self.programs[0]
 
     @property
+    def rules(self) -> Rules:
+        return self.intake.rules
+
+    @property
     def by_name(self) -> dict[str, Program]:
         return {program.name: program for program in self.programs}
 
@@ -295,6 +300,19 @@ class Shop:
             customer(buyer),
             self.program.reward[reward],
             token=token,
+        )
+
+    def adjust(self, units: int, buyer: int = 7, token: str = "") -> None:
+        """Give points, or take them away, by hand."""
+        adjust.adjust(
+            self.engine,
+            self.clock,
+            self.program,
+            customer(buyer),
+            units,
+            "by hand",
+            token=token or secrets.token_hex(4),
+            showing=self.showing,
         )
 
     def publish(self) -> Report:

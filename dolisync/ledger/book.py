@@ -211,7 +211,23 @@ class Book:
         Points of the own lots that have expired meanwhile are gone already: their expiry is undone
         first, so that they do not count twice. With ``clamp`` the missing rest is forgiven.
         """
-        own = [lot for lot in self.lots if lot.sale_id in set(own_sales)]
+        sales = set(own_sales)
+        own = [lot for lot in self.lots if lot.sale_id in sales]
+        self.take_lots_back(journal, entry, units, own, shortfall, today)
+
+    def take_lots_back(
+        self,
+        journal: Journal,
+        entry: Entry,
+        units: int,
+        own: Sequence[Lot],
+        shortfall: Shortfall,
+        today: date,
+    ) -> int:
+        """Take ``units`` back as ``take_back`` does, from these lots first.
+
+        Returns how many were in no usable lot: they are debt now, or forgiven.
+        """
         missing = units - sum(lot.remaining for lot in own)
         self._revive(journal, entry, own, missing)
         posting_id = journal.post(self, entry, -units)
@@ -220,7 +236,8 @@ class Book:
         if rest:
             journal.allocate(self, posting_id, None, -rest)
             if shortfall is Shortfall.CLAMP:
-                self._forgive(journal, entry, rest)
+                self.forgive(journal, entry, rest)
+        return rest
 
     def _revive(self, journal: Journal, entry: Entry, lots: Sequence[Lot], missing: int) -> None:
         for lot in lots:
@@ -231,7 +248,8 @@ class Book:
                 lot.lapsed -= revived
                 missing -= revived
 
-    def _forgive(self, journal: Journal, entry: Entry, units: int) -> None:
+    def forgive(self, journal: Journal, entry: Entry, units: int) -> None:
+        """Forgive debt: what was to be taken back is spent already."""
         forgiven = _derived(
             entry, "forgiven", Kind.ADJUST, "forgiven: the points were already spent"
         )
@@ -277,6 +295,21 @@ class Book:
             message = f"{units} asked for, {self.available(today)} available"
             raise NotEnoughPoints(message)
         self._spend(journal, journal.post(self, entry, -units), units, today)
+
+    def hand_over(
+        self, journal: Journal, entry: Entry, units: int, today: date
+    ) -> list[tuple[Lot, int]]:
+        """Take available points away, soonest expiry first; return from which lots how many.
+
+        Raises ``NotEnoughPoints``.
+        """
+        before = {lot.id: lot.remaining for lot in self.lots}
+        self.redeem(journal, entry, units, today)
+        taken = ((lot, before[lot.id] - lot.remaining) for lot in self._in_spending_order())
+        return [(lot, points) for lot, points in taken if points]
+
+    def _in_spending_order(self) -> list[Lot]:
+        return sorted(self.lots, key=lambda lot: lot.spending_order)
 
     def adjust(
         self, journal: Journal, entry: Entry, units: int, expires_on: date | None, today: date
@@ -335,7 +368,7 @@ class Book:
         if rest:
             journal.allocate(self, posting_id, None, -rest)
             if shortfall is Shortfall.CLAMP:
-                self._forgive(journal, entry, rest)
+                self.forgive(journal, entry, rest)
 
     def _others(self, own: Sequence[Lot], today: date) -> list[Lot]:
         """Return the usable lots besides these, in the order in which they are spent."""
@@ -368,10 +401,15 @@ class Book:
         lot.lapsed += lot.remaining
         journal.allocate(self, posting_id, lot, -lot.remaining)
 
-    def _spend(self, journal: Journal, posting_id: int, units: int, today: date) -> None:
+    def draw_from_others(self, journal: Journal, posting_id: int, units: int, today: date) -> int:
+        """Take points from usable lots, then as debt; return how much of it is debt."""
         rest = self._draw(journal, posting_id, self._others((), today), units)
         if rest:
             journal.allocate(self, posting_id, None, -rest)
+        return rest
+
+    def _spend(self, journal: Journal, posting_id: int, units: int, today: date) -> None:
+        self.draw_from_others(journal, posting_id, units, today)
 
     def _draw(self, journal: Journal, posting_id: int, lots: Iterable[Lot], units: int) -> int:
         for lot in lots:

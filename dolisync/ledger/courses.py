@@ -263,8 +263,13 @@ def add_setting(
     return True
 
 
-def copy_settings(connection: Connection, old: CustomerKey, into: CustomerKey) -> list[int]:
-    """Let what staff set for one customer hold for another too; return the days from which on."""
+def copy_settings(
+    connection: Connection, old: CustomerKey, into: CustomerKey, batch_token: str
+) -> list[int]:
+    """Let what staff set for one customer hold for another too; return the days from which on.
+
+    The copies bear the token of the batch with which they come and go.
+    """
     table = tables.tier_setting
     query = (
         select(table)
@@ -279,7 +284,17 @@ def copy_settings(connection: Connection, old: CustomerKey, into: CustomerKey) -
     if rows:
         id_ = int(connection.execute(select(func.max(table.c.id))).scalar_one())
         for number, row in enumerate(rows, 1):
-            token = f"{row['id']}:{into.rowid}"
+            token = f"{batch_token}:{number}"
             row |= {"id": id_ + number, "token": token, "customer_rowid": into.rowid}
         insert_rows(connection, table, rows)
     return [row["day"] for row in rows]
+
+
+def drop_copies(connection: Connection, batch_token: str) -> list[int]:
+    """Take back what a batch had copied; return the days from which on it held."""
+    table = tables.tier_setting
+    copied = table.c.token.startswith(f"{batch_token}:", autoescape=True)
+    days = list(connection.execute(select(table.c.day).where(copied)).scalars())
+    if days:
+        connection.execute(delete(table).where(copied))
+    return days

@@ -31,7 +31,11 @@ from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind
 
 @dataclass(slots=True)
 class KnownSale:
-    """A sale as the ledger knows it. ``dirty`` rows are written at the end of the transaction."""
+    """A sale as the ledger knows it. ``dirty`` rows are written at the end of the transaction.
+
+    ``named_customer`` is the customer (rowid) whom the source names, where the ledger keeps the
+    sale with another one: two customers were merged by hand, or a merge was undone.
+    """
 
     id: int
     sale: Sale
@@ -43,6 +47,7 @@ class KnownSale:
     is_new: bool = False
     is_dirty: bool = False
     version: int = FINGERPRINT_VERSION
+    named_customer: int | None = None
 
     @property
     def key(self) -> SaleKey:
@@ -287,6 +292,22 @@ class Transaction:
         """Load particular lots of a member, spent or expired ones too."""
         self._load_lots({book.member_id: book}, tables.lot.c.id.in_(lot_ids))
 
+    def load_batch_lots(self, batch_id: int) -> dict[int, list[Lot]]:
+        """Load the lots that a batch opened on the loaded accounts; return them by member."""
+        lot, posting = tables.lot.c, tables.posting.c
+        opened = select(lot.id, lot.member_id).join(tables.posting, posting.id == lot.posting_id)
+        rows = self.connection.execute(opened.where(posting.batch_id == batch_id)).all()
+        ids: dict[int, set[int]] = defaultdict(set)
+        for row in rows:
+            ids[row.member_id].add(row.id)
+        loaded = {book.member_id: book for book in self.books.values() if book.member_id in ids}
+        mine = select(tables.posting.c.id).where(posting.batch_id == batch_id)
+        self._load_lots(loaded, lot.posting_id.in_(mine))
+        return {
+            id_: [entry for entry in book.lots if entry.id in ids[id_]]
+            for id_, book in loaded.items()
+        }
+
     def taken_by(self, sale_id: int, book: Book) -> list[tuple[int, int]]:
         """Return what a sale took from which lots of a member, the last first; load these lots."""
         allocation, posting = tables.allocation.c, tables.posting.c
@@ -399,6 +420,7 @@ def known_sale(row: Any) -> KnownSale:
         row.first_seen_at,
         row.vanished_at,
         version=row.fingerprint_version,
+        named_customer=row.seen_customer_rowid,
     )
 
 
@@ -436,6 +458,7 @@ def _sale_row(known: KnownSale) -> Row:
         "document": to_document(sale),
         "first_seen_at": known.first_seen_at,
         "vanished_at": known.vanished_at,
+        "seen_customer_rowid": known.named_customer,
     }
 
 

@@ -34,7 +34,7 @@ from dolisync.program.before import NOTHING_BEFORE, Before
 from dolisync.program.calendar import last_day_of_use
 from dolisync.program.reasons import Why, because
 from dolisync.program.terms import Program
-from dolisync.sync.merge import CustomersMoved, Fates, Merged, cards, merge
+from dolisync.sync.merge import CustomersMoved, Fates, Merged, as_kept, cards, merge
 from dolisync.sync.spent import Spent, spendings, tokens_of
 from dolisync.sync.timeline import Judging, Timeline, looking_back
 
@@ -112,11 +112,11 @@ def take_in(
     moved: list[SaleKey] = []
     for sale in changed:
         before = transaction.sales.get(sale.key)
-        if before is not None:
-            concerned.append(before.sale)
-            if before.sale.customer != sale.customer:
-                moved.append(sale.key)
-        concerned.append(note(transaction, rules, sale).sale)
+        was = None if before is None else before.sale
+        now = note(transaction, rules, sale, fates).sale
+        concerned += [now] if was is None else [was, now]
+        if was is not None and was.customer != now.customer:
+            moved.append(sale.key)
     places = [place for one in merged for place in one.places]
     tally = judge_again(transaction, rules, concerned, places)
     # Also where no points moved with it: it shows the balance of a customer that it has left.
@@ -138,7 +138,7 @@ def _merge(
         for sale in changed
         if sale.key in known
         and known[sale.key].vanished_at is None
-        and known[sale.key].sale.customer != sale.customer
+        and known[sale.key].sale.customer != as_kept(transaction, sale, fates)[0].customer
     }
     if not left or fates is None:
         return []
@@ -153,17 +153,23 @@ def _merge(
     ]
 
 
-def note(transaction: Transaction, rules: Rules, sale: Sale) -> KnownSale:
+def note(
+    transaction: Transaction, rules: Rules, sale: Sale, fates: Fates | None = None
+) -> KnownSale:
     """Take in what a sale looks like now, in memory; its row is written by ``flush``."""
     before = transaction.sales.get(sale.key)
     rule_set = rules.book.on(sale.date).id
+    mark = fingerprint(sale)
     if before is not None and _is_another(before.sale, sale):
-        known = transaction.record(sale, fingerprint(sale), rule_set)
-        known.rule_set_id = rule_set
+        known = transaction.record(sale, mark, rule_set)
+        known.rule_set_id, known.named_customer = rule_set, None
         return known
+    kept, named = as_kept(transaction, sale, fates)
     if before is not None:
-        sale = _keep_product_points(before.sale, sale)
-    return transaction.record(sale, fingerprint(sale), rule_set)
+        kept = _keep_product_points(before.sale, kept)
+    known = transaction.record(kept, mark, rule_set)
+    known.named_customer = named
+    return known
 
 
 def _is_another(before: Sale, now: Sale) -> bool:

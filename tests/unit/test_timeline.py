@@ -17,8 +17,10 @@ from dolisync.ledger.outbox import Target
 from dolisync.model import SaleStatus
 from dolisync.program.terms import Program
 from dolisync.program.tiers import SetByHand
+from dolisync.sync.merge_by_hand import merge_by_hand
 from dolisync.sync.redeem import NotInTier
 from dolisync.sync.tiers import set_tier, tiers_of
+from dolisync.sync.undo import undo
 from tests.builders import SOURCE, credit_note, customer, program, sale
 from tests.fakes import Shop, reopened, reward
 from tests.unit.test_caps import held, why
@@ -211,3 +213,21 @@ def test_what_is_pending_is_counted_in_its_tier(open_shop: OpenShop) -> None:
     shop = open_shop(tiered())
     shop.take(sale(1, 100, day=on(0)), sale(2, 10, day=on(1), status=SaleStatus.VALIDATED))
     assert "not paid in full yet: 20 points are pending" in why(shop, 2)
+
+
+def test_a_merge_by_hand_undone_parts_timelines_and_settings_again(open_shop: OpenShop) -> None:
+    shop = open_shop(tiered())
+    shop.take(sale(1, 100, day=on(0)), sale(2, 10, buyer=8, day=on(1)), sale(3, 10, day=on(1)))
+    by_hand(shop, "gold", on(1), buyer=7)
+    before = held(shop, 1, 2, 3)
+    assert before == [100, 10, 30]
+    rules = shop.intake.rules
+    batch = merge_by_hand(
+        shop.engine, shop.clock, rules, customer(7), customer(8), token="B-1", reason="twins"
+    )
+    assert held(shop, 1, 2, 3) == [100, 30, 30]
+    assert shop.breaches() == []
+    undo(shop.engine, shop.clock, rules, batch.token)
+    assert held(shop, 1, 2, 3) == before
+    assert (tier(shop, 7), tier(shop, 8)) == ("gold", None)
+    assert shop.breaches() == []
