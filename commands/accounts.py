@@ -95,14 +95,15 @@ _MEASURES = {
 }
 
 
-def tier_note(program: Program, held: TierToday, currency: str) -> str:
-    """Say what is missing to the next tier, or that staff fixed it."""
+def tier_text(program: Program, held: TierToday, currency: str) -> str:
+    """Name a tier, and say what is missing to the next one, or that staff fixed it."""
+    title = held.tier.title if held.tier else "none"
     if held.is_locked:
-        return "set by hand and locked"
+        return f"{title}, set by hand and locked"
     if held.next is None:
-        return ""
+        return title
     measure = _MEASURES.get(program.tiers.basis, currency)
-    return f"{held.missing} {measure} to {held.next.title}"
+    return f"{title}; {held.missing} {measure} to {held.next.title}"
 
 
 def customer_json(customer: Customer) -> dict[str, object]:
@@ -171,7 +172,8 @@ class Account:
         return reward.points - self.program.points_of(self.view.available)
 
     def _rewards(self) -> list[RewardTerms]:
-        return sorted(self.program.reward, key=lambda reward: reward.points)
+        mine = (reward for reward in self.program.reward if reward.is_for(self.view.tier_name))
+        return sorted(mine, key=lambda reward: reward.points)
 
 
 @click.command()
@@ -312,8 +314,7 @@ def _account_pairs(account: Account) -> Iterator[tuple[str, tuple[str, str]]]:
     program, view = account.program, account.view
     worth = "" if account.value is None else f"worth {account.value} {account.currency}"
     if view.tier is not None:
-        title = view.tier.tier.title if view.tier.tier else "none"
-        yield "Tier", (title, tier_note(program, view.tier, account.currency))
+        yield "Tier", ("", tier_text(program, view.tier, account.currency))
     yield "Available", (points_text(program, view.available), worth)
     yield "Pending", (points_text(program, account.pending), _pending_note(account))
     yield "Balance", (points_text(program, view.balance), _balance_note(view))

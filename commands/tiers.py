@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import getpass
 import secrets
+from collections.abc import Sequence
 from datetime import date
 
 import click
 
 from commands import terminal
-from commands.accounts import customer_json, customer_text, find_customer, tier_json, tier_note
+from commands.accounts import customer_json, customer_text, find_customer, tier_json, tier_text
 from commands.house import House
 from commands.options import Day, json_option, pass_house, program_option, source_option
 from commands.standing import today_of
 from dolisync.errors import UserError
-from dolisync.ledger.courses import TierSetting
+from dolisync.ledger.courses import TierSetting, settings_of
 from dolisync.ledger.engine import reading
-from dolisync.model import Customer, CustomerKey
+from dolisync.model import CustomerKey
 from dolisync.program.terms import Program
 from dolisync.program.tiers import SetByHand, TierToday
 from dolisync.sync.tiers import set_tier, tiers_of
@@ -71,12 +72,14 @@ def tier(
     elif lock or until or reason:
         message = "no tier is named"
         raise UserError(message, "name it after the customer, or add --release")
-    held = _held(house, program, found.key)
+    held, settings = _held(house, program, found.key)
     if as_json:
         shown = {"customer": customer_json(found), "program": program.name}
-        terminal.show_json({**shown, "tier": tier_json(held)})
+        by_hand = [_setting_json(entry) for entry in settings]
+        terminal.show_json({**shown, "tier": tier_json(held), "by_hand": by_hand})
     else:
-        _show(program, found, held, doors.source.currency)
+        click.echo(f"{customer_text(found)}: {tier_text(program, held, doors.source.currency)}")
+        _show_settings(settings)
 
 
 def _setting(
@@ -114,16 +117,38 @@ def _made_by() -> str:
         return ""
 
 
-def _held(house: House, program: Program, customer: CustomerKey) -> TierToday | None:
+def _held(
+    house: House, program: Program, customer: CustomerKey
+) -> tuple[TierToday, list[TierSetting]]:
     with reading(house.engine) as connection:
         found = tiers_of(connection, program, [customer], today_of(house, program))
-    return found.get(customer)
-
-
-def _show(program: Program, customer: Customer, held: TierToday | None, currency: str) -> None:
-    if held is None:
+        settings = settings_of(connection, program.name, customer)
+    if customer not in found:
         message = f"program '{program.name}' has no tiers"
         raise UserError(message, "add sections [[program.tier]] to config.toml")
-    title = held.tier.title if held.tier else "no tier"
-    note = tier_note(program, held, currency)
-    click.echo(f"{customer_text(customer)}: {title}" + (f" ({note})" if note else ""))
+    return found[customer], settings
+
+
+def _setting_json(entry: TierSetting) -> dict[str, object]:
+    until = entry.setting.until
+    return {
+        "day": date.fromordinal(entry.setting.day),
+        "tier": entry.setting.tier or None,
+        "locked": entry.setting.is_locked,
+        "until": None if until is None else date.fromordinal(until),
+        "made_by": entry.made_by,
+        "reason": entry.reason,
+    }
+
+
+def _show_settings(settings: Sequence[TierSetting]) -> None:
+    """Show what was set by hand, the last first."""
+    rows = []
+    for entry in reversed(settings):
+        setting, until = entry.setting, entry.setting.until
+        last = "" if until is None else date.fromordinal(until).isoformat()
+        what = (setting.tier + (", locked" if setting.is_locked else "")) or "released"
+        rows.append((date.fromordinal(setting.day), what, last, entry.made_by, entry.reason))
+    if rows:
+        click.echo()
+        terminal.show_table(("Since", "By hand", "Until", "Who", "Why"), rows)

@@ -125,7 +125,8 @@ def _next_reward(program: Program, view: MemberView, source: Source) -> str | No
         owed = points_text(language, program.points_of(view.debt))
         return phrase(language, "debt", points=owed)
     available = program.points_of(view.available)
-    rewards = sorted(program.reward, key=lambda reward: reward.points)
+    mine = (reward for reward in program.reward if reward.is_for(view.tier_name))
+    rewards = sorted(mine, key=lambda reward: reward.points)
     reached = [reward for reward in rewards if reward.points <= available]
     if reached:
         best = reached[-1]

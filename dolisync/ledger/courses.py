@@ -263,6 +263,30 @@ def add_setting(
     return True
 
 
+def settings_of(connection: Connection, program: str, customer: CustomerKey) -> list[TierSetting]:
+    """Return what staff set for a customer, in the order in which it holds."""
+    entry = tables.tier_setting.c
+    query = (
+        select(tables.tier_setting)
+        .where(
+            entry.source == customer.source,
+            entry.entity == customer.entity,
+            entry.customer_rowid == customer.rowid,
+            entry.program == program,
+        )
+        .order_by(entry.day, entry.id)
+    )
+    return [
+        TierSetting(
+            customer,
+            SetByHand(row.day, row.tier, bool(row.is_locked), row.until),
+            row.made_by,
+            row.reason,
+        )
+        for row in connection.execute(query)
+    ]
+
+
 def copy_settings(
     connection: Connection, old: CustomerKey, into: CustomerKey, batch_token: str
 ) -> list[int]:

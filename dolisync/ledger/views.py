@@ -70,6 +70,11 @@ class MemberView:
     waiting: int = 0
     tier: TierToday | None = None
 
+    @property
+    def tier_name(self) -> str:
+        """The name of the tier held, empty for none."""
+        return self.tier.name if self.tier else ""
+
 
 @dataclass(frozen=True, slots=True)
 class SaleMovement:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class Before:
     """A member's sales before one, in the order of their days and rowids.
 
-    ``sales`` counts those that count, as far as the program asks; ``tier`` is the tier in which the
-    sale is judged. The others are the ledger units that caps look at: of its day, of its month, and
-    of all days.
+    ``sales`` counts those that count, no farther than rules ask: 0 before the first purchase, then
+    1. ``tier`` is the tier in which the sale is judged. The others are the ledger units that caps
+    look at: of its day, of its month, and of all days.
     """
 
     sales: int = 0

@@ -9,6 +9,8 @@ from dolisync.program.course import Course, month_begin
 from dolisync.program.terms import Program, Window
 from dolisync.program.tiers import SetByHand, tier_on
 
+# Rules ask whether a sale is the first, not how many were before it: so few must be judged again.
+SALES_KNOWN = 1
 _MONTH_DAYS, _YEAR_DAYS = 31, 366
 
 
@@ -16,7 +18,7 @@ def before_of(program: Program, course: Course, by_hand: Sequence[SetByHand], da
     """Return what a sale of a day may know, where its member's course was this before it."""
     caps = program.earn.caps
     return Before(
-        min(course.total.sales, program.sales_known),
+        min(course.total.sales, SALES_KNOWN),
         tier_on(program, course, by_hand, day),
         0 if caps.per_day is None else course.since(day).units,
         0 if caps.per_month is None else course.since(month_begin(day)).units,

@@ -474,6 +474,10 @@ class RewardTerms(Section):
         (), description="Only members in these tiers can have it; leave empty for all."
     )
 
+    def is_for(self, tier: str) -> bool:
+        """Tell whether members of a tier can have it; without a name, those in none."""
+        return not self.tiers or tier in self.tiers
+
     @model_validator(mode="after")
     def _cents(self) -> Self:
         if self.amount != self.amount.quantize(Decimal("0.01")):
@@ -604,15 +608,10 @@ class Program(Section):
         """Return a tier by its name."""
         return self.ranks[self.places[name]] if name in self.places else None
 
-    @property
-    def sales_known(self) -> int:
-        """How far rules ask how many sales a member had before: not at all."""
-        return 0
-
     @cached_property
     def looks_back(self) -> bool:
         """Tell whether what a sale earns depends on a member's other sales."""
-        return bool(self.tier) or self.earn.caps.look_back or self.sales_known > 0
+        return bool(self.tier) or self.earn.caps.look_back
 
     @property
     def zone(self) -> ZoneInfo:

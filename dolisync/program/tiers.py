@@ -51,6 +51,11 @@ class TierToday:
     missing: Decimal
     is_locked: bool
 
+    @property
+    def name(self) -> str:
+        """The tier's name, empty for none."""
+        return self.tier.name if self.tier else ""
+
 
 def in_tier(program: Program, name: str, units: int) -> tuple[int, tuple[Reason, ...]]:
     """Return what ``units`` come to in a tier: multiplied, and with its bonus."""

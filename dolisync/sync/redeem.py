@@ -129,8 +129,8 @@ def _refuse_other_tiers(
         return
     today = transaction.now.astimezone(program.zone).date()
     found = tiers_of(transaction.connection, program, [customer], today)
-    held = found[customer].tier if customer in found else None
-    if held is None or held.name not in reward.tiers:
+    held = found[customer].tier
+    if not reward.is_for(found[customer].name):
         titles = [tier.title for tier in program.ranks if tier.name in reward.tiers]
         message = f"'{reward.title}' is for members in {' or '.join(titles)}"
         now = f"is in {held.title}" if held else "has no tier"
@@ -291,7 +291,7 @@ def _issue(
     showing: Mapping[str, Showing],
 ) -> list[Redemption]:
     issued = []
-    for customer in _rich(engine, program, reward, clock.now() - PAUSE_AFTER_REFUSAL):
+    for customer in _rich(engine, program, reward, clock.now()):
         shown = showing.get(customer.source)
         while shown is not None and shown.discounts:
             try:
@@ -306,9 +306,10 @@ def _issue(
 
 
 def _rich(
-    engine: Engine, program: Program, reward: RewardTerms, refused_since: datetime
+    engine: Engine, program: Program, reward: RewardTerms, now: datetime
 ) -> list[CustomerKey]:
     """Find members who have the points; not those whose discount was refused a while ago."""
+    refused_since, today = now - PAUSE_AFTER_REFUSAL, now.astimezone(program.zone).date()
     member, redemption = tables.member.c, tables.redemption.c
     refused = select(redemption.member_id).where(
         redemption.state == State.REFUSED,
@@ -321,4 +322,8 @@ def _rich(
         member.id.not_in(refused),
     )
     with reading(engine) as connection:
-        return [CustomerKey(*row) for row in connection.execute(query)]
+        rich = [CustomerKey(*row) for row in connection.execute(query)]
+        if not reward.tiers:
+            return rich
+        found = tiers_of(connection, program, rich, today)
+        return [customer for customer in rich if reward.is_for(found[customer].name)]

@@ -14,9 +14,11 @@ from dolisync.ledger import store, tables
 from dolisync.ledger.courses import TierSetting
 from dolisync.ledger.engine import reading
 from dolisync.ledger.outbox import Target
+from dolisync.ledger.redemptions import Redemption
 from dolisync.model import SaleStatus
 from dolisync.program.terms import Program
 from dolisync.program.tiers import SetByHand
+from dolisync.sync import redeem
 from dolisync.sync.merge_by_hand import merge_by_hand
 from dolisync.sync.redeem import NotInTier
 from dolisync.sync.tiers import set_tier, tiers_of
@@ -186,8 +188,17 @@ def test_rewards_of_a_tier_are_for_its_members(open_shop: OpenShop) -> None:
     shop.take(sale(1, 100, day=on(0)))
     with pytest.raises(NotInTier, match="'Dinner' is for members in Gold"):
         shop.redeem("DS-A")
+    assert issued(shop) == []
+    shop.publish_all()
+    assert shop.sink.cards[customer()]["loynext"] is None
     shop.take(sale(2, 200, day=on(1)))
+    assert [one.points for one in issued(shop)] == [50] * 10
+    shop.take(sale(3, 20, day=on(2)))
     assert shop.redeem("DS-A").points == 50
+
+
+def issued(shop: Shop) -> list[Redemption]:
+    return redeem.issue_automatic(shop.engine, shop.clock, shop.by_name, {SOURCE: shop.showing})
 
 
 def test_the_card_shows_the_tier_and_what_is_missing(open_shop: OpenShop) -> None:
