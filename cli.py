@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import commands.accounts
 import commands.administration
+import commands.backfill
 import commands.batches
 import commands.demo
 import commands.rewards
@@ -148,7 +149,7 @@ for _command in (
     commands.setting_up.config,
     commands.work.run,
     commands.work.sync,
-    commands.work.backfill,
+    commands.backfill.backfill,
     commands.work.reconcile,
     commands.accounts.balance,
     commands.accounts.history,

@@ -12,21 +12,24 @@ import click
 
 from commands import terminal
 from commands.accounts import customer_text, find_customer, points_text
+from commands.backfill import set_aside_json, show_set_aside
 from commands.house import Doors, House
 from commands.options import json_option, pass_house, program_option, source_option
 from commands.rewards import Points, checked_reason, checked_units
 from connectors import opening_csv
 from dolisync.errors import ConfigError, NotFound, UserError
 from dolisync.ledger import batches as box
-from dolisync.ledger.batches import Batch
+from dolisync.ledger.batches import Batch, BatchKind
 from dolisync.ledger.engine import reading
 from dolisync.model import Customer, CustomerKey
 from dolisync.program.calendar import last_day_of_use
 from dolisync.program.terms import Program, Shortfall
+from dolisync.sync import backfill as history
 from dolisync.sync import merge_by_hand as merging
 from dolisync.sync import opening as openings
 from dolisync.sync import transfer as transfers
 from dolisync.sync import undo as undoing
+from dolisync.sync.backfill import SetAside
 from dolisync.sync.changes import Change
 from dolisync.sync.opening import Opening, OpeningList
 
@@ -100,6 +103,12 @@ def undo(
     Example:
       dolisync undo B-7KQ2M9
     """
+    with reading(house.engine) as connection:
+        found = box.by_token(connection, batch)
+        box.require_undoable(found)
+    if found.kind == BatchKind.BACKFILL:
+        _undo_backfill(house, found, yes=yes, plan_only=plan_only, as_json=as_json)
+        return
     to = None if home is None else house.find_customer(house.pick_source(source_name), home).key
     planned = undoing.plan(house.engine, house.clock, house.rules, batch, to)
     if not as_json:
@@ -114,6 +123,31 @@ def undo(
         terminal.show_json({**batch_json(planned.batch), **done})
     elif not plan_only:
         click.echo(f"{planned.batch.token} is undone.")
+
+
+def _undo_backfill(
+    house: House, batch: Batch, *, yes: bool, plan_only: bool, as_json: bool
+) -> None:
+    with reading(house.engine) as connection:
+        count = history.count_brought(connection, batch)
+    things = (house.engine, house.clock, house.rules, batch)
+    done: SetAside | None = None
+    if plan_only or not (yes or as_json):
+        with terminal.progress("planning", count, shown=not as_json) as tell:
+            done = history.plan_undo(*things, tell)
+    if not as_json and done is not None:
+        click.echo(f"Plan: undo {batch.token}, {batch.title}.")
+        show_set_aside(house, done)
+    if not plan_only:
+        if not (yes or as_json):
+            click.confirm("Go on?", abort=True)
+        with terminal.progress("undoing", count, shown=not as_json) as tell:
+            done = history.undo(*things, tell)
+    if as_json and done is not None:
+        undone = {"undone": not plan_only, **set_aside_json(house, done)}
+        terminal.show_json({**batch_json(batch), **undone})
+    elif not plan_only:
+        click.echo(f"{batch.token} is undone.")
 
 
 def show_changes(changes: Sequence[Change]) -> None:
@@ -144,7 +178,7 @@ def _sum_text(program: Program, changes: Sequence[Change]) -> str:
     taken = -sum(change.units for change in changes if change.units < 0)
     text = f"{program.name}: +{points_text(program, given)} -{points_text(program, taken)} points"
     worth = program.value_of_point
-    if worth is None:
+    if worth is None or given == taken:
         return text
     money = program.points_of(given - taken) * worth
     return f"{text}, worth {money:+.2f}"

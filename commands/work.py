@@ -1,18 +1,16 @@
-"""run, sync, backfill, reconcile: the commands that move sales into the ledger."""
+"""run, sync, reconcile: the commands that move sales into the ledger, day by day."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
 
 import click
 import structlog
 
 from commands import terminal
 from commands.house import Doors, House, alone
-from commands.options import Day, json_option, pass_house, source_option
+from commands.options import json_option, pass_house, source_option
 from connectors.systemd import SystemdSupervisor
-from dolisync.errors import UserError
 from dolisync.program.terms import Program
 from dolisync.service import Daily, Repeated, Service, Work
 from dolisync.sync.judge import Tally
@@ -162,78 +160,6 @@ def tally_json(programs: dict[str, Program], tally: Tally) -> dict[str, object]:
         "given": {name: p.points_of(tally.given.get(name, 0)) for name, p in programs.items()},
         "taken": {name: p.points_of(tally.taken.get(name, 0)) for name, p in programs.items()},
     }
-
-
-@click.command()
-@click.option("--from", "start", type=Day(), required=True, help="First day of sales to read.")
-@click.option("--to", "end", type=Day(), help="Last day of sales to read; today if left out.")
-@click.option("--yes", is_flag=True, help="Do not ask after the plan.")
-@click.option("--plan", "plan_only", is_flag=True, help="Show the plan and stop.")
-@source_option
-@json_option
-@pass_house
-def backfill(
-    house: House,
-    start: date,
-    end: date | None,
-    source_name: str | None,
-    *,
-    yes: bool,
-    plan_only: bool,
-    as_json: bool,
-) -> None:
-    """Read the sales of past days. What is booked already is recognised, so it can be repeated.
-
-    \b
-    Example:
-      dolisync backfill --from 2026-01-01 --to 2026-06-30
-    """
-    doors = house.pick_source(source_name)
-    end = end or house.clock.now().astimezone(house.settings.program[0].zone).date()
-    if end < start:
-        message = f"--to {end} is before --from {start}"
-        raise UserError(message, "give a later day with --to")
-    recognise(house.engine, doors.reader)
-    count = doors.reader.count_between(start, end + timedelta(days=1))
-    if not as_json:
-        _show_plan(house, doors, start, end, count)
-    if plan_only:
-        if as_json:
-            terminal.show_json({"from": start, "to": end, "sales": count})
-        return
-    if not (yes or as_json):
-        click.confirm("Go on?", abort=True)
-    _run_backfill(house, doors, start, end, count, as_json=as_json)
-
-
-def _show_plan(house: House, doors: Doors, start: date, end: date, count: int | None) -> None:
-    sales = f"{count} sales" if count is not None else "the sales"
-    click.echo(f"Plan: read {sales} of {doors.source.name} dated {start} to {end}.")
-    for program in house.settings.program:
-        if program.start > end:
-            click.echo(f"  {program.name}: starts on {program.start}; none of them earns.")
-        elif program.start > start:
-            click.echo(f"  {program.name}: sales before {program.start} earn nothing (start).")
-    if doors.sink is None:
-        click.echo('  Nothing is written to Dolibarr (write = "nothing").')
-    else:
-        click.echo("  Customer cards and invoices are brought up to date by the next turns.")
-
-
-def _run_backfill(
-    house: House, doors: Doors, start: date, end: date, count: int | None, *, as_json: bool
-) -> None:
-    intake = house.intakes(doors)[0]
-    stopped_at = intake.unfinished(start, end + timedelta(days=1))
-    if stopped_at and not as_json:
-        click.echo(f"Going on after id {stopped_at}, where it was stopped.")
-    with terminal.progress("backfill", count, shown=not as_json) as tell:
-        tally = intake.backfill(start, end + timedelta(days=1), lambda t: tell(t.read))
-    if as_json:
-        terminal.show_json({"from": start, "to": end, **tally_json(house.programs, tally)})
-        return
-    parts = [f"{tally.read} sales read, {tally.changed} new or changed"]
-    click.echo(", ".join(parts + points_parts(house.programs, tally)))
 
 
 @click.command()

@@ -23,6 +23,7 @@ class BatchKind:
     MERGE = "merge"
     OPENING = "opening"
     TRANSFER = "transfer"
+    BACKFILL = "backfill"
 
 
 class BatchState:

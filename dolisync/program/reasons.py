@@ -23,6 +23,7 @@ class Why(enum.StrEnum):
     BEFORE_START = "its date {date} is before the program's start on {start}"
     NOT_PAID = "not paid in full yet: {points} points are pending"
     VANISHED = "it no longer exists in Dolibarr"
+    SET_ASIDE = "the backfill that brought it was undone; another one may bring it again"
     PAID_SHARE = "closed with '{code}' before being fully paid: {paid} of {total} count"
     BASE = "counted amount, {basis}: {amount}"
     DEPOSIT_ADDED = "deposits and credit used on it are part of what was bought: {amount} added"

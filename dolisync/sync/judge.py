@@ -456,6 +456,7 @@ class _Poster:
             self._reason_text(known, units),
             known.id,
             rule_set_id=known.rule_set_id,
+            batch_id=self.transaction.batch_id,
         )
 
     def _reason_text(self, known: KnownSale, units: int) -> str:
@@ -583,8 +584,8 @@ def judge_family(
     ``before`` is what its member's sales before it came to, where rules look back.
     """
     head = family[0]
-    if head.vanished_at is not None:
-        return tuple(_vanished(program, known.sale) for known in family)
+    if not head.counts:
+        return tuple(_nothing_of(program, head, known.sale) for known in family)
     if head.sale.kind is SaleKind.CREDIT_NOTE:
         return (_judge_lone_return(transaction, program, around, head.sale),)
     return _judge_with_returns(transaction, program, around, family, before)
@@ -627,8 +628,8 @@ def _judge_with_returns(
     trusted: list[Sale] = []
     for known in family[1:]:
         doubt = distrust(origin, known.sale)
-        if known.vanished_at is not None:
-            verdicts[known.key] = _vanished(program, known.sale)
+        if not known.counts:
+            verdicts[known.key] = _nothing_of(program, known, known.sale)
         elif doubt is not None:
             verdicts[known.key] = assess_alone(program, around, known.sale, doubt)
         else:
@@ -656,8 +657,10 @@ def distrust(origin: Sale, credit: Sale) -> str | None:
     return None
 
 
-def _vanished(program: Program, sale: Sale) -> Verdict:
-    return Verdict(sale.key, 0, (because(Why.VANISHED),), earned_on(program, sale))
+def _nothing_of(program: Program, void: KnownSale, sale: Sale) -> Verdict:
+    """Judge a sale that counts nothing, because it or the sale that it returns is void."""
+    why = Why.SET_ASIDE if void.vanished_at is None else Why.VANISHED
+    return Verdict(sale.key, 0, (because(why),), earned_on(program, sale))
 
 
 def _other_visit(
@@ -670,7 +673,7 @@ def _other_visit(
     return any(
         other.key < known.key and _is_visit_of(program, around, other.sale)
         for other in transaction.on_day(known.sale.customer, known.sale.date)
-        if other.vanished_at is None
+        if other.counts
     )
 
 

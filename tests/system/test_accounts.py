@@ -331,10 +331,14 @@ KEYS: dict[str, set[str]] = {
         *("dead", "problem"),
     },
     "reconcile": {"compared", "changed", "vanished", "returned_discounts"},
-    "backfill --from 2020-01-01 --plan": {"from", "to", "sales"},
-    "backfill --from 2020-01-01": {
-        *("from", "to", "read", "changed", "postings", "given", "taken"),
+    "backfill plan --from 2020-01-01": {
+        *("from", "to", "read", "changed", "postings", "given", "taken", "members", "months"),
     },
+    "backfill run --from 2020-01-01": {
+        *("from", "to", "read", "changed", "postings", "given", "taken", "members", "months"),
+        "batch",
+    },
+    "batches": {"batch", "kind", "title", "state", "made_at", "undone_at"},
     "adjust 2 5 --reason x": {
         *("customer", "program", "key", "points", "balance_before", "balance_after"),
         *("available", "debt", "last_day", "reason"),

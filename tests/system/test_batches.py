@@ -43,7 +43,7 @@ def test_more_than_is_there_is_refused(open_shop: Place, people) -> None:
 
 
 def test_a_customer_without_sales_is_merged(open_shop: Place, people) -> None:
-    old, into = open_shop.standin.shop.new_customer("Clara"), people[1]
+    old, into = open_shop.standin.shop.add_customer("Clara"), people[1]
     before = balance(open_shop, into)
     open_shop.good("adjust", old, 60, "--reason", "welcome")
     said = open_shop.good("merge", old, into, "--reason", "same person", "--yes")
@@ -61,7 +61,8 @@ def test_opening_balances_from_a_spreadsheet(open_shop: Place, people) -> None:
     before = balance(open_shop, first), balance(open_shop, second)
     file = open_shop.folder / "old.csv"
     file.write_text(
-        f"\ufeffcustomer;points;expires_on;reason\n{first};1 250;2099-12-31;gold card\n\n{second};40;;\n",
+        "\ufeffcustomer;points;expires_on;reason\n"
+        f"{first};1 250;2099-12-31;gold card\n\n{second};40;;\n",
         encoding="utf-8",
     )
     plan = open_shop.good("opening", file, "--plan")

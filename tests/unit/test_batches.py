@@ -195,7 +195,7 @@ def test_members_begin_with_what_they_bring(ledger_engine: Engine) -> None:
     assert [move.kind for move in place.shop.postings(KEPT)] == ["opening"]
 
 
-def test_edge_36_a_list_imported_twice_is_refused(place: Merging) -> None:
+def test_a_list_imported_twice_is_refused(place: Merging) -> None:
     wanted = opening_list(place, begin(OLD, 100, 2))
     book(place, wanted)
     with pytest.raises(UserError, match="booked already, on 2026-11-20") as refused:
