@@ -609,11 +609,7 @@ def _judge_lone_return(
 def _trusted(family: Sequence[KnownSale]) -> list[KnownSale]:
     """Return the returns in a family that are judged with its head."""
     origin = family[0].sale
-    return [
-        known
-        for known in family[1:]
-        if known.vanished_at is None and distrust(origin, known.sale) is None
-    ]
+    return [known for known in family[1:] if known.counts and distrust(origin, known.sale) is None]
 
 
 def _judge_with_returns(

@@ -140,13 +140,13 @@ class Timeline:
 
     def _units(self, family: Sequence[KnownSale]) -> Iterator[_Unit]:
         head = family[0]
-        if len(family) == 1 or head.vanished_at is not None:
+        if len(family) == 1 or not head.counts:
             yield _Unit(head, family, is_alone=head.sale.kind is SaleKind.CREDIT_NOTE)
             return
         trusted = self.judging.trusted(family)
         yield _Unit(head, family, is_alone=False, trusted=trusted)
         for known in family[1:]:
-            if known not in trusted and known.vanished_at is None:
+            if known not in trusted and known.counts:
                 yield _Unit(known, family, is_alone=True)
 
     def _places(self, name: str, families: Families) -> Iterator[tuple[CustomerKey, int]]:
@@ -275,7 +275,7 @@ class Timeline:
         known = unit.known
         if unit.is_alone:
             return what_counts_alone(known.sale, verdicts[known.key])
-        if known.vanished_at is not None:
+        if not known.counts:
             return NOTHING
         family = Family(known.sale, tuple(entry.sale for entry in unit.trusted))
         own = [verdicts[entry.key] for entry in (known, *unit.trusted)]

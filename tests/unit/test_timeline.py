@@ -7,18 +7,19 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete, event, select, update
+from sqlalchemy import Connection, Engine, delete, event, select, update
 
 from dolisync.errors import UserError
 from dolisync.ledger import store, tables
 from dolisync.ledger.courses import TierSetting
-from dolisync.ledger.engine import reading
+from dolisync.ledger.engine import reading, write
 from dolisync.ledger.outbox import Target
 from dolisync.ledger.redemptions import Redemption
 from dolisync.model import SaleStatus
 from dolisync.program.terms import Program
 from dolisync.program.tiers import SetByHand
 from dolisync.sync import redeem
+from dolisync.sync.judge import judge_again
 from dolisync.sync.merge_by_hand import merge_by_hand
 from dolisync.sync.redeem import NotInTier
 from dolisync.sync.tiers import set_tier, tiers_of
@@ -241,4 +242,22 @@ def test_a_merge_by_hand_undone_parts_timelines_and_settings_again(open_shop: Op
     undo(shop.engine, shop.clock, rules, batch.token)
     assert held(shop, 1, 2, 3) == before
     assert (tier(shop, 7), tier(shop, 8)) == ("gold", None)
+    assert shop.breaches() == []
+
+
+def test_a_sale_set_aside_with_its_backfill_counts_for_no_tier(open_shop: OpenShop) -> None:
+    shop = open_shop(tiered())
+    shop.take(sale(1, 100, day=on(0)), sale(2, 10, day=on(1)))
+    assert held(shop, 1, 2) == [100, 20]
+
+    def set_aside(connection: Connection) -> None:
+        transaction = store.Transaction(connection, shop.clock.now())
+        transaction.load_sales([shop.source.sales[1].key])
+        known = transaction.sales[shop.source.sales[1].key]
+        transaction.set_aside(known)
+        judge_again(transaction, shop.intake.rules, [known.sale])
+
+    write(shop.engine, set_aside)
+    assert held(shop, 1, 2) == [0, 10]
+    assert tier(shop) is None
     assert shop.breaches() == []
