@@ -533,7 +533,7 @@ def _look_up(house: House, text: str, *, live: bool) -> Found:
         mine = [sale for sale in found.live if sale.key.source == doors.source.name]
         found.live = [sale for sale in found.live if sale not in mine]
         whole = with_origins(house.engine, house.clock.now(), doors.reader, mine)
-        found.live += house.catalogue(doors.reader, house.rules_for_reading.book).complete(whole)
+        found.live += house.completed(doors, house.rules_for_reading.book, whole)
     if not found.keys:
         message = f"neither the ledger nor Dolibarr has an invoice '{clean(text)}'"
         raise NotFound(message, "write its number as it stands on the document, or its id")

@@ -1,8 +1,9 @@
 """The terms of a loyalty program: what an owner can set, and in which words.
 
-These models are the only place where a program's options are named. They validate config.toml,
-explain themselves in config.example.toml, and are what the rules read. Amounts are in the
-company's currency; points are whole, or have two decimals where ``decimals`` says so.
+These models and those they hold are the only place where a program's options are named. They
+validate config.toml, explain themselves in config.example.toml, and are what the rules read.
+Amounts are in the company's currency; points are whole, or have two decimals where ``decimals``
+says so.
 """
 
 from __future__ import annotations
@@ -14,31 +15,29 @@ from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-PositiveAmount = Annotated[Decimal, Field(gt=0, max_digits=15, decimal_places=4)]
-PointCount = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2)]
-Label = Annotated[str, Field(min_length=1, max_length=60)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
-FieldPrefix = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,15}$")]
-
-
-def _known_timezone(name: str) -> str:
-    if name not in available_timezones():
-        message = f"'{name}' is not a time zone; write a name such as Europe/Rome"
-        raise ValueError(message)
-    return name
-
-
-TimezoneName = Annotated[str, AfterValidator(_known_timezone)]
-
-
-class Section(BaseModel):
-    """A section of config.toml: unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from dolisync.program.article_terms import ArticleTerms
+from dolisync.program.campaign_terms import (
+    CampaignTerms,
+    Channel,
+    Combine,
+    CustomerTerms,
+    LeaveOutCustomersTerms,
+    OnlyCustomersTerms,
+    Terminal,
+)
+from dolisync.program.section import (
+    FieldPrefix,
+    Label,
+    Name,
+    PointCount,
+    PositiveAmount,
+    Section,
+    TimezoneName,
+)
 
 
 class Moment(enum.StrEnum):
@@ -85,13 +84,6 @@ class SpentPoints(enum.StrEnum):
     KEEP = "keep"
 
 
-class ArticleKind(enum.StrEnum):
-    """What an article is."""
-
-    PRODUCT = "product"
-    SERVICE = "service"
-
-
 class Discounted(enum.StrEnum):
     """Which articles count as discounted."""
 
@@ -129,45 +121,6 @@ class AmountTerms(Section):
     scope: Scope = Field(
         Scope.SALE, description="Count and round on the whole sale, or on each line by itself."
     )
-
-
-FieldTest = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62} *= *\S.*$", max_length=200)]
-
-
-class ArticleTerms(Section):
-    """Some articles: those that fit each of the lists that are not empty."""
-
-    tags: tuple[Label, ...] = Field(
-        (), description="Product tags, as they are called in Dolibarr; tags below them count too."
-    )
-    references: tuple[Label, ...] = Field(
-        (), description="References; * stands for any characters, as in CAFE-*."
-    )
-    kinds: tuple[ArticleKind, ...] = Field((), description="product, service or both.")
-    fields: tuple[FieldTest, ...] = Field(
-        (),
-        description="Extra fields of the product card and their values, as in brand=Acme. Of "
-        "several values of one field any will do.",
-    )
-
-    @property
-    def is_empty(self) -> bool:
-        """Tell whether nothing is said."""
-        return not (self.tags or self.references or self.kinds or self.fields)
-
-    @property
-    def field_names(self) -> tuple[str, ...]:
-        """The extra fields that must be read."""
-        return tuple(sorted(self.field_values))
-
-    @property
-    def field_values(self) -> dict[str, set[str]]:
-        """The values that fit, by field, in one case."""
-        found: dict[str, set[str]] = {}
-        for test in self.fields:
-            name, _, value = test.partition("=")
-            found.setdefault(name.strip(), set()).add(value.strip().casefold())
-        return found
 
 
 class OnlyTerms(ArticleTerms):
@@ -243,6 +196,9 @@ class CapTerms(Section):
         return self.all != (() if self.per_sale is None else (self.per_sale,))
 
 
+PaymentModeCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,6}$")]
+
+
 class EarnTerms(Section):
     """How sales earn; the parts add up."""
 
@@ -261,6 +217,25 @@ class EarnTerms(Section):
     leave_out_paid_with_points: bool = Field(
         default=True,
         description="What was paid with points, or a discount bought with points, earns nothing.",
+    )
+    leave_out_fixed_discounts: bool = Field(
+        default=True,
+        description="What a fixed discount of the customer card paid that was not bought with "
+        "points (a voucher, a gesture) earns nothing.",
+    )
+    leave_out_paid_by: tuple[PaymentModeCode, ...] = Field(
+        (),
+        description="What was paid by these modes earns nothing: their codes, as of vouchers and "
+        "gift cards.",
+    )
+    channels: tuple[Channel, ...] = Field(
+        (), description="Only sales at the till (pos) earn, or only invoices of the office."
+    )
+    terminals: tuple[Terminal, ...] = Field(
+        (), description="Only sales at these terminals of TakePOS earn, by their numbers."
+    )
+    leave_out_terminals: tuple[Terminal, ...] = Field(
+        (), description="Sales at these terminals of TakePOS earn nothing."
     )
     amount: AmountTerms | None = Field(None, description="Points per amount spent.")
     band_basis: Basis = Field(
@@ -282,6 +257,12 @@ class EarnTerms(Section):
     )
     only: OnlyTerms | None = Field(None, description="Only these articles earn.")
     leave_out: tuple[LeaveOutTerms, ...] = Field((), description="These articles earn nothing.")
+    only_customers: OnlyCustomersTerms | None = Field(
+        None, description="Only sales to these customers earn."
+    )
+    leave_out_customers: tuple[LeaveOutCustomersTerms, ...] = Field(
+        (), description="Sales to these customers earn nothing."
+    )
     caps: CapTerms = Field(default_factory=CapTerms, description="The most that can be earned.")
 
     @property
@@ -452,6 +433,23 @@ class TierTerms(Section):
     )
 
 
+class CampaignsTerms(Section):
+    """How campaigns that hold for the same sale come together.
+
+    A tier multiplies first, then campaigns; bonuses are not multiplied.
+    """
+
+    combine: Combine = Field(
+        Combine.BEST,
+        description="best: only the one that gives most counts; add: what they give adds up "
+        "(double and triple is four times); multiply: their factors multiply (six times).",
+    )
+    rounding: Rounding = Field(
+        Rounding.DOWN,
+        description="Parts of a point from campaigns are rounded down, half_up or up.",
+    )
+
+
 class RewardTerms(Section):
     """A reward: a fixed discount on the customer card, paid with points."""
 
@@ -537,6 +535,10 @@ class Program(Section):
     returns: ReturnTerms = Field(default_factory=ReturnTerms, description="What returns do.")
     tiers: TiersTerms = Field(default_factory=TiersTerms, description="How tiers are reached.")
     tier: tuple[TierTerms, ...] = Field((), description="The tiers.")
+    campaigns: CampaignsTerms = Field(
+        default_factory=CampaignsTerms, description="How campaigns come together."
+    )
+    campaign: tuple[CampaignTerms, ...] = Field((), description="Campaigns.")
     reward: tuple[RewardTerms, ...] = Field((), description="What points buy.")
 
     @model_validator(mode="after")
@@ -583,6 +585,24 @@ class Program(Section):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _campaigns_consistent(self) -> Self:
+        names = [campaign.name for campaign in self.campaign]
+        for campaign in self.campaign:
+            where = f"campaign '{campaign.name}'"
+            if names.count(campaign.name) > 1:
+                message = f"two campaigns have the name '{campaign.name}'; each needs its own"
+                raise ValueError(message)
+            if not self._is_whole(campaign.bonus):
+                message = (
+                    f"{where} gives parts of a point, which would be cut off; set decimals = 2"
+                )
+                raise ValueError(message)
+            if campaign.customers is not None:
+                tiers = [tier.name for tier in self.tier]
+                _all_known(where, campaign.customers.tiers, tiers)
+        return self
+
     def _is_whole(self, points: Decimal) -> bool:
         return self.units(points) * self.points_of(1) == points
 
@@ -611,7 +631,28 @@ class Program(Section):
     @cached_property
     def looks_back(self) -> bool:
         """Tell whether what a sale earns depends on a member's other sales."""
-        return bool(self.tier) or self.earn.caps.look_back
+        by_first = any(campaign.first_purchase for campaign in self.campaign)
+        return bool(self.tier) or self.earn.caps.look_back or by_first
+
+    @cached_property
+    def campaigns_in_order(self) -> tuple[CampaignTerms, ...]:
+        """The campaigns in an order that does not depend on the file: by priority, then name."""
+        return tuple(sorted(self.campaign, key=lambda entry: (-entry.priority, entry.name)))
+
+    @property
+    def article_selections(self) -> tuple[ArticleTerms, ...]:
+        """Everything that chooses articles."""
+        of_campaigns = (campaign.articles for campaign in self.campaign)
+        chosen = (terms for terms in of_campaigns if terms is not None and not terms.is_empty)
+        return (*self.earn.selections, *chosen)
+
+    @property
+    def customer_selections(self) -> tuple[CustomerTerms, ...]:
+        """Everything that chooses customers."""
+        only = self.earn.only_customers
+        of_campaigns = (campaign.customers for campaign in self.campaign)
+        given = (only, *self.earn.leave_out_customers, *of_campaigns)
+        return tuple(terms for terms in given if terms is not None and not terms.is_empty)
 
     @property
     def zone(self) -> ZoneInfo:

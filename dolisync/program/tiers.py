@@ -62,12 +62,19 @@ def in_tier(program: Program, name: str, units: int) -> tuple[int, tuple[Reason,
     tier = program.tier_named(name)
     if tier is None or units <= 0 or (tier.multiplier == 1 and not tier.bonus):
         return units, ()
-    raised = round_units(units * tier.multiplier, program.tiers.rounding)
-    raised += program.units(tier.bonus)
+    raised = multiplied(program, name, units) + program.units(tier.bonus)
     bonus = f" and {tier.bonus} more" if tier.bonus else ""
     how = f"times {tier.multiplier}{bonus}"
     points = program.points_of(raised)
     return raised, (because(Why.TIER, points=points, title=tier.title, how=how),)
+
+
+def multiplied(program: Program, name: str, units: int) -> int:
+    """Return what ``units`` come to in a tier without its bonus."""
+    tier = program.tier_named(name)
+    if tier is None or tier.multiplier == 1:
+        return units
+    return round_units(units * tier.multiplier, program.tiers.rounding)
 
 
 def tier_on(program: Program, course: Course, by_hand: Sequence[SetByHand], day: int) -> str:

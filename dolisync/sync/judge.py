@@ -21,18 +21,11 @@ from dolisync.ledger.pages import page_after
 from dolisync.ledger.rulesets import RuleBook
 from dolisync.ledger.store import Holding, KnownSale, MemberKey, Transaction, return_origin
 from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind, SaleLine
-from dolisync.program.assess import (
-    Family,
-    Surroundings,
-    Verdict,
-    assess,
-    assess_alone,
-    earned_on,
-    refuse,
-)
+from dolisync.program.assess import Family, Verdict, assess, assess_alone, earned_on, refuse
 from dolisync.program.before import NOTHING_BEFORE, Before
 from dolisync.program.calendar import last_day_of_use
 from dolisync.program.reasons import Why, because
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync.merge import CustomersMoved, Fates, Merged, as_kept, cards, merge
 from dolisync.sync.spent import Spent, spendings, tokens_of
@@ -167,6 +160,7 @@ def note(
     kept, named = as_kept(transaction, sale, fates)
     if before is not None:
         kept = _keep_product_points(before.sale, kept)
+        kept = _keep_buyer(before.sale, kept, fates)
     known = transaction.record(kept, mark, rule_set)
     known.named_customer = named
     return known
@@ -213,6 +207,16 @@ def _keep_product_points(before: Sale, now: Sale) -> Sale:
         for line in now.lines
     )
     return replace(now, lines=lines)
+
+
+def _keep_buyer(before: Sale, now: Sale, fates: Fates | None) -> Sale:
+    """Let a sale keep what the card of its customer said when the sale was first read.
+
+    Also where he was merged into another since; a sale given to another has a new buyer.
+    """
+    became = (fates or {}).get(before.customer)
+    is_same = now.customer in {before.customer, became}
+    return replace(now, buyer=before.buyer) if is_same and before.buyer is not None else now
 
 
 def _as_before(before: SaleLine, now: SaleLine) -> SaleLine:

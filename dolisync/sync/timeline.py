@@ -18,17 +18,12 @@ from dolisync.ledger.courses import CountedSale
 from dolisync.ledger.rulesets import RuleBook
 from dolisync.ledger.store import KnownSale, Transaction
 from dolisync.model import CustomerKey, SaleKey, SaleKind
-from dolisync.program.assess import (
-    Family,
-    Surroundings,
-    Verdict,
-    what_counts,
-    what_counts_alone,
-)
+from dolisync.program.assess import Family, Verdict, what_counts, what_counts_alone
 from dolisync.program.before import Before
 from dolisync.program.caps import room
 from dolisync.program.course import NOTHING, Counted, Course
 from dolisync.program.looking_back import before_of, reach_days
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.program.tiers import SetByHand, tier_after, tier_on
 

@@ -15,7 +15,7 @@ from dolisync.config import Source
 from dolisync.ledger import rulesets, tables
 from dolisync.ledger.engine import _begin_sqlite, _prepare_sqlite
 from dolisync.ledger.rulesets import RuleBook
-from dolisync.program.assess import Surroundings
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync.judge import Rules, Showing
 
