@@ -48,6 +48,7 @@ def test_a_sale_earns_up_to_its_cap(open_shop: OpenShop) -> None:
     shop.take(sale(1, 50), sale(2, 30))
     assert held(shop, 1, 2) == [30, 30]
     assert "capped at 30 a sale: 30 of 50 points" in why(shop, 1)
+    assert not [reason for reason in why(shop, 2) if "capped" in reason]
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,24 @@ def test_a_correction_of_an_old_sale_is_posted_to_the_later_ones(open_shop: Open
     assert shop.breaches() == []
 
 
+def test_two_programs_look_back_each_in_its_own_way(open_shop: OpenShop) -> None:
+    second = program(
+        name="stamps",
+        field_prefix="stamp",
+        earn={"amount": {"points": 2}, "caps": {"per_month": 300}},
+    )
+    shop = open_shop(tiered(), second)
+    shop.take(sale(1, 90, day=on(0)), sale(2, 10, day=on(1)), sale(3, 40, day=on(2)))
+    assert (shop.balance(), shop.balance(program="stamps")) == (180, 280)
+    # Raises the tier before the third, and cuts it in the other program.
+    shop.take(sale(1, 120, day=on(0)))
+    assert (shop.balance(), shop.balance(program="stamps")) == (120 + 20 + 80, 300)
+    # Only the other program finds another sale.
+    shop.take(sale(1, 140, day=on(0)))
+    assert (shop.balance(), shop.balance(program="stamps")) == (140 + 20 + 80, 300)
+    assert shop.breaches() == []
+
+
 def test_only_documents_that_must_be_judged_are_loaded(
     open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
