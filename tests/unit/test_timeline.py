@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ from dolisync.sync import redeem
 from dolisync.sync.judge import judge_again
 from dolisync.sync.merge_by_hand import merge_by_hand
 from dolisync.sync.redeem import NotInTier
-from dolisync.sync.tiers import set_tier, tiers_of
+from dolisync.sync.tiers import review, set_tier, tiers_of
 from dolisync.sync.undo import undo
 from tests.builders import SOURCE, credit_note, customer, program, sale
 from tests.fakes import Shop, reopened, reward
@@ -237,6 +237,27 @@ def test_a_card_follows_a_tier_that_moves_no_points(open_shop: OpenShop) -> None
     shop.take(sale(1, 100))
     shop.publish_all()
     assert shop.sink.cards[customer()]["loytier"] == "Silver (€200.00 to go until Gold)"
+
+
+def test_the_night_shows_tiers_that_were_lost_without_a_sale(ledger_engine: Engine) -> None:
+    shop = Shop(ledger_engine, programs=(tiered(tiers={"months": 1}),))
+    shop.take(sale(1, 120, day=on(10)), sale(2, 5, day=on(10), buyer=8))
+    by_hand(shop, "gold", on(10), buyer=9)
+    shop.publish_all()
+    shown = []
+    for day in ("2026-11-30", "2026-12-01", "2026-12-11", "2026-12-12", "2027-01-01"):
+        shop.clock.moment = datetime.fromisoformat(f"{day}T00:05:00+01:00")
+        wished = review(shop.engine, shop.clock, shop.by_name, {SOURCE: shop.showing})
+        shop.publish_all()
+        shown.append((wished, shop.sink.cards[customer()]["loytier"]))
+    assert shown == [
+        (0, "Silver (€180.00 to go until Gold)"),
+        (0, "Silver (€180.00 to go until Gold)"),
+        # The window has left the sale behind; the tier stays until the review.
+        (2, "Silver (€300.00 to go until Gold)"),
+        (0, "Silver (€300.00 to go until Gold)"),
+        (1, "€100.00 to go until Silver"),
+    ]
 
 
 def test_what_is_pending_is_counted_in_its_tier(open_shop: OpenShop) -> None:
