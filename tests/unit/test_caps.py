@@ -78,6 +78,13 @@ def test_a_new_day_or_month_has_a_cap_of_its_own(open_shop: OpenShop, cap: str, 
     assert held(shop, 1, 2) == [50, 50]
 
 
+def test_sales_of_one_day_are_counted_once(open_shop: OpenShop) -> None:
+    shop = open_shop(capped(per_member=50))
+    for rowid in (1, 2, 3):
+        shop.take(sale(rowid, 20))
+    assert held(shop, 1, 2, 3) == [20, 20, 10]
+
+
 def test_the_tightest_cap_is_named(open_shop: OpenShop) -> None:
     shop = open_shop(capped(per_day=40, per_month=25, per_member=90))
     shop.take(sale(1, 60))

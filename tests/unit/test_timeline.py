@@ -112,6 +112,25 @@ def test_two_programs_look_back_each_in_its_own_way(open_shop: OpenShop) -> None
     assert shop.breaches() == []
 
 
+def test_a_sale_that_crosses_no_more_is_kept_so(open_shop: OpenShop) -> None:
+    shop = open_shop(tiered())
+    shop.take(sale(1, 60, day=on(0)), sale(2, 50, day=on(1)))
+    assert tier(shop) == "silver"
+    # The second is not judged otherwise, but what is held after it is another tier.
+    shop.take(sale(1, 40, day=on(0)))
+    assert tier(shop) is None
+    assert shop.breaches() == []
+
+
+def test_members_of_one_page_are_looked_back_on_each_from_his_own_day(open_shop: OpenShop) -> None:
+    shop = open_shop(tiered(start=date(2020, 1, 1), tiers={"window": "lifetime"}))
+    shop.take(sale(1, 100, day=on(-400), buyer=8), sale(2, 10, day=on(-200), buyer=8))
+    shop.take(sale(3, 10, day=on(0), buyer=8))
+    shop.take(sale(1, 90, day=on(-400), buyer=8), sale(4, 10, day=on(10)))
+    assert held(shop, 1, 2, 3, 4) == [90, 10, 20, 10]
+    assert shop.breaches() == []
+
+
 def test_only_documents_that_must_be_judged_are_loaded(
     open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
