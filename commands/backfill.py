@@ -25,9 +25,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @click.group()
 def backfill() -> None:
-    """Read the sales of past days: see first what that would post, take it back if need be.
+    """Plan and read the sales of past days.
 
-    What is booked already is recognised, so it can be repeated, and stopped anywhere. It runs
+    See first what it would post, and take it back if need be. What is booked already is recognised, so it can be repeated, and stopped anywhere. It runs
     beside the daemon.
 
     \b
@@ -56,9 +56,9 @@ def _days(command: F) -> F:
 def plan(
     house: House, start: date, end: date | None, source_name: str | None, *, as_json: bool
 ) -> None:
-    """Say what a backfill would post, month by month. Nothing is written.
+    """Say what a backfill would post, month by month.
 
-    It is done on a copy of the ledger, and takes as long as the real one.
+    Nothing is written. It is done on a copy of the ledger, and takes as long as the real one.
 
     \b
     Example:
@@ -87,7 +87,9 @@ def run(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Read the sales of past days, after a plan, as one batch that can be undone.
+    """Read the sales of past days, after a plan.
+
+    They are one batch, which can be undone.
 
     \b
     Example:

@@ -43,7 +43,9 @@ CHANGES_SHOWN_MAX = 20
 @json_option
 @pass_house
 def batches(house: House, *, as_json: bool) -> None:
-    """List what was done at once and can be undone, the newest first.
+    """List what was done at once and can be undone.
+
+    The newest stands first.
 
     \b
     Example:
@@ -53,7 +55,7 @@ def batches(house: House, *, as_json: bool) -> None:
     with reading(house.engine) as connection:
         found = box.listed(connection)
     if as_json:
-        terminal.show_json([batch_json(batch) for batch in found])
+        terminal.show_json({"batches": [batch_json(batch) for batch in found]})
     elif not found:
         click.echo("nothing was done at once so far")
     else:
@@ -97,7 +99,9 @@ def undo(
     plan_only: bool,
     as_json: bool,
 ) -> None:
-    """Take a batch back. What was spent of it becomes debt, or is forgiven, as the program says.
+    """Take a batch back.
+
+    What was spent of it becomes debt, or is forgiven, as the program says.
 
     \b
     Example:
@@ -218,9 +222,9 @@ def transfer(
     *,
     as_json: bool,
 ) -> None:
-    """Give points of one member to another, those that end soonest first, with their dates.
+    """Give points of one member to another.
 
-    GIVER and TAKER are ids, card numbers, customer codes or e-mail addresses.
+    Those that end soonest go first, and keep their dates. GIVER and TAKER are ids, card numbers, customer codes or e-mail addresses.
 
     \b
     Example:
@@ -270,7 +274,7 @@ def merge(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Give a customer's whole account to another, where Dolibarr's own merge left no trace.
+    """Give a customer's whole account to another.
 
     Customers merged in Dolibarr are recognised by their sales. One who had none is merged here: OLD
     is the id of the one who goes, INTO the one who stays.
@@ -339,9 +343,9 @@ def opening(
     plan_only: bool,
     as_json: bool,
 ) -> None:
-    """Give members the points that they bring from an earlier system, from a CSV file.
+    """Book opening balances from a CSV file.
 
-    Columns: customer (id, card number, code or e-mail), points, and if wanted expires_on
+    Members begin with the points that they bring from an earlier system. Columns: customer (id, card number, code or e-mail), points, and if wanted expires_on
     (2027-01-31) and reason. Without a day, points live as if they were earned today.
 
     \b

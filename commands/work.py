@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import click
 import structlog
@@ -13,11 +14,15 @@ from commands.options import json_option, pass_house, source_option
 from connectors.systemd import SystemdSupervisor
 from dolisync.program.terms import Program
 from dolisync.service import Daily, Repeated, Service, Work
+from dolisync.sync.discounts import Followed, follow_discounts
+from dolisync.sync.drift import Drift, compare_cards
 from dolisync.sync.judge import Tally
-from dolisync.sync.reconcile import Reconciler, follow_discounts
+from dolisync.sync.reconcile import Reconciler, Reconciliation
 from dolisync.sync.turn import TurnReport, recognise
 
 log = structlog.get_logger()
+
+DRIFT_SHOWN_MAX = 20
 
 
 @click.command()
@@ -81,7 +86,7 @@ def _sweep_text(expired: int) -> str:
 
 def _reconcile_text(house: House, doors: Doors) -> str:
     result = reconcile_source(house, doors, allow_mass_reversal=False)
-    return f"{result['compared']} compared, {result['vanished']} vanished"
+    return result.summary
 
 
 def turn_text(programs: dict[str, Program], report: TurnReport) -> str:
@@ -168,16 +173,26 @@ def tally_json(programs: dict[str, Program], tally: Tally) -> dict[str, object]:
     is_flag=True,
     help="Reverse vanished sales even when there are suspiciously many, or just the newest.",
 )
+@click.option(
+    "--adopt-discounts",
+    is_flag=True,
+    help="Book discounts in Dolibarr that the ledger does not know: it was restored from a backup.",
+)
 @source_option
 @json_option
 @pass_house
 def reconcile(
-    house: House, source_name: str | None, *, allow_mass_reversal: bool, as_json: bool
+    house: House,
+    source_name: str | None,
+    *,
+    allow_mass_reversal: bool,
+    adopt_discounts: bool,
+    as_json: bool,
 ) -> None:
     """Compare the ledger with Dolibarr.
 
-    All known sales are read again: what changed is judged, what was deleted is reversed, and all
-    cards are refreshed.
+    All known sales are read again: what changed is judged, what was deleted is reversed. All
+    discounts and customer cards are looked at; what differs is mended.
 
     \b
     Example:
@@ -186,16 +201,85 @@ def reconcile(
     doors = house.pick_source(source_name)
     recognise(house.engine, doors.reader)
     with terminal.progress("comparing", None, shown=not as_json) as tell:
-        result = reconcile_source(
-            house, doors, allow_mass_reversal=allow_mass_reversal, progress=tell
+        found = reconcile_source(
+            house,
+            doors,
+            allow_mass_reversal=allow_mass_reversal,
+            adopt_discounts=adopt_discounts,
+            progress=tell,
         )
     if as_json:
-        terminal.show_json(result)
-    else:
-        click.echo(
-            f"{result['compared']} sales compared, {result['changed']} changed, "
-            f"{result['vanished']} vanished, {result['returned_discounts']} discounts given back"
+        terminal.show_json(found.as_json())
+        return
+    click.echo(found.summary)
+    for text in found.findings():
+        terminal.show_item(text, indent=2)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What comparing a source with the ledger found and did."""
+
+    sales: Reconciliation
+    discounts: Followed
+    drift: tuple[Drift, ...]
+
+    @property
+    def cards(self) -> int:
+        """How many cards differed."""
+        return len({one.customer for one in self.drift})
+
+    @property
+    def summary(self) -> str:
+        """All of it in one line."""
+        return (
+            f"{self.sales.compared} sales compared, {self.sales.tally.changed} changed, "
+            f"{self.sales.vanished} vanished, {len(self.discounts.returned)} discounts given back, "
+            f"{self.cards} cards differed"
         )
+
+    def findings(self) -> Iterator[str]:
+        """Say what a person should know of."""
+        for one in self.drift[:DRIFT_SHOWN_MAX]:
+            yield f"{one}: it is written again"
+        if len(self.drift) > DRIFT_SHOWN_MAX:
+            yield f"... and {len(self.drift) - DRIFT_SHOWN_MAX} more: dolisync reconcile --json"
+        for token in self.discounts.trimmed:
+            yield f"{token} stood in Dolibarr more often than it was paid for: the rest is removed"
+        for token in self.discounts.overspent:
+            yield f"{token} is used on more invoices than it was paid for: look at them, adjust"
+        for token in self.discounts.adopted:
+            yield f"{token} was not known to the ledger: its points are booked now"
+        for placed in self.discounts.unknown:
+            yield (
+                f"{placed.token}, {placed.amount_incl} for customer {placed.owner}, is not known "
+                "to the ledger: book it by --adopt-discounts, or remove it in Dolibarr"
+            )
+
+    def as_json(self) -> dict[str, object]:
+        """All of it with stable keys."""
+        return {
+            "compared": self.sales.compared,
+            "changed": self.sales.tally.changed,
+            "vanished": self.sales.vanished,
+            "returned_discounts": len(self.discounts.returned),
+            "trimmed_discounts": list(self.discounts.trimmed),
+            "overspent_discounts": list(self.discounts.overspent),
+            "adopted_discounts": list(self.discounts.adopted),
+            "unknown_discounts": [
+                {"token": one.token, "customer": one.owner, "amount": one.amount_incl}
+                for one in self.discounts.unknown
+            ],
+            "drift": [
+                {
+                    "customer": one.customer.rowid,
+                    "field": one.name,
+                    "shown": one.shown,
+                    "ledger": one.wanted,
+                }
+                for one in self.drift
+            ],
+        }
 
 
 def reconcile_source(
@@ -203,9 +287,10 @@ def reconcile_source(
     doors: Doors,
     *,
     allow_mass_reversal: bool,
+    adopt_discounts: bool = False,
     progress: Callable[[int], None] | None = None,
-) -> dict[str, int]:
-    """Reconcile one source and return the counts."""
+) -> Compared:
+    """Reconcile one source: its sales, its discounts, its cards."""
 
     def told(done: int) -> None:
         house.pulse()
@@ -213,13 +298,14 @@ def reconcile_source(
             progress(done)
 
     reconciler = Reconciler(house.intakes(doors)[0], house.settings.reconcile, allow_mass_reversal)
-    result = reconciler.run_once(told)
-    publisher = house.publisher(doors)
-    if publisher is not None and doors.sink is not None and doors.sink.abilities().discounts:
-        result.returned_discounts = follow_discounts(publisher, doors.sink)
-    return {
-        "compared": result.compared,
-        "changed": result.tally.changed,
-        "vanished": result.vanished,
-        "returned_discounts": result.returned_discounts,
-    }
+    sales = reconciler.run_once(told)
+    publisher, sink = house.publisher(doors), doors.sink
+    if publisher is None or sink is None:
+        return Compared(sales, Followed(), ())
+    able, followed = sink.abilities(), Followed()
+    drift: tuple[Drift, ...] = ()
+    if able.discounts:
+        followed = follow_discounts(publisher, sink, house.rules if adopt_discounts else None)
+    if able.customer_fields:
+        drift = tuple(compare_cards(publisher, told))
+    return Compared(sales, followed, drift)

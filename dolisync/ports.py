@@ -211,12 +211,19 @@ class Discount:
 
 @dataclass(frozen=True, slots=True)
 class PlacedDiscount:
-    """A fixed discount as found in the outside system. A split one has several rowids."""
+    """A fixed discount as found in the outside system. A split one has several rowids.
+
+    ``free_amount`` is what of it is not used; ``owner`` (a customer's rowid) and ``text`` are of
+    its first part.
+    """
 
     token: str
     rowids: tuple[int, ...]
     amount_incl: Decimal
     used: bool
+    free_amount: Decimal = Decimal(0)
+    owner: int = 0
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +254,11 @@ class Sink(Protocol):
     ) -> dict[str, FieldValue] | None:
         """Read these extra fields back; ``None`` when the customer is gone."""
 
+    def read_customers(
+        self, customers: Sequence[CustomerKey], names: Sequence[str]
+    ) -> dict[CustomerKey, dict[str, FieldValue]]:
+        """Read these extra fields of many customers; those who are gone are left out."""
+
     def write_sale(self, sale: SaleKey, values: dict[str, FieldValue]) -> None:
         """Set these extra fields on the invoice; never touch the invoice itself."""
 
@@ -264,6 +276,15 @@ class Sink(Protocol):
 
     def revoke_discount(self, token: str) -> bool:
         """Remove a discount, whole, if it was not used; tell whether it was removed."""
+
+    def list_discounts(self, prefix: str) -> dict[str, PlacedDiscount]:
+        """Return all discounts, used or not, by their tokens that begin with this prefix."""
+
+    def remove_surplus(self, token: str, paid_for: Decimal) -> bool:
+        """Remove unused parts of a discount until no more than this amount is left of it.
+
+        Tells whether anything was removed. A part is removed whole or not at all.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,6 +202,8 @@ class Till(Office):
     def pos_credit_note(self, source: int) -> int:
         """Press "credit note" on a paid ticket: a full negative copy, validated, never paid."""
         row = self.invoice(source)
+        if any(line["fk_remise_except"] for line in self.lines(source)):
+            raise ShopError('Class "DiscountAbsolute" not found')
         made = self._copy(source, CREDIT_NOTE, -1)
         self.store.update(
             self.tables.facture,

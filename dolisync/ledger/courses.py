@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Select, and_, case, delete, func, insert, or_
 
 from dolisync.ledger import tables
 from dolisync.ledger.bulk import insert_rows
+from dolisync.ledger.pages import later_than
 from dolisync.ledger.store import by_source
 from dolisync.model import CustomerKey
 from dolisync.program.course import Counted, Course
@@ -181,6 +182,20 @@ def of_sales(
     row = tables.counted.c
     query = select(*_FIELDS).where(row.sale_id.in_(sale_ids), row.program == program)
     return {found.sale_id: CountedSale(*found) for found in connection.execute(query)}
+
+
+def customers_after(
+    connection: Connection, program: str, last: CustomerKey | None, size: int
+) -> list[CustomerKey]:
+    """Return the next customers whose sales count, or for whom staff set a tier."""
+    found: set[CustomerKey] = set()
+    for table in (tables.counted, tables.tier_setting):
+        order = (table.c.source, table.c.entity, table.c.customer_rowid)
+        query = select(*order).distinct().where(table.c.program == program).order_by(*order)
+        if last is not None:
+            query = query.where(later_than(order, (last.source, last.entity, last.rowid)))
+        found |= {CustomerKey(*row) for row in connection.execute(query.limit(size))}
+    return sorted(found)[:size]
 
 
 def is_prepared(connection: Connection, program: str) -> bool:

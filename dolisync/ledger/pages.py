@@ -25,7 +25,7 @@ def page_after(connection: Connection, place: tuple[Any, ...] | None, size: int)
     order = (sale.source, sale.entity, sale.customer_rowid, sale.sale_date, sale.rowid)
     query = select(*order).order_by(*order).limit(size)
     if place is not None:
-        query = query.where(_after(order, place))
+        query = query.where(later_than(order, place))
     rows = connection.execute(query).all()
     if not rows:
         return None
@@ -33,8 +33,11 @@ def page_after(connection: Connection, place: tuple[Any, ...] | None, size: int)
     return Page(keys, tuple(rows[-1]))
 
 
-def _after(order: tuple[Any, ...], place: tuple[Any, ...]) -> Any:
-    """Compare column by column: not every database uses an index for rows of values."""
+def later_than(order: tuple[Any, ...], place: tuple[Any, ...]) -> Any:
+    """Tell rows after a place in an order.
+
+    Column by column: not every database uses an index for rows of values.
+    """
     later = []
     for number, (column, value) in enumerate(zip(order, place, strict=True)):
         same = [before == known for before, known in zip(order[:number], place, strict=False)]

@@ -10,16 +10,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, select
 
 from dolisync.errors import NotFound, UserError
 from dolisync.ledger import outbox, tables
 from dolisync.ledger.book import Book, Entry, Kind, NotEnoughPoints
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.redemptions import (
-    MINOR,
     Redemption,
     State,
+    add,
     allocations,
     by_tokens,
     came_back,
@@ -34,6 +34,7 @@ from dolisync.sync.judge import Showing
 from dolisync.sync.spent import put_back
 from dolisync.sync.tiers import tiers_of
 
+TOKEN_PREFIX = "DS-"  # noqa: S105 - the mark of our discounts, not a secret
 _TOKEN_LENGTH = 12
 # A discount that Dolibarr refused is not asked for again at every turn.
 PAUSE_AFTER_REFUSAL = timedelta(days=1)
@@ -41,7 +42,7 @@ PAUSE_AFTER_REFUSAL = timedelta(days=1)
 
 def new_token() -> str:
     """Return a token that nobody can guess and that marks a discount as ours."""
-    return random_token("DS-", _TOKEN_LENGTH)
+    return random_token(TOKEN_PREFIX, _TOKEN_LENGTH)
 
 
 def choose_reward(program: Program, name: str | None) -> RewardTerms:
@@ -101,7 +102,15 @@ def _spend(
         available = program.points_of(book.available(today))
         message = f"'{reward.title}' costs {reward.points} points; {available} are available"
         raise NotEnoughPoints(message, "dolisync balance shows what is missing, and until when")
-    id_ = _insert(transaction.connection, book.member_id, reward, units, token, transaction.now)
+    id_ = add(
+        transaction.connection,
+        book.member_id,
+        reward,
+        units,
+        token,
+        transaction.now,
+        State.WANTED,
+    )
     entry = Entry(
         f"redeem:{token}",
         Kind.REDEEM,
@@ -135,34 +144,6 @@ def _refuse_other_tiers(
         message = f"'{reward.title}' is for members in {' or '.join(titles)}"
         now = f"is in {held.title}" if held else "has no tier"
         raise NotInTier(message, f"the customer {now}; dolisync balance says what is missing")
-
-
-def _insert(
-    connection: Connection,
-    member_id: int,
-    reward: RewardTerms,
-    units: int,
-    token: str,
-    now: datetime,
-) -> int:
-    id_ = int(connection.execute(select(func.max(tables.redemption.c.id))).scalar() or 0) + 1
-    connection.execute(
-        insert(tables.redemption),
-        {
-            "id": id_,
-            "token": token,
-            "member_id": member_id,
-            "reward": reward.name,
-            "title": reward.title,
-            "points": units,
-            "amount_minor": int(reward.amount * MINOR),
-            "tax_rate": str(reward.tax_rate),
-            "state": State.WANTED,
-            "reason": "",
-            "created_at": now,
-        },
-    )
-    return id_
 
 
 def by_token(engine: Engine, token: str) -> Redemption:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 from sqlalchemy import Connection, Engine
 
 from dolisync.errors import UserError
 from dolisync.ledger import courses, outbox
 from dolisync.ledger.courses import TierSetting
-from dolisync.ledger.engine import write
+from dolisync.ledger.engine import reading, write
 from dolisync.ledger.store import Transaction
 from dolisync.ledger.views import MemberView
 from dolisync.model import CustomerKey
@@ -19,7 +19,9 @@ from dolisync.ports import Clock
 from dolisync.program.looking_back import reach_days
 from dolisync.program.terms import Program
 from dolisync.program.tiers import TierToday, tier_today
-from dolisync.sync.judge import Rules, Tally, judge_again
+from dolisync.sync.judge import Rules, Showing, Tally, judge_again
+
+PAGE = 500
 
 
 def tiers_of(
@@ -47,6 +49,44 @@ def with_tiers(
     """Add their tiers to accounts."""
     found = tiers_of(connection, program, views, today)
     return {customer: replace(view, tier=found.get(customer)) for customer, view in views.items()}
+
+
+def review(
+    engine: Engine, clock: Clock, programs: Mapping[str, Program], showing: Mapping[str, Showing]
+) -> int:
+    """Wish for the cards on which a tier is another today than yesterday; return how many.
+
+    Reviews, the end of what staff set, and windows that move on need no sale. Whatever a day off
+    left out is found when the cards are compared.
+    """
+    return sum(
+        _review(engine, clock, program, showing) for program in programs.values() if program.tier
+    )
+
+
+def _review(engine: Engine, clock: Clock, program: Program, showing: Mapping[str, Showing]) -> int:
+    today, last, count = clock.now().astimezone(program.zone).date(), None, 0
+    while True:
+        with reading(engine) as connection:
+            page = courses.customers_after(connection, program.name, last, PAGE)
+            before = tiers_of(connection, program, page, today - timedelta(days=1))
+            now = tiers_of(connection, program, page, today)
+        if not page:
+            return count
+        last = page[-1]
+        targets = [
+            outbox.customer_target(customer)
+            for customer in page
+            if now[customer] != before[customer] and _shows(showing, customer)
+        ]
+        count += len(targets)
+        write(engine, lambda c, t=targets: outbox.wish(c, t, clock.now()))  # type: ignore[misc]
+
+
+def _shows(showing: Mapping[str, Showing], customer: CustomerKey) -> bool:
+    """Tell whether the cards of a customer's source are written."""
+    shown = showing.get(customer.source)
+    return shown is not None and shown.customers
 
 
 def set_tier(

@@ -252,7 +252,7 @@ class Timeline:
             unit.rowid,
             unit.family[0].rule_set_id,
             *counted,
-            before.sales,
+            0 if unit.is_alone else before.sales,
             None if unit.is_alone else before.tier,
             mine.wanted,
             mine.units,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -136,3 +137,121 @@ def test_deleted(ready: Shop) -> None:
     ready.rest("DELETE", f"/invoices/{note}")
     ready.dolisync("reconcile")
     assert balance(ready, customer) == 120
+
+
+def test_paid_reopened_and_validated_again_is_paid(ready: Shop) -> None:
+    """Payments stay on a reopened invoice: validated again it is open and paid in one."""
+    customer = a_customer(ready)
+    invoice = an_office_invoice(ready, customer)
+    assert balance(ready, customer) == 120
+    ready.rest("POST", f"/invoices/{invoice}/settodraft", {"idwarehouse": -1})
+    assert balance(ready, customer) == 0
+    ready.rest("POST", f"/invoices/{invoice}/validate", {})
+    assert balance(ready, customer) == 120
+
+
+def with_reward(shop: Shop, customer: int, price: float = 50) -> tuple[int, str]:
+    """Sell something that is partly paid with a reward; return the invoice and the token."""
+    an_office_invoice(shop, customer)
+    assert balance(shop, customer) == 120
+    redeemed = shop.dolisync("redeem", str(customer))
+    token = next(word for word in redeemed.split() if word.startswith("DS-"))
+    line = {"desc": "Atelier", "subprice": price, "qty": 1, "tva_tx": 20, "product_type": 1}
+    invoice = int(shop.rest("POST", "/invoices", {"socid": customer, "lines": [line]}))
+    shop.rest("POST", f"/invoices/{invoice}/usediscount/{_discount(shop, customer, token)}")
+    shop.rest("POST", f"/invoices/{invoice}/validate", {})
+    balance(shop, customer)
+    return invoice, token
+
+
+def _parts(token: str) -> list[tuple[int, bool]]:
+    """Return the rows of a discount in Dolibarr, and which of them are free."""
+    engine = create_engine(setting("DATABASE_URL"))
+    query = text(
+        "SELECT rowid, fk_facture_line IS NULL FROM llx_societe_remise_except"
+        " WHERE description LIKE :token ORDER BY rowid"
+    )
+    with engine.connect() as connection:
+        rows = [
+            (int(row[0]), bool(row[1]))
+            for row in connection.execute(query, {"token": f"%{token}%"})
+        ]
+    engine.dispose()
+    return rows
+
+
+def _create_by_page(shop: Shop, customer: int, **form: object) -> int:
+    """Let the office's page make an invoice from another one; return its id."""
+    staff, today = pages(shop), datetime.now(UTC)
+    staff._remember_token(staff.get("/compta/facture/card.php", action="create", socid=customer))
+    day = {"reday": today.day, "remonth": today.month, "reyear": today.year}
+    values = {"token": staff.token, "action": "add", "socid": customer, **day, **form}
+    before = _newest_invoice()
+    staff.session.post(f"{shop.url}/compta/facture/card.php", data=values, timeout=60)
+    made = _newest_invoice()
+    assert made > before, "Dolibarr made no document"
+    return made
+
+
+def _newest_invoice() -> int:
+    engine = create_engine(setting("DATABASE_URL"))
+    with engine.connect() as connection:
+        newest = connection.execute(text("SELECT MAX(rowid) FROM llx_facture")).scalar_one()
+    engine.dispose()
+    return int(newest)
+
+
+def test_a_discount_doubled_by_a_replacement_is_not_spent_twice(ready: Shop) -> None:
+    customer = a_customer(ready)
+    invoice, token = with_reward(ready, customer)
+    before = balance(ready, customer)
+    replacement = _create_by_page(ready, customer, type=1, fac_replacement=invoice)
+    assert len(_parts(token)) == 2
+    ready.rest("DELETE", f"/invoices/{replacement}")
+    assert [is_free for _, is_free in _parts(token)] == [False, True]
+    found = ready.read("reconcile")
+    assert (found["trimmed_discounts"], found["overspent_discounts"]) == ([token], [])
+    assert [is_free for _, is_free in _parts(token)] == [False]
+    assert balance(ready, customer) == before
+
+
+def test_a_validated_replacement_keeps_the_reward_spent_once(ready: Shop) -> None:
+    customer = a_customer(ready)
+    invoice, _ = with_reward(ready, customer)
+    before = balance(ready, customer)
+    replacement = _create_by_page(ready, customer, type=1, fac_replacement=invoice)
+    ready.rest("POST", f"/invoices/{replacement}/validate", {})
+    assert balance(ready, customer) == before
+    found = ready.read("reconcile")
+    assert (found["trimmed_discounts"], found["overspent_discounts"]) == ([], [])
+    credit_note(ready, customer, replacement, returned(50))
+    assert balance(ready, customer) == 120
+
+
+def test_a_credit_note_with_the_same_lines_gives_all_points_back(ready: Shop) -> None:
+    customer = a_customer(ready)
+    invoice, token = with_reward(ready, customer)
+    note = _create_by_page(ready, customer, type=2, fac_avoir=invoice, invoiceAvoirWithLines=1)
+    ready.rest("POST", f"/invoices/{note}/validate", {})
+    assert balance(ready, customer) == 120
+    assert ready.read("reconcile")["trimmed_discounts"] == []
+    assert balance(ready, customer) == 120
+    explained = ready.read("explain", str(invoice))["documents"]
+    assert token in str(explained)
+
+
+def test_the_night_says_which_card_was_overwritten(ready: Shop) -> None:
+    customer = a_customer(ready)
+    an_office_invoice(ready, customer)
+    assert balance(ready, customer) == 120
+    engine = create_engine(setting("DATABASE_URL"))
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE llx_societe_extrafields SET loybalance = 7 WHERE fk_object = :id"),
+            {"id": customer},
+        )
+    engine.dispose()
+    drift = ready.read("reconcile")["drift"]
+    assert [(one["customer"], one["shown"], one["ledger"]) for one in drift] == [(customer, 7, 120)]
+    assert balance(ready, customer) == 120
+    assert ready.read("reconcile")["drift"] == []

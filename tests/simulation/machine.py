@@ -28,10 +28,12 @@ from dolisync.ledger.book import NotEnoughPoints
 from dolisync.ledger.engine import reading, write
 from dolisync.ports import SaleSource, Sink
 from dolisync.program.terms import Program
-from dolisync.sync import expire, intake, publish, reconcile, redeem
+from dolisync.sync import discounts, drift, expire, intake, publish, reconcile, redeem
+from dolisync.sync.discounts import follow_discounts
+from dolisync.sync.drift import compare_cards
 from dolisync.sync.intake import Intake
 from dolisync.sync.publish import Publisher
-from dolisync.sync.reconcile import MassVanishing, Reconciler, follow_discounts
+from dolisync.sync.reconcile import MassVanishing, Reconciler
 
 LONGEST_COMMIT_S = 120
 DRAIN_ROUNDS = 60
@@ -393,10 +395,11 @@ class Machine:
     def reconcile(self) -> str:
         if not self.design.reconciles:
             return "left out"
-        return str(Reconciler(self.intake, ReconcileSettings()).run_once())
+        found = str(Reconciler(self.intake, ReconcileSettings()).run_once())
+        return f"{found}, {len(compare_cards(self.publisher))} differences"
 
     def follow(self) -> str:
-        return f"{follow_discounts(self.publisher, self.publisher.sink)} came back"
+        return f"{follow_discounts(self.publisher, self.publisher.sink)} "
 
     def backfill(self) -> str:
         today = self.clock.now().date()
@@ -429,6 +432,7 @@ class Machine:
         if self.design.reconciles:
             reconciler = Reconciler(self.intake, ReconcileSettings(), allow_mass_reversal=True)
             self._run("reconcile", lambda: str(reconciler.run_once()))
+            self._run("compare", lambda: str(len(compare_cards(self.publisher))))
             self._publish_to_the_end()
         checks.everything(self.bench, self.clock, self.world, self.variant)
 
@@ -459,6 +463,6 @@ def surroundings(machine: Machine) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.object(tenacity.nap, "time", no_time))
         stack.enter_context(mock.patch.object(redeem, "new_token", machine.new_token))
-        for module in (intake, publish, reconcile):
+        for module in (intake, publish, reconcile, discounts, drift):
             stack.enter_context(mock.patch.object(module, "log", _Quiet()))
         yield

@@ -236,6 +236,12 @@ class MemorySink:
         card = self.world.cards.get(customer.rowid, {})
         return {name: card.get(name) for name in names}
 
+    def read_customers(
+        self, customers: Sequence[CustomerKey], names: Sequence[str]
+    ) -> dict[CustomerKey, Fields]:
+        found = ((key, self.read_customer(key, names)) for key in customers)
+        return {key: card for key, card in found if card is not None}
+
     def write_sale(self, sale: SaleKey, values: Fields) -> None:
         if sale.rowid not in self.world.sales:
             raise RefusedError(f"the invoice {sale.rowid} is gone from Dolibarr")
@@ -262,6 +268,24 @@ class MemorySink:
         existed = bool(self.world.pieces(token))
         self._write("revoke_discount", lambda: self._revoke(token))
         return existed and not self.world.pieces(token)
+
+    def list_discounts(self, prefix: str) -> dict[str, PlacedDiscount]:
+        self.trouble.call("list_discounts")
+        rows = self.world.discounts.values()
+        tokens = {word for row in rows for word in row.text.split() if word.startswith(prefix)}
+        found = {token: self._placed(token) for token in sorted(tokens)}
+        return {token: placed for token, placed in found.items() if placed is not None}
+
+    def remove_surplus(self, token: str, paid_for: Decimal) -> bool:
+        pieces = self.world.pieces(token)
+        left = sum((row.amount for row in pieces), Decimal(0))
+        removed = False
+        for row in reversed(pieces):
+            if not row.is_used and left - row.amount >= paid_for:
+                left -= row.amount
+                del self.world.discounts[row.rowid]
+                removed = True
+        return removed
 
     def _write(self, name: str, effect: Callable[[], None]) -> None:
         self.trouble.call(name)
@@ -300,7 +324,10 @@ class MemorySink:
             return None
         amount = sum((row.amount for row in pieces), Decimal(0))
         used = any(row.is_used for row in pieces)
-        return PlacedDiscount(token, tuple(row.rowid for row in pieces), amount, used)
+        free = sum((row.amount for row in pieces if not row.is_used), Decimal(0))
+        rowids = tuple(row.rowid for row in pieces)
+        first = pieces[0]
+        return PlacedDiscount(token, rowids, amount, used, free, first.customer, first.text)
 
 
 def origin_of(sale: Sale) -> int | None:

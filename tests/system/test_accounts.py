@@ -330,7 +330,10 @@ KEYS: dict[str, set[str]] = {
         *("read", "changed", "postings", "given", "taken", "issued", "written", "failed"),
         *("dead", "problem"),
     },
-    "reconcile": {"compared", "changed", "vanished", "returned_discounts"},
+    "reconcile": {
+        *("compared", "changed", "vanished", "returned_discounts", "trimmed_discounts"),
+        *("overspent_discounts", "adopted_discounts", "unknown_discounts", "drift"),
+    },
     "backfill plan --from 2020-01-01": {
         *("from", "to", "read", "changed", "postings", "given", "taken", "members", "months"),
     },
@@ -338,7 +341,8 @@ KEYS: dict[str, set[str]] = {
         *("from", "to", "read", "changed", "postings", "given", "taken", "members", "months"),
         "batch",
     },
-    "batches": {"batch", "kind", "title", "state", "made_at", "undone_at"},
+    "batches": {"batches"},
+    "batches > batches": {"batch", "kind", "title", "state", "made_at", "undone_at"},
     "adjust 2 5 --reason x": {
         *("customer", "program", "key", "points", "balance_before", "balance_after"),
         *("available", "debt", "last_day", "reason"),

@@ -116,4 +116,4 @@ def test_what_is_wrong_with_a_file_is_said_at_once(
     said = open_shop.bad("opening", file, "--yes", lines=9)
     for complaint in complaints:
         assert complaint in said
-    assert open_shop.read("batches") == []
+    assert open_shop.read("batches") == {"batches": []}

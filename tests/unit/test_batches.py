@@ -18,9 +18,9 @@ from dolisync.ledger.book import NotEnoughPoints
 from dolisync.ledger.engine import open_engine, reading, write
 from dolisync.sync import merge_by_hand as by_hand
 from dolisync.sync import opening, transfer, undo
+from dolisync.sync.discounts import follow_discounts
 from dolisync.sync.judge import Showing
 from dolisync.sync.opening import Opening, OpeningList
-from dolisync.sync.reconcile import follow_discounts
 from tests.fakes import reward
 from tests.unit.test_merge import KEPT, OLD, Merging, merging
 

@@ -48,6 +48,7 @@ def test_a_sale_earns_up_to_its_cap(open_shop: OpenShop) -> None:
     shop.take(sale(1, 50), sale(2, 30))
     assert held(shop, 1, 2) == [30, 30]
     assert "capped at 30 a sale: 30 of 50 points" in why(shop, 1)
+    assert not [reason for reason in why(shop, 2) if "capped" in reason]
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,13 @@ def test_a_new_day_or_month_has_a_cap_of_its_own(open_shop: OpenShop, cap: str, 
     shop = open_shop(capped(**{cap: 50}))
     shop.take(sale(1, 60), sale(2, 60, day=day))
     assert held(shop, 1, 2) == [50, 50]
+
+
+def test_sales_of_one_day_are_counted_once(open_shop: OpenShop) -> None:
+    shop = open_shop(capped(per_member=50))
+    for rowid in (1, 2, 3):
+        shop.take(sale(rowid, 20))
+    assert held(shop, 1, 2, 3) == [20, 20, 10]
 
 
 def test_the_tightest_cap_is_named(open_shop: OpenShop) -> None:

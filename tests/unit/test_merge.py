@@ -19,7 +19,7 @@ from dolisync.ledger.batches import BatchKind, listed
 from dolisync.ledger.engine import open_engine, reading
 from dolisync.ledger.redemptions import by_tokens
 from dolisync.model import Customer, DiscountKind, Sale, SaleStatus
-from dolisync.sync.reconcile import follow_discounts
+from dolisync.sync.discounts import follow_discounts
 from tests.fakes import Shop, reopened, reward
 
 OLD, KEPT = 7, 8

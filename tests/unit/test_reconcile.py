@@ -10,8 +10,9 @@ import pytest
 
 from dolisync.errors import TransientError
 from dolisync.model import SaleStatus
+from dolisync.sync.discounts import Followed, follow_discounts
 from dolisync.sync.judge import Showing
-from dolisync.sync.reconcile import MassVanishing, RestoredSource, follow_discounts
+from dolisync.sync.reconcile import MassVanishing, RestoredSource
 from tests.builders import NOON, customer, program, sale
 from tests.fakes import Shop, reward
 
@@ -157,24 +158,24 @@ def with_discount(open_shop: Open) -> Shop:
 def test_a_discount_deleted_in_dolibarr_gives_its_points_back(open_shop: Open) -> None:
     shop = with_discount(open_shop)
     shop.sink.discounts.clear()
-    assert follow_discounts(shop.publisher, shop.sink) == 1
+    assert follow_discounts(shop.publisher, shop.sink).returned == ("DS-TEST",)
     assert shop.balance() == 50
-    assert follow_discounts(shop.publisher, shop.sink) == 0
+    assert follow_discounts(shop.publisher, shop.sink) == Followed()
     assert shop.breaches() == []
 
 
 def test_a_used_discount_is_noted_and_keeps_its_points(open_shop: Open) -> None:
     shop = with_discount(open_shop)
     shop.sink.use("DS-TEST")
-    assert follow_discounts(shop.publisher, shop.sink) == 0
+    assert follow_discounts(shop.publisher, shop.sink) == Followed()
     shop.sink.discounts.clear()
-    assert follow_discounts(shop.publisher, shop.sink) == 0
+    assert follow_discounts(shop.publisher, shop.sink) == Followed()
     assert shop.balance() == 20
 
 
 def test_an_open_discount_stays_open(open_shop: Open) -> None:
     shop = with_discount(open_shop)
-    assert follow_discounts(shop.publisher, shop.sink) == 0
+    assert follow_discounts(shop.publisher, shop.sink) == Followed()
     assert shop.balance() == 20
 
 

@@ -18,8 +18,8 @@ from dolisync.ledger.redemptions import by_tokens
 from dolisync.model import DiscountKind, Sale, SaleLine, SaleStatus
 from dolisync.program.spent import spread, units_back
 from dolisync.sync import redeem
+from dolisync.sync.discounts import follow_discounts
 from dolisync.sync.explain import explain
-from dolisync.sync.reconcile import follow_discounts
 from tests.fakes import Shop, reopened, reward
 
 TOKEN = "DS-TEST"

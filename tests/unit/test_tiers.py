@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from dolisync.program.course import Counted, Course
+from dolisync.program.course import Counted, Course, months_back
+from dolisync.program.looking_back import before_of
 from dolisync.program.terms import Program
 from dolisync.program.tiers import SetByHand, in_tier, tier_after, tier_on, tier_today
 from tests.builders import program
@@ -180,6 +181,45 @@ def test_staff_may_set_a_lower_tier_too() -> None:
     assert on(terms, found, date(2026, 2, 10), settings) == "silver"
 
 
+def test_a_lock_holds_on_its_last_day_too() -> None:
+    terms, day = tiered(), date(2026, 3, 10)
+    settings = [by_hand(date(2026, 3, 1), "silver", lock=True, until=day)]
+    found = course(terms, (day, 300), by_hand=settings)
+    assert found.tier == "silver"
+    assert on(terms, found, date(2026, 3, 11), settings) == "gold"
+
+
+def test_what_is_set_later_does_not_hold_before() -> None:
+    settings = [by_hand(date(2026, 3, 10), "gold", lock=True), by_hand(date(2026, 5, 2), "")]
+    assert on(tiered(), Course(), date(2026, 3, 15), settings) == "gold"
+
+
+def test_a_sale_that_raised_a_tier_set_on_its_day_counts_to_the_next_review() -> None:
+    terms, day = tiered(), date(2026, 3, 10)
+    settings = [by_hand(day, "silver")]
+    found = course(terms, (day, 300), by_hand=settings)
+    assert on(terms, found, date(2027, 3, 31), settings) == "gold"
+    assert on(terms, found, date(2027, 4, 1), settings) == ""
+
+
+def test_a_sale_under_rules_without_tiers_leaves_the_tier_as_it_is() -> None:
+    terms = program()
+    found = course(terms, (JANUARY, 300))
+    assert tier_after(terms, found, (), "silver") == "silver"
+
+
+def test_a_first_purchase_is_told_from_others() -> None:
+    terms = tiered()
+    assert before_of(terms, Course(), (), 1).sales == 0
+    many = course(terms, (JANUARY, 1), (JANUARY, 1))
+    assert before_of(terms, many, (), JANUARY.toordinal()).sales == 1
+
+
+def test_windows_end_at_the_first_of_all_days() -> None:
+    assert months_back(date(1, 12, 1).toordinal(), 12) == 1
+    assert months_back(date(2026, 3, 31).toordinal(), 13) == date(2025, 2, 28).toordinal()
+
+
 def test_the_multiplier_and_the_bonus_of_a_tier() -> None:
     terms = tiered()
     assert in_tier(terms, "", 11) == (11, ())
@@ -189,6 +229,9 @@ def test_the_multiplier_and_the_bonus_of_a_tier() -> None:
     assert units == 27
     assert str(reasons[0]) == "27 points in the tier Gold: times 2 and 5 more"
     assert in_tier(terms, "gold", 0) == (0, ())
+    plain = program(tier=[{"name": "plain"}, {"name": "more", "at_least": 1, "bonus": 2}])
+    assert in_tier(plain, "plain", 7) == (7, ())
+    assert in_tier(plain, "more", 7)[0] == 9
 
 
 def test_what_is_missing_to_the_next_tier() -> None:
@@ -201,6 +244,10 @@ def test_what_is_missing_to_the_next_tier() -> None:
     # The window has moved on: what was bought long ago counts no more.
     later = tier_today(terms, found, (), date(2027, 1, 31).toordinal())
     assert later.missing == 300
+    months = program(tier=[{"name": "old", "at_least": 3}], tiers={"basis": "seniority"})
+    member = course(months, (JANUARY, 1))
+    assert tier_today(months, member, (), date(2026, 2, 14).toordinal()).missing == 3
+    assert tier_today(months, member, (), date(2026, 2, 15).toordinal()).missing == 2
     top = course(terms, (JANUARY, 300))
     assert tier_today(terms, top, (), JANUARY.toordinal()).next is None
 

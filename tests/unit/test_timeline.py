@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ from dolisync.sync import redeem
 from dolisync.sync.judge import judge_again
 from dolisync.sync.merge_by_hand import merge_by_hand
 from dolisync.sync.redeem import NotInTier
-from dolisync.sync.tiers import set_tier, tiers_of
+from dolisync.sync.tiers import review, set_tier, tiers_of
 from dolisync.sync.undo import undo
 from tests.builders import SOURCE, credit_note, customer, program, sale
 from tests.fakes import Shop, reopened, reward
@@ -91,6 +91,43 @@ def test_a_correction_of_an_old_sale_is_posted_to_the_later_ones(open_shop: Open
     ]
     shop.take(sale(1, 100, day=on(0)))
     assert held(shop, 1, 2, 3) == [100, 20, 20]
+    assert shop.breaches() == []
+
+
+def test_two_programs_look_back_each_in_its_own_way(open_shop: OpenShop) -> None:
+    second = program(
+        name="stamps",
+        field_prefix="stamp",
+        earn={"amount": {"points": 2}, "caps": {"per_month": 300}},
+    )
+    shop = open_shop(tiered(), second)
+    shop.take(sale(1, 90, day=on(0)), sale(2, 10, day=on(1)), sale(3, 40, day=on(2)))
+    assert (shop.balance(), shop.balance(program="stamps")) == (180, 280)
+    # Raises the tier before the third, and cuts it in the other program.
+    shop.take(sale(1, 120, day=on(0)))
+    assert (shop.balance(), shop.balance(program="stamps")) == (120 + 20 + 80, 300)
+    # Only the other program finds another sale.
+    shop.take(sale(1, 140, day=on(0)))
+    assert (shop.balance(), shop.balance(program="stamps")) == (140 + 20 + 80, 300)
+    assert shop.breaches() == []
+
+
+def test_a_sale_that_crosses_no_more_is_kept_so(open_shop: OpenShop) -> None:
+    shop = open_shop(tiered())
+    shop.take(sale(1, 60, day=on(0)), sale(2, 50, day=on(1)))
+    assert tier(shop) == "silver"
+    # The second is not judged otherwise, but what is held after it is another tier.
+    shop.take(sale(1, 40, day=on(0)))
+    assert tier(shop) is None
+    assert shop.breaches() == []
+
+
+def test_members_of_one_page_are_looked_back_on_each_from_his_own_day(open_shop: OpenShop) -> None:
+    shop = open_shop(tiered(start=date(2020, 1, 1), tiers={"window": "lifetime"}))
+    shop.take(sale(1, 100, day=on(-400), buyer=8), sale(2, 10, day=on(-200), buyer=8))
+    shop.take(sale(3, 10, day=on(0), buyer=8))
+    shop.take(sale(1, 90, day=on(-400), buyer=8), sale(4, 10, day=on(10)))
+    assert held(shop, 1, 2, 3, 4) == [90, 10, 20, 10]
     assert shop.breaches() == []
 
 
@@ -219,6 +256,27 @@ def test_a_card_follows_a_tier_that_moves_no_points(open_shop: OpenShop) -> None
     shop.take(sale(1, 100))
     shop.publish_all()
     assert shop.sink.cards[customer()]["loytier"] == "Silver (€200.00 to go until Gold)"
+
+
+def test_the_night_shows_tiers_that_were_lost_without_a_sale(ledger_engine: Engine) -> None:
+    shop = Shop(ledger_engine, programs=(tiered(tiers={"months": 1}),))
+    shop.take(sale(1, 120, day=on(10)), sale(2, 5, day=on(10), buyer=8))
+    by_hand(shop, "gold", on(10), buyer=9)
+    shop.publish_all()
+    shown = []
+    for day in ("2026-11-30", "2026-12-01", "2026-12-11", "2026-12-12", "2027-01-01"):
+        shop.clock.moment = datetime.fromisoformat(f"{day}T00:05:00+01:00")
+        wished = review(shop.engine, shop.clock, shop.by_name, {SOURCE: shop.showing})
+        shop.publish_all()
+        shown.append((wished, shop.sink.cards[customer()]["loytier"]))
+    assert shown == [
+        (0, "Silver (€180.00 to go until Gold)"),
+        (0, "Silver (€180.00 to go until Gold)"),
+        # The window has left the sale behind; the tier stays until the review.
+        (2, "Silver (€300.00 to go until Gold)"),
+        (0, "Silver (€300.00 to go until Gold)"),
+        (1, "€100.00 to go until Silver"),
+    ]
 
 
 def test_what_is_pending_is_counted_in_its_tier(open_shop: OpenShop) -> None:

@@ -11,10 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dolisync.ledger import tables
+from dolisync.ledger.courses import TierSetting
 from dolisync.ledger.engine import reading
 from dolisync.model import SaleStatus
 from dolisync.program.terms import Program
-from tests.builders import credit_note, program, sale
+from dolisync.program.tiers import SetByHand
+from dolisync.sync.tiers import set_tier
+from tests.builders import credit_note, customer, program, sale
 from tests.fakes import Shop
 from tests.unit.test_judge_histories import live, opened, replayed
 
@@ -49,6 +52,19 @@ steps = st.one_of(
     st.lists(sales | returns, min_size=1, max_size=3),
     st.integers(1, 13),
 )
+settings_by_hand = st.builds(
+    TierSetting,
+    st.builds(customer, CUSTOMERS),
+    st.builds(
+        SetByHand,
+        DAYS.map(date.toordinal),
+        st.sampled_from(["silver", "gold", ""]),
+        st.booleans(),
+        st.none() | st.just(date(2026, 4, 1).toordinal()),
+    ),
+    st.just("anna"),
+    st.just("because"),
+)
 TIERS = [
     {"name": "silver", "at_least": 30, "multiplier": 2},
     {"name": "gold", "at_least": 60, "multiplier": "2.5", "bonus": 3},
@@ -74,6 +90,38 @@ programs = st.builds(
     st.sampled_from(PROGRAMS),
     st.sampled_from(["debt", "clamp"]),
 )
+
+
+def set_by_hand(shop: Shop, number: int, entry: TierSetting) -> None:
+    set_tier(shop.engine, shop.clock, shop.intake.rules, shop.program, entry, f"T{number}")
+
+
+@settings(max_examples=25)
+@given(
+    terms=st.sampled_from([terms for terms in PROGRAMS if terms.get("tier") == TIERS]),
+    history=st.lists(steps | settings_by_hand, min_size=2, max_size=8),
+)
+def test_it_does_not_matter_when_a_tier_was_set_by_hand(
+    ledger_template: Path, terms: dict[str, Any], history: list[Any]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        shop = opened(ledger_template, folder, "live.db", program(**terms))
+        other = opened(ledger_template, folder, "replay.db", program(**terms))
+        entries = [step for step in history if isinstance(step, TierSetting)]
+        for step in history:
+            if isinstance(step, TierSetting):
+                set_by_hand(shop, entries.index(step), step)
+            else:
+                live(shop, [step])
+        for number, entry in enumerate(entries):
+            set_by_hand(other, number, entry)
+        other.source.sales = shop.source.sales
+        other.intake.page_size = 3
+        other.intake.backfill(date(2026, 1, 1), date(2027, 1, 1))
+        assert shop.breaches() == other.breaches() == []
+        assert kept(shop) == kept(other)
+        shop.engine.dispose()
+        other.engine.dispose()
 
 
 def kept(shop: Shop) -> list[tuple[Any, ...]]:
