@@ -402,7 +402,7 @@ def parse(text: str, name: str = "config.toml") -> Settings:
     try:
         return Settings.model_validate(data)
     except ValidationError as error:
-        problems = describe(error, Settings, text)
+        problems = describe(error, Settings, text, data)
         if len(problems) == 1:
             raise ConfigError(f"{name} has a problem", problems, "mend it and try again") from None
         message = f"{name} has {len(problems)} problems"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import enum
+import re
 from datetime import date, time
 from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from dolisync.program.article_terms import ArticleTerms
 from dolisync.program.section import Label, Name, Section
 
-_TIME = r"([01]\d|2[0-3]):[0-5]\d"
+_HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
 
 class Channel(enum.StrEnum):
@@ -55,9 +56,24 @@ def _as_text(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
+def _as_hours(text: str) -> str:
+    if text and not _HOURS.fullmatch(text):
+        message = f"'{text}' are no hours; write them as in 14:00-17:00"
+        raise ValueError(message)
+    return text
+
+
+def _as_country(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{2}", text):
+        message = f"'{text}' is no code of a country; write two letters such as FR"
+        raise ValueError(message)
+    return text
+
+
 # TakePOS numbers its terminals; a number may be written as one.
 Terminal = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=32)]
-Country = Annotated[str, Field(pattern=r"^[A-Za-z]{2}$")]
+Country = Annotated[str, AfterValidator(_as_country)]
+Hours = Annotated[str, AfterValidator(_as_hours)]
 
 
 class CustomerTerms(Section):
@@ -134,7 +150,7 @@ class CampaignTerms(Section):
     weekdays: tuple[Weekday, ...] = Field(
         (), description="Only on these days of the week: monday to sunday."
     )
-    hours: Annotated[str, Field(pattern=rf"^({_TIME}-{_TIME})?$")] = Field(
+    hours: Hours = Field(
         "",
         description="Only at these hours, in the time zone of the shop, as in 14:00-17:00 (at "
         "17:00 it is over). 22:00-02:00 goes on after midnight and belongs to the day on which it "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from decimal import Decimal
 from typing import Annotated
 from zoneinfo import available_timezones
@@ -16,8 +17,11 @@ FieldPrefix = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,15}$")]
 
 
 def _known_timezone(name: str) -> str:
-    if name not in available_timezones():
-        message = f"'{name}' is not a time zone; write a name such as Europe/Rome"
+    known = available_timezones()
+    if name not in known:
+        near = difflib.get_close_matches(name, sorted(known), n=1)
+        remedy = f"did you mean {near[0]}?" if near else "write a name such as Europe/Rome"
+        message = f"'{name}' is not a time zone; {remedy}"
         raise ValueError(message)
     return name
 

@@ -28,7 +28,7 @@ from dolisync.ledger.engine import open_engine, reading
 from dolisync.ledger.outbox import Target
 from dolisync.ledger.views import member_view
 from dolisync.model import CustomerKey
-from dolisync.program.assess import Surroundings
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync import audit, redeem
 from dolisync.sync.discounts import follow_discounts

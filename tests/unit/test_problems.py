@@ -117,4 +117,5 @@ def test_the_rewards_of_each_program_are_counted_anew() -> None:
 def test_where_the_line_is_not_certain_none_is_named() -> None:
     assert of_program("earn.amount.per = 0").startswith("program[1].earn.amount.per: must be more")
     inline = "reward = [{ points = 1 }, { name = 'b', points = -1 }]"
-    assert of_program(inline).startswith("program[1].reward[2].points: must be more")
+    found = of_program(inline)
+    assert found.startswith("program[1].reward[2].points: reward 'b': must be more")
