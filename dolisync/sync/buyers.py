@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from dolisync.model import Buyer, Sale
+from dolisync.model import Buyer, CustomerKey, Sale
 from dolisync.ports import BuyerFact, BuyerQuestion, BuyerSource, Clock
 from dolisync.program.campaign_terms import Birthday
 from dolisync.program.terms import Program
@@ -76,3 +76,16 @@ class Buyers:
         if unknown:
             found = self.source.buyers(unknown, self.question)
             self._known.update({rowid: found.get(rowid) for rowid in unknown})
+
+
+def with_first_buyer(before: Sale, now: Sale, became: CustomerKey | None) -> Sale:
+    """Let a sale keep what the card of its customer said when the sale was first read.
+
+    Also where he was merged into another since (``became``); a sale given to another has a new
+    buyer. Of a sale read before anybody asked, what the card says now is taken, but for opting out
+    since.
+    """
+    if now.customer not in {before.customer, became}:
+        return now
+    later = None if now.buyer is None else replace(now.buyer, opted_out=False)
+    return replace(now, buyer=before.buyer or later)

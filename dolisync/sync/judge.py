@@ -27,6 +27,7 @@ from dolisync.program.calendar import last_day_of_use
 from dolisync.program.reasons import Why, because
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
+from dolisync.sync.buyers import with_first_buyer
 from dolisync.sync.merge import CustomersMoved, Fates, Merged, as_kept, cards, merge
 from dolisync.sync.spent import Spent, spendings, tokens_of
 from dolisync.sync.timeline import Judging, Timeline, looking_back
@@ -160,7 +161,8 @@ def note(
     kept, named = as_kept(transaction, sale, fates)
     if before is not None:
         kept = _keep_product_points(before.sale, kept)
-        kept = _keep_buyer(before.sale, kept, fates)
+        became = (fates or {}).get(before.sale.customer)
+        kept = with_first_buyer(before.sale, kept, became)
     known = transaction.record(kept, mark, rule_set)
     known.named_customer = named
     return known
@@ -207,16 +209,6 @@ def _keep_product_points(before: Sale, now: Sale) -> Sale:
         for line in now.lines
     )
     return replace(now, lines=lines)
-
-
-def _keep_buyer(before: Sale, now: Sale, fates: Fates | None) -> Sale:
-    """Let a sale keep what the card of its customer said when the sale was first read.
-
-    Also where he was merged into another since; a sale given to another has a new buyer.
-    """
-    became = (fates or {}).get(before.customer)
-    is_same = now.customer in {before.customer, became}
-    return replace(now, buyer=before.buyer) if is_same and before.buyer is not None else now
 
 
 def _as_before(before: SaleLine, now: SaleLine) -> SaleLine:
