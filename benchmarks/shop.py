@@ -71,6 +71,33 @@ multiplier = "1.{number}"
     for number in range(1, 6)
 )
 
+# Ten campaigns of all kinds, of which some hold for each sale.
+CAMPAIGNS = """
+[program.campaigns]
+combine = "multiply"
+""" + "".join(
+    f"""
+[[program.campaign]]
+name = "campaign{number}"
+title = "Campaign {number}"
+{terms}
+"""
+    for number, terms in enumerate(
+        (
+            'multiply = 3\nweekdays = ["thursday"]',
+            'multiply = 2\nhours = "14:00-17:00"\nchannels = ["pos"]',
+            'multiply = 2\n[program.campaign.articles]\nreferences = ["P1*"]',
+            "bonus = 50\nminimum = 100",
+            "multiply = 2\nfirst_day = 2024-12-01\nlast_day = 2024-12-24",
+            "bonus = 10\nterminals = [2]",
+            'multiply = 2\n[program.campaign.articles]\nkinds = ["service"]',
+            'multiply = "1.5"\n[program.campaign.customers]\ncountries = ["FR"]',
+            'bonus = 20\n[program.campaign.customers]\ntags = ["Members"]',
+            "bonus = 5\npriority = 1\nminimum = 20",
+        )
+    )
+)
+
 _ledgers = count(1)
 
 

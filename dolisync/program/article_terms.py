@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import Field
@@ -46,7 +47,12 @@ class ArticleTerms(Section):
         """The extra fields that must be read."""
         return tuple(sorted(self.field_values))
 
-    @property
+    @cached_property
+    def folded_tags(self) -> frozenset[str]:
+        """The tags in one case."""
+        return frozenset(tag.casefold() for tag in self.tags)
+
+    @cached_property
     def field_values(self) -> dict[str, set[str]]:
         """The values that fit, by field, in one case."""
         found: dict[str, set[str]] = {}

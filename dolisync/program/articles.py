@@ -82,18 +82,21 @@ def earns(terms: EarnTerms, line: SaleLine) -> bool:
 def fits(selection: ArticleTerms, line: SaleLine) -> bool:
     """Tell whether a line is one of the articles meant; a selection without lists means none."""
     article = line.article or _UNKNOWN
-    tests = []
+    if selection.is_empty:
+        return False
     if selection.kinds:
         kind = ArticleKind.SERVICE if line.is_service else ArticleKind.PRODUCT
-        tests.append(kind in selection.kinds)
-    if selection.references:
-        tests.append(fits_any(selection.references, line.product_ref))
-    if selection.tags:
-        wanted = {tag.casefold() for tag in selection.tags}
-        tests.append(any(tag.casefold() in wanted for tag in article.tags))
-    for name, values in selection.field_values.items():
-        tests.append(dict(article.fields).get(name, "").strip().casefold() in values)
-    return bool(tests) and all(tests)
+        if kind not in selection.kinds:
+            return False
+    if selection.references and not fits_any(selection.references, line.product_ref):
+        return False
+    wanted = selection.folded_tags
+    if wanted and not any(tag.casefold() in wanted for tag in article.tags):
+        return False
+    return all(
+        dict(article.fields).get(name, "").strip().casefold() in values
+        for name, values in selection.field_values.items()
+    )
 
 
 def is_discounted(which: Discounted, line: SaleLine) -> bool:
@@ -126,7 +129,11 @@ def lines_of(
     selection: ArticleTerms, sold: Sequence[SaleLine], lines: Sequence[SaleLine]
 ) -> tuple[SaleLine, ...]:
     """Return the lines of some articles, discounts on the whole sale cut to their share."""
-    kept, shared, _ = _parted(partial(fits, selection), sold, lines)
+    means = partial(fits, selection)
+    if lines is sold and not any(map(means, sold)):
+        # Most sales have nothing of most selections.
+        return ()
+    kept, shared, _ = _parted(means, sold, lines)
     return (*kept, *shared)
 
 
@@ -135,11 +142,16 @@ def _parted(
 ) -> tuple[list[SaleLine], list[SaleLine], list[SaleLine]]:
     """Part lines into those meant, what they bear of what belongs to all, and the others."""
     scope = scope_of(means, sold)
-    goods = [line for line in lines if not scope.is_shared(line)]
-    kept = [line for line in goods if scope.counts(line)]
-    out = [line for line in goods if not scope.counts(line)]
-    share = _share(scope, sold)
-    return kept, [_cut(line, share) for line in lines if scope.is_shared(line)], out
+    kept: list[SaleLine] = []
+    shared: list[SaleLine] = []
+    out: list[SaleLine] = []
+    for line in lines:
+        if scope.is_shared(line):
+            shared.append(line)
+        else:
+            (kept if scope.counts(line) else out).append(line)
+    share = _share(scope, sold) if shared else ZERO
+    return kept, [_cut(line, share) for line in shared], out
 
 
 def _share(scope: Scope, sold: Sequence[SaleLine]) -> Decimal:

@@ -45,20 +45,22 @@ def added(program: Program, sale: Sale, before: Before, basket: Basket, base_uni
     """
     if not program.campaign:
         return NOTHING_ADDED
+    counting = _Counting(program, before.tier, basket, base_units)
+    as_sold = counting.as_sold()
     judged = [
-        (campaign, _not_held(campaign, program, sale, before, basket))
+        (campaign, _not_held(campaign, sale, before, as_sold))
         for campaign in program.campaigns_in_order
     ]
     held = [campaign for campaign, reason in judged if reason is None]
     against = tuple(reason for _, reason in judged if reason is not None)
-    counting = _Counting(program, before.tier, basket, base_units)
-    chosen = _chosen(counting, held)
+    chosen = _chosen(as_sold, held)
+    names = {campaign.name for campaign in chosen}
     parts = counting.parts_of(chosen)
     units = max(sum(part.units for part in parts), -base_units)
     beaten = (
         of_campaign(Why.CAMPAIGN_BEATEN, campaign, other=chosen[0].title)
         for campaign in held
-        if campaign not in chosen
+        if campaign.name not in names
     )
     return Added(
         units,
@@ -71,14 +73,15 @@ def added(program: Program, sale: Sale, before: Before, basket: Basket, base_uni
 
 
 def _not_held(
-    campaign: CampaignTerms, program: Program, sale: Sale, before: Before, basket: Basket
+    campaign: CampaignTerms, sale: Sale, before: Before, as_sold: _Counting
 ) -> Reason | None:
     """Say why a campaign does not hold for a sale, the cheapest question first."""
+    program = as_sold.program
     return (
         not_now(program, campaign, sale)
         or _not_here(campaign, sale)
         or _not_for(campaign, program, sale, before)
-        or _not_enough(campaign, basket)
+        or _not_enough(campaign, as_sold)
     )
 
 
@@ -110,8 +113,8 @@ def _not_for(
     return of_campaign(Why.CAMPAIGN_CUSTOMER, campaign, what=what, wanted=wanted)
 
 
-def _not_enough(campaign: CampaignTerms, basket: Basket) -> Reason | None:
-    amount = total_incl(_narrowed(campaign, basket.sold, basket.sold)) * basket.share
+def _not_enough(campaign: CampaignTerms, as_sold: _Counting) -> Reason | None:
+    amount = as_sold.amount_of(campaign)
     if amount <= 0:
         return of_campaign(Why.CAMPAIGN_ARTICLES, campaign)
     if amount < campaign.minimum:
@@ -127,6 +130,9 @@ def _narrowed(campaign: CampaignTerms, sold: Lines, lines: Lines) -> Lines:
 
 
 # --- what it gives --------------------------------------------------------------------------------
+
+
+ALL: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,18 +172,22 @@ class _Counting:
     base_units: int
     _units: dict[frozenset[str], int] = field(default_factory=dict)
     _baskets: dict[frozenset[str], Basket] = field(default_factory=dict)
+    _amounts: dict[frozenset[str], tuple[Decimal, Decimal]] = field(default_factory=dict)
 
     def parts_of(self, campaigns: Sequence[CampaignTerms]) -> list[_Part]:
         """Share out what these campaigns give together; the sum is rounded, not each of them."""
         parts: list[_Part] = []
         exact, rounded = ZERO, 0
-        for place, campaign in enumerate(campaigns):
-            base = self._base(campaigns, place)
-            narrowed = self._basket(self._key(campaign))
-            exact += (campaign.multiply - 1) * base + self._bonus(campaign, narrowed)
+        before: list[CampaignTerms] = []
+        for campaign in campaigns:
+            base = self._base(self._key(campaign), before)
+            if campaign.multiply != 1:
+                exact += (campaign.multiply - 1) * base
+                if self.program.campaigns.combine is Combine.MULTIPLY:
+                    before.append(campaign)
+            exact += self._bonus(campaign)
             total = round_units(exact, self.program.campaigns.rounding)
-            amount = total_incl(narrowed.left) * self.basket.share
-            parts.append(_Part(campaign, total - rounded, base, amount))
+            parts.append(_Part(campaign, total - rounded, base, self.amount_of(campaign)))
             rounded = total
         return parts
 
@@ -185,37 +195,44 @@ class _Counting:
         """Return what a campaign gives where it counts alone."""
         return self.parts_of([campaign])[0].units
 
+    def amount_of(self, campaign: CampaignTerms) -> Decimal:
+        """Return the amount of its articles that earns."""
+        return self._totals(campaign)[1] * self.basket.share
+
+    def _totals(self, campaign: CampaignTerms) -> tuple[Decimal, Decimal]:
+        """Return the amounts of its articles as they were sold, and as they are left."""
+        key = self._key(campaign)
+        if key not in self._amounts:
+            narrowed = self._basket(key)
+            self._amounts[key] = total_incl(narrowed.sold), total_incl(narrowed.left)
+        return self._amounts[key]
+
     def as_sold(self) -> _Counting:
         """Return the same for the basket as it was sold: which campaigns count is judged on it."""
-        if self.basket.left == self.basket.sold:
+        if self.basket.left is self.basket.sold:
             return self
         basket = replace(self.basket, left=self.basket.sold)
         units = multiplied(self.program, self.tier, plain_worth(basket).units)
         return _Counting(self.program, self.tier, basket, units)
 
-    def _bonus(self, campaign: CampaignTerms, narrowed: Basket) -> Decimal:
+    def _bonus(self, campaign: CampaignTerms) -> Decimal:
         if not campaign.bonus:
             return ZERO
-        sold, left = total_incl(narrowed.sold), total_incl(narrowed.left)
+        sold, left = self._totals(campaign)
         share = min(max(left, ZERO) / sold, Decimal(1))
         return self.program.units(campaign.bonus) * share
 
-    def _base(self, campaigns: Sequence[CampaignTerms], place: int) -> Decimal:
-        """Return what a campaign multiplies: with multiply, also what those before it gave."""
-        return self._multiplied(self._key(campaigns[place]), campaigns[:place])
-
-    def _multiplied(self, key: frozenset[str], before: Sequence[CampaignTerms]) -> Decimal:
+    def _base(self, key: frozenset[str], before: Sequence[CampaignTerms]) -> Decimal:
+        """Return what a campaign multiplies: with ``multiply``, also what those before it gave."""
         base = Decimal(self._units_of(key))
-        if self.program.campaigns.combine is not Combine.MULTIPLY:
-            return base
         for place, campaign in enumerate(before):
-            also = self._multiplied(key | self._key(campaign), before[:place])
+            also = self._base(key | self._key(campaign), before[:place])
             base += (campaign.multiply - 1) * also
         return base
 
     def _key(self, campaign: CampaignTerms) -> frozenset[str]:
         """Name the articles of a campaign: nothing for all."""
-        return frozenset() if campaign.chosen_articles is None else frozenset({campaign.name})
+        return ALL if campaign.chosen_articles is None else frozenset({campaign.name})
 
     def _units_of(self, key: frozenset[str]) -> int:
         """Return what the articles of all of these campaigns earn by themselves in the tier."""
@@ -229,12 +246,15 @@ class _Counting:
 
     def _basket(self, key: frozenset[str]) -> Basket:
         """Narrow the basket to the articles of all of these campaigns."""
+        if not key:
+            return self.basket
         if key not in self._baskets:
             sold, left = self.basket.sold, self.basket.left
             for campaign in self.program.campaigns_in_order:
                 if campaign.name in key:
-                    left = _narrowed(campaign, sold, left)
-                    sold = _narrowed(campaign, sold, sold)
+                    kept = _narrowed(campaign, sold, sold)
+                    left = kept if left is sold else _narrowed(campaign, sold, left)
+                    sold = kept
             self._baskets[key] = replace(self.basket, sold=sold, left=left)
         return self._baskets[key]
 
@@ -242,19 +262,16 @@ class _Counting:
 # --- which of them count --------------------------------------------------------------------------
 
 
-def _chosen(counting: _Counting, held: Sequence[CampaignTerms]) -> Sequence[CampaignTerms]:
+def _chosen(as_sold: _Counting, held: Sequence[CampaignTerms]) -> Sequence[CampaignTerms]:
     """Choose among the campaigns that hold; they come in the order of priority and name."""
     exclusive = [campaign for campaign in held if campaign.exclusive]
     if exclusive:
         highest = exclusive[0].priority
-        return _best(counting, [one for one in exclusive if one.priority == highest])
-    if counting.program.campaigns.combine is Combine.BEST:
-        return _best(counting, held)
+        return _best(as_sold, [one for one in exclusive if one.priority == highest])
+    if as_sold.program.campaigns.combine is Combine.BEST:
+        return _best(as_sold, held)
     return held
 
 
-def _best(counting: _Counting, held: Sequence[CampaignTerms]) -> Sequence[CampaignTerms]:
-    if len(held) <= 1:
-        return held
-    as_sold = counting.as_sold()
-    return [max(held, key=as_sold.alone)]
+def _best(as_sold: _Counting, held: Sequence[CampaignTerms]) -> Sequence[CampaignTerms]:
+    return held if len(held) <= 1 else [max(held, key=as_sold.alone)]

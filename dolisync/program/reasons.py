@@ -114,7 +114,8 @@ class _Campaign(Protocol):
 
 def of_campaign(why: Why, campaign: _Campaign, **values: ReasonValue) -> Reason:
     """Make a reason about a campaign: by its title for people, by its name for machines."""
-    return because(why, name=campaign.name, title=campaign.title, **values)
+    named = (("name", campaign.name), ("title", campaign.title))
+    return Reason(why, (*named, *values.items()))
 
 
 def because(why: Why, **values: ReasonValue) -> Reason:

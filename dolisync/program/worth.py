@@ -61,7 +61,9 @@ def basket_of(
     sold = counted if full else counted_lines(program, around, sale.lines)[0]
     earning, out = earning_lines(program.earn, sold, counted)
     if program.campaign or program.earn.band:
-        sold = earning_lines(program.earn, sold, sold)[0]
+        first = earning_lines(program.earn, sold, sold)[0]
+        # The same thing where nothing was returned, so that nothing is counted twice.
+        sold = earning if first == earning else first
     reasons = (*notes, *share_notes, *(out if share > 0 else ()))
     return Basket(program, sold, earning, share, with_visit and is_visit(left), reasons)
 

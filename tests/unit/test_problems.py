@@ -82,23 +82,31 @@ def test_each_kind_of_mistake_in_words(option: str, problem: str) -> None:
     [
         (
             'name = "thursdays"\nweekdays = ["monday", "thurday"]',
-            "program[1].campaign[1].weekdays[2] (line 7): campaign 'thursdays': "
-            "'thurday' is not one; did you mean thursday?",
+            (
+                "program[1].campaign[1].weekdays[2] (line 7): campaign 'thursdays': "
+                "'thurday' is not one; did you mean thursday?"
+            ),
         ),
         (
             'name = "x"\nbirthday = "Dy"',
-            "program[1].campaign[1].birthday (line 7): campaign 'x': "
-            "'Dy' is not one; did you mean day?",
+            (
+                "program[1].campaign[1].birthday (line 7): campaign 'x': "
+                "'Dy' is not one; did you mean day?"
+            ),
         ),
         (
             'name = "x"\nhours = "14-17"',
-            "program[1].campaign[1].hours (line 7): campaign 'x': "
-            "'14-17' are no hours; write them as in 14:00-17:00",
+            (
+                "program[1].campaign[1].hours (line 7): campaign 'x': "
+                "'14-17' are no hours; write them as in 14:00-17:00"
+            ),
         ),
         (
             'name = "x"\nhours = "14:00-14:00"',
-            "program[1].campaign[1] (line 5): campaign 'x': hours begin and end at once; "
-            "leave them out",
+            (
+                "program[1].campaign[1] (line 5): campaign 'x': hours begin and end at once; "
+                "leave them out"
+            ),
         ),
         (
             'name = "x"\nfirst_day = 2026-12-02\nlast_day = 2026-12-01',
@@ -106,23 +114,31 @@ def test_each_kind_of_mistake_in_words(option: str, problem: str) -> None:
         ),
         (
             'name = "x"\nmultipy = 3',
-            "program[1].campaign[1].multipy (line 7): campaign 'x': is not an option; "
-            "did you mean multiply?",
+            (
+                "program[1].campaign[1].multipy (line 7): campaign 'x': is not an option; "
+                "did you mean multiply?"
+            ),
         ),
         (
             'name = "x"\n[program.campaign.customers]\ncountries = ["France"]',
-            "program[1].campaign[1].customers.countries[1] (line 8): campaign 'x': "
-            "'France' is no code of a country; write two letters such as FR",
+            (
+                "program[1].campaign[1].customers.countries[1] (line 8): campaign 'x': "
+                "'France' is no code of a country; write two letters such as FR"
+            ),
         ),
         (
             'name = "x"\n[program.campaign.customers]\ntiers = ["gold"]',
-            "program[1] (line 4): campaign 'x' names the tier 'gold', which is not there; "
-            "tiers: none",
+            (
+                "program[1] (line 4): campaign 'x' names the tier 'gold', which is not there; "
+                "tiers: none"
+            ),
         ),
         (
             'name = "x"\nbonus = 0.5',
-            "program[1] (line 4): campaign 'x' gives parts of a point, which would be cut off; "
-            "set decimals = 2",
+            (
+                "program[1] (line 4): campaign 'x' gives parts of a point, which would be cut off; "
+                "set decimals = 2"
+            ),
         ),
         (
             'name = "x"\n[[program.campaign]]\nname = "x"',
