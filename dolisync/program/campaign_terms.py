@@ -214,6 +214,11 @@ class CampaignTerms(Section):
         """The articles for which it is, ``None`` for all."""
         return None if self.articles is None or self.articles.is_empty else self.articles
 
+    @cached_property
+    def article_key(self) -> frozenset[str]:
+        """Tell its articles from others': its name, nothing where it is for all."""
+        return frozenset() if self.chosen_articles is None else frozenset({self.name})
+
     @property
     def gives_anything(self) -> bool:
         """Tell whether it changes any points."""

@@ -132,9 +132,6 @@ def _narrowed(campaign: CampaignTerms, sold: Lines, lines: Lines) -> Lines:
 # --- what it gives --------------------------------------------------------------------------------
 
 
-ALL: frozenset[str] = frozenset()
-
-
 @dataclass(frozen=True, slots=True)
 class _Part:
     """What one campaign gives, and on what: ledger units of its articles, and their amount."""
@@ -171,7 +168,7 @@ class _Counting:
     basket: Basket
     base_units: int
     _units: dict[frozenset[str], int] = field(default_factory=dict)
-    _baskets: dict[frozenset[str], Basket] = field(default_factory=dict)
+    _narrow: dict[frozenset[str], tuple[Lines, Lines]] = field(default_factory=dict)
     _amounts: dict[frozenset[str], tuple[Decimal, Decimal]] = field(default_factory=dict)
 
     def parts_of(self, campaigns: Sequence[CampaignTerms]) -> list[_Part]:
@@ -180,7 +177,7 @@ class _Counting:
         exact, rounded = ZERO, 0
         before: list[CampaignTerms] = []
         for campaign in campaigns:
-            base = self._base(self._key(campaign), before)
+            base = self._base(campaign.article_key, before)
             if campaign.multiply != 1:
                 exact += (campaign.multiply - 1) * base
                 if self.program.campaigns.combine is Combine.MULTIPLY:
@@ -201,10 +198,11 @@ class _Counting:
 
     def _totals(self, campaign: CampaignTerms) -> tuple[Decimal, Decimal]:
         """Return the amounts of its articles as they were sold, and as they are left."""
-        key = self._key(campaign)
+        key = campaign.article_key
         if key not in self._amounts:
-            narrowed = self._basket(key)
-            self._amounts[key] = total_incl(narrowed.sold), total_incl(narrowed.left)
+            sold, left = self._lines(key)
+            total = total_incl(left)
+            self._amounts[key] = (total if sold is left else total_incl(sold)), total
         return self._amounts[key]
 
     def as_sold(self) -> _Counting:
@@ -223,40 +221,40 @@ class _Counting:
         return self.program.units(campaign.bonus) * share
 
     def _base(self, key: frozenset[str], before: Sequence[CampaignTerms]) -> Decimal:
-        """Return what a campaign multiplies: with ``multiply``, also what those before it gave."""
-        base = Decimal(self._units_of(key))
-        for place, campaign in enumerate(before):
-            also = self._base(key | self._key(campaign), before[:place])
-            base += (campaign.multiply - 1) * also
-        return base
+        """Return what some articles earn, with what these campaigns made of it one after another.
 
-    def _key(self, campaign: CampaignTerms) -> frozenset[str]:
-        """Name the articles of a campaign: nothing for all."""
-        return ALL if campaign.chosen_articles is None else frozenset({campaign.name})
+        Each multiplies what the ones before it left of the articles that are its own too.
+        """
+        if not before:
+            return Decimal(self._units_of(key))
+        *others, last = before
+        base = self._base(key, others)
+        both = key | last.article_key
+        also = base if both == key else self._base(both, others)
+        return base + (last.multiply - 1) * also
 
     def _units_of(self, key: frozenset[str]) -> int:
         """Return what the articles of all of these campaigns earn by themselves in the tier."""
         if not key:
             return self.base_units
         if key not in self._units:
-            narrowed = self._basket(key)
-            worth = goods_worth(self.basket, narrowed.left)
+            worth = goods_worth(self.basket, self._lines(key)[1])
             self._units[key] = multiplied(self.program, self.tier, worth.units)
         return self._units[key]
 
-    def _basket(self, key: frozenset[str]) -> Basket:
-        """Narrow the basket to the articles of all of these campaigns."""
+    def _lines(self, key: frozenset[str]) -> tuple[Lines, Lines]:
+        """Return the articles of all of these campaigns, as they were sold and as they are left."""
+        sold, left = self.basket.sold, self.basket.left
         if not key:
-            return self.basket
-        if key not in self._baskets:
-            sold, left = self.basket.sold, self.basket.left
+            return sold, left
+        if key not in self._narrow:
             for campaign in self.program.campaigns_in_order:
                 if campaign.name in key:
                     kept = _narrowed(campaign, sold, sold)
                     left = kept if left is sold else _narrowed(campaign, sold, left)
                     sold = kept
-            self._baskets[key] = replace(self.basket, sold=sold, left=left)
-        return self._baskets[key]
+            self._narrow[key] = sold, left
+        return self._narrow[key]
 
 
 # --- which of them count --------------------------------------------------------------------------
