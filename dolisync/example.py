@@ -297,7 +297,9 @@ def _values(field: Values, schema: Values) -> str:
     if "anyOf" in field:
         return _values(_widest(field["anyOf"], schema), schema)
     if field.get("type") == "array":
-        return f"list of {_values(field['items'], schema)}s"
+        inner = _resolved(field["items"], schema)
+        named = _values(inner, schema)
+        return f"list of {named}" if "enum" in inner else f"list of {named}s"
     return _plain_values(field)
 
 
