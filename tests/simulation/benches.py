@@ -99,6 +99,20 @@ LOOKING_BACK: tuple[tuple[dict[str, object], ...], ...] = (
             "reward": [{**_DISCOUNT, "automatic": True, "tiers": ["gold"]}],
         },
     ),
+    (
+        {
+            "earn": {"amount": {}, "visit": {}, "leave_out_terminals": ["2"]},
+            "tier": _TIERS,
+            "campaigns": {"combine": "multiply", "rounding": "up"},
+            "campaign": [
+                {"name": "welcome", "bonus": 30, "first_purchase": True},
+                {"name": "weekend", "multiply": "1.5", "weekdays": ["saturday", "sunday"]},
+                {"name": "large", "multiply": 2, "minimum": 30, "articles": {"kinds": ["product"]}},
+                {"name": "gold", "bonus": 5, "customers": {"tiers": ["gold"]}},
+            ],
+            "reward": [_DISCOUNT],
+        },
+    ),
 )
 _ALL = (*PROGRAMS, *LOOKING_BACK)
 
