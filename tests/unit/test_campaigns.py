@@ -209,6 +209,40 @@ def test_every_campaign_is_named_with_its_reason() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("campaign", "said"),
+    [
+        ({"bonus": 5}, "Title: 5 points more, a bonus of 5"),
+        ({"multiply": 2}, "Title: 30 points more, times 2 on 30 for 30.00"),
+        ({"multiply": 2, "bonus": 5}, "Title: 35 points more, times 2 on 30 for 30.00, and 5"),
+        ({"multiply": "0.5"}, "Title: -15 points more, times 0.5 on 30 for 30.00"),
+        ({}, "Title: 0 points more, a bonus of 0"),
+        ({"terminals": ["1"], "bonus": 5}, "Title: not at this terminal (none)"),
+        ({"channels": ["pos"], "bonus": 5}, "Title: not for sales of this kind (office)"),
+        ({"minimum": 40, "bonus": 5}, "Title: 30.00 of what it is for is below 40.00"),
+        (
+            {"bonus": 5, "customers": {"tags": ["A"], "towns": ["B"]}},
+            "Title: for other customers, by tag: A",
+        ),
+    ],
+)
+def test_what_a_campaign_did_in_words(campaign: dict[str, Any], said: str) -> None:
+    verdict = judged(program(campaign=[{"title": "Title", **campaign}]), basket(10, 20))[0]
+    assert str(verdict.reasons[2]) == said
+
+
+def test_points_with_decimals_are_written_as_points() -> None:
+    earn = {"amount": {"per": 4, "counting": "proportional"}}
+    terms = program(campaign=[TRIPLE], earn=earn, decimals=2)
+    verdict = judged(terms, basket("0.50"))[0]
+    assert verdict.units == 36
+    assert str(verdict.reasons[2]) == "Thursdays: 0.24 points more, times 3 on 0.12 for 0.50"
+
+
+def test_a_small_sale_has_its_bonus_too() -> None:
+    assert units([HELLO], basket("0.01")) == 50
+
+
 # --- tiers, caps, other sales --------------------------------------------------------------------
 
 

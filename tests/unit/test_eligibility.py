@@ -90,6 +90,27 @@ def test_channels_and_terminals(earn: dict[str, Any], terminal: str, earns: bool
     assert units(earn, sale(1, 10, terminal=terminal)) == (10 if earns else 0)
 
 
+@pytest.mark.parametrize(
+    ("earn", "said"),
+    [
+        ({"channels": ["pos"]}, "the program counts no sales of this kind: office"),
+        ({"terminals": ["2"]}, "the program counts no sales at this terminal: none"),
+        (
+            {"only_customers": {"tags": ["A", "B"], "towns": ["C"]}},
+            "the program is for other customers, by tag: A, B",
+        ),
+        (
+            {"leave_out_customers": [{"tags": ["Gold", "X"], "countries": ["FR"]}]},
+            "the program leaves such customers out, by tag, country: Gold, X, FR",
+        ),
+    ],
+)
+def test_why_a_sale_earns_nothing_in_words(earn: dict[str, Any], said: str) -> None:
+    sold = replace(sale(1, 10), buyer=ALICE)
+    (reason,) = assess(program(earn={"amount": {}, **earn}), AROUND, Family(sold))[0].reasons
+    assert str(reason) == said
+
+
 def test_a_return_is_taken_back_wherever_and_to_whomever_it_is_made() -> None:
     earn = {"amount": {}, "channels": ["pos"], "leave_out_customers": [{"tags": ["Staff"]}]}
     sold = replace(sale(1, 10, terminal="1"), buyer=ALICE)
@@ -156,6 +177,41 @@ def test_only_the_modes_that_are_named_earn_nothing() -> None:
     # Money given back by the same mode was not paid by it.
     back = sale(1, 50, payments=[paid("BON", 20), paid("BON", -20), paid("CB", 50)])
     assert units({"leave_out_paid_by": ["BON"]}, back) == 50
+
+
+@pytest.mark.parametrize(
+    ("payments", "lines", "said"),
+    [
+        (
+            [paid("LOY", 10), paid("CB", 40)],
+            [line(50)],
+            "10 was paid with points and earns nothing: 40 left",
+        ),
+        (
+            [paid("BON", 10), paid("CB", 40)],
+            [line(50)],
+            "10 was paid by BON and earns nothing: 40 left",
+        ),
+        ([], [line(5), voucher(5)], "a fixed discount of 5 paid all of it, so it earns nothing"),
+        (
+            [],
+            [line(5), voucher(5, text="DS-ABC")],
+            "5 was paid with points and earns nothing: 0 left",
+        ),
+    ],
+)
+def test_how_it_was_paid_in_words(
+    payments: list[Payment], lines: list[SaleLine], said: str
+) -> None:
+    terms = program(earn={"amount": {}, "leave_out_paid_by": ["BON"]})
+    sold = sale(1, lines=lines, payments=payments)
+    assert said in map(str, assess(terms, AROUND, Family(sold))[0].reasons)
+
+
+def test_small_change_counts_as_all_money_does() -> None:
+    cents = {"amount": {"per": "0.10"}, "leave_out_paid_by": ["BON"]}
+    sold = sale(1, 1, payments=[Payment("BON", Decimal("0.60"), NOON), paid("CB", 1)])
+    assert units(cents, sold) == 4
 
 
 def test_a_discount_of_a_campaign_lowers_the_base_as_any_lower_price() -> None:

@@ -105,6 +105,15 @@ def test_hours_over_midnight_belong_to_the_day_on_which_they_begin(
     assert holds(only, day, at(made_at)) is expected
 
 
+@pytest.mark.parametrize(
+    ("clock", "expected"),
+    [("01:59:59", True), ("02:00:00", False), ("21:59:59", False), ("22:00:00", True)],
+)
+def test_hours_over_midnight_without_a_day(clock: str, expected: bool) -> None:
+    made_at = at(f"2026-11-21T{clock}+01:00")
+    assert holds({"hours": "22:00-02:00"}, date(2026, 11, 21), made_at) is expected
+
+
 @pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize(
     ("made_at", "expected"),
