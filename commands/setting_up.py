@@ -21,7 +21,7 @@ from connectors import dolibarr_setup
 from connectors.dolibarr_check import check as check_dolibarr
 from connectors.receipts import ReceiptRenderer
 from dolisync.config import Secret, Settings, Source, parse
-from dolisync.errors import ConfigError, DolisyncError, UserError
+from dolisync.errors import ConfigError, DolisyncError, RefusedError, UserError
 from dolisync.example import example, render
 from dolisync.ledger import schema
 from dolisync.ledger.engine import reading
@@ -501,14 +501,21 @@ def _tag_findings(doors: Doors) -> Iterator[Finding]:
     mine = [program for program in doors.programs if program.takes(doors.source.name)]
     of_products = {tag for p in mine for chosen in p.article_selections for tag in chosen.tags}
     if of_products:
-        yield from _missing_tags("product", of_products, doors.reader.product_tags())
+        yield from _missing_tags("product", of_products, doors.reader.product_tags)
     of_customers = {tag for p in mine for chosen in p.customer_selections for tag in chosen.tags}
     if of_customers:
-        yield from _missing_tags("customer", of_customers, doors.reader.customer_tags())
+        yield from _missing_tags("customer", of_customers, doors.reader.customer_tags)
 
 
-def _missing_tags(what: str, named: set[str], there: frozenset[str]) -> Iterator[Finding]:
-    known = {label.casefold() for label in there}
+def _missing_tags(
+    what: str, named: set[str], there: Callable[[], frozenset[str]]
+) -> Iterator[Finding]:
+    try:
+        known = {label.casefold() for label in there()}
+    except RefusedError as error:
+        remedy = "give the user of the key the right to read tags/categories (241)"
+        yield Finding("error", f"{what} tags", str(error), remedy)
+        return
     missing = sorted(tag for tag in named if tag.casefold() not in known)
     if not missing:
         message = f"all {len(named)} tags that the programs name exist"
