@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from decimal import Decimal
+from functools import cache
 from typing import Annotated
 from zoneinfo import available_timezones
 
@@ -16,8 +17,14 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 FieldPrefix = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,15}$")]
 
 
+@cache
+def _timezones() -> frozenset[str]:
+    """Return the names of all time zones: looking through the system's files takes a while."""
+    return frozenset(available_timezones())
+
+
 def _known_timezone(name: str) -> str:
-    known = available_timezones()
+    known = _timezones()
     if name not in known:
         near = difflib.get_close_matches(name, sorted(known), n=1)
         remedy = f"did you mean {near[0]}?" if near else "write a name such as Europe/Rome"
