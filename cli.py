@@ -23,6 +23,7 @@ import commands.privacy
 import commands.rewards
 import commands.setting_up
 import commands.standing
+import commands.tiers
 import commands.work
 from commands import terminal
 from commands.house import House
@@ -158,6 +159,7 @@ for _command in (
     commands.accounts.receipt,
     commands.rewards.redeem,
     commands.rewards.adjust,
+    commands.tiers.tier,
     commands.batches.transfer,
     commands.batches.merge,
     commands.batches.opening,

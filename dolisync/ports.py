@@ -7,13 +7,14 @@ Connectors implement these protocols and know nothing of loyalty. Errors at ever
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
-from dolisync.model import Article, Customer, CustomerKey, Sale, SaleKey
+from dolisync.model import Article, Buyer, Customer, CustomerKey, Sale, SaleKey
 
 
 class Clock(Protocol):
@@ -146,6 +147,52 @@ class ArticleSource(Protocol):
 
     def product_tags(self) -> frozenset[str]:
         """Return the labels of all product tags."""
+
+
+class BuyerFact(enum.StrEnum):
+    """What can be asked of a customer's card besides its extra fields."""
+
+    KIND = "kind"
+    TAGS = "tags"
+    TOWN = "town"
+    DEPARTMENT = "department"
+    REGION = "region"
+    COUNTRY = "country"
+
+
+@dataclass(frozen=True, slots=True)
+class BuyerQuestion:
+    """What is to be read of each customer: facts, and the extra fields that hold two more."""
+
+    facts: frozenset[BuyerFact] = frozenset()
+    birthday_field: str | None = None
+    opt_out_field: str | None = None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The extra fields of the customer card."""
+        return tuple(name for name in (self.birthday_field, self.opt_out_field) if name)
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing is to be asked."""
+        return not (self.facts or self.fields)
+
+
+class BuyerSource(Protocol):
+    """Read what the customers' cards say today."""
+
+    def buyers(self, rowids: Sequence[int], question: BuyerQuestion) -> dict[int, Buyer]:
+        """Read these customers as far as asked; missing ones are left out.
+
+        Facts are read only where they are asked for: through some doors they are dear.
+        """
+
+    def customer_tags(self) -> frozenset[str]:
+        """Return the labels of all customer tags."""
+
+    def buyer_gaps(self, question: BuyerQuestion) -> tuple[str, ...]:
+        """Say what of this cannot be read through this door, in words, and why."""
 
 
 FieldValue = int | Decimal | str | None

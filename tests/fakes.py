@@ -28,7 +28,7 @@ from dolisync.ports import (
     Position,
     SinkAbilities,
 )
-from dolisync.program.assess import Surroundings
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync import adjust, audit, expire, redeem
 from dolisync.sync.drift import compare_cards

@@ -64,6 +64,9 @@ def export(
         "accounts": [_account(connection, row, programs) for row in members],
         "redemptions": _by_member(connection, tables.redemption, ids),
         "sales": sales,
+        "tiers_set_by_hand": _rows(
+            connection, tables.tier_setting, _of_customer(tables.tier_setting, customer)
+        ),
         "waiting_to_be_written": _rows(connection, tables.outbox, _of_outbox(customer)),
         "done_at_once": [
             {"batch": batch.token, "kind": batch.kind, "title": batch.title}
@@ -79,6 +82,7 @@ _ABOUT = {
     "allocations": "which movement took how many points from which lot; without a lot, debt",
     "redemptions": "rewards that points were spent on",
     "sales": "documents of Dolibarr that earned points, as they were last read",
+    "tiers_set_by_hand": "which tier staff gave, when and why",
     "waiting_to_be_written": "what is to be shown in Dolibarr, or was in the last ninety days",
     "done_at_once": "merges, transfers and the like that concern this customer",
     "units": "points times 1, or times 100 in programs with two decimals",
@@ -275,6 +279,7 @@ def _forget_sales(
             terminal="",
             lines=(),
             payments=(),
+            buyer=None,
         )
         values = {
             "ref": "",
@@ -304,5 +309,9 @@ def _forget_around(
                 parked.rowid == row["rowid"],
             )
         )
+    ids = [row["id"] for row in sales]
+    connection.execute(delete(tables.counted).where(tables.counted.c.sale_id.in_(ids)))
+    for table in (tables.counted, tables.tier_setting):
+        connection.execute(delete(table).where(_of_customer(table, customer)))
     for batch in about_him:
         batches.forget(connection, batch)

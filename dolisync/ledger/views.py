@@ -14,6 +14,7 @@ from dolisync.ledger import tables
 from dolisync.ledger.book import SALE_KINDS, Kind
 from dolisync.ledger.store import by_source
 from dolisync.model import CustomerKey, SaleKey
+from dolisync.program.tiers import TierToday
 
 ROWID_DIGITS = 18
 
@@ -49,7 +50,8 @@ class MemberView:
 
     ``balance`` counts all lots less debt, ``available`` what can be spent on that day.
     ``waiting`` points are earned and cannot be spent yet: their goods may still come back.
-    ``expiring`` are the points of the next day on which any expire.
+    ``expiring`` are the points of the next day on which any expire. ``tier`` is there where it was
+    asked for, and the program has tiers.
     """
 
     member_id: int | None
@@ -66,6 +68,12 @@ class MemberView:
     lots: tuple[LotView, ...] = ()
     last: PostingView | None = None
     waiting: int = 0
+    tier: TierToday | None = None
+
+    @property
+    def tier_name(self) -> str:
+        """The name of the tier held, empty for none."""
+        return self.tier.name if self.tier else ""
 
 
 @dataclass(frozen=True, slots=True)

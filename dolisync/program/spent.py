@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from dolisync.model import DiscountKind, Sale, SaleKind, SaleLine, SaleStatus
-from dolisync.program.assess import Surroundings, uncounted
+from dolisync.program.assess import uncounted
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program, SpentPoints
 
 ZERO, ALL = Decimal(0), Decimal(1)

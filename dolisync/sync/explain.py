@@ -21,8 +21,15 @@ from dolisync.ports import SaleSource
 from dolisync.program.assess import Verdict
 from dolisync.program.reasons import Reason, Why, because
 from dolisync.program.terms import Program, SpentPoints
-from dolisync.sync.audit import load_families
-from dolisync.sync.judge import Rules, distrust, head_of, judge_family, note, origins_of
+from dolisync.sync.judge import (
+    Rules,
+    Verdicts,
+    distrust,
+    head_of,
+    load_families,
+    note,
+    origins_of,
+)
 from dolisync.sync.spent import Spending, Use, spendings, tokens_of
 
 CENT = Decimal("0.01")
@@ -146,7 +153,8 @@ def explain(
     held = transaction.holdings([sale.id for sale in known if not sale.is_new])
     transaction.load_books((), ids={id_ for members in held.values() for id_ in members})
     rewards = _rewards(transaction, rules, [sale.sale for sale in known])
-    judge = _Judge(transaction, rules, held, before, {sale.key for sale in live}, rewards)
+    verdicts = Verdicts.to_read(transaction, rules, families)
+    judge = _Judge(verdicts, held, before, {sale.key for sale in live}, rewards)
     return [judge.explain(family) for family in families]
 
 
@@ -197,8 +205,7 @@ def _roots(transaction: Transaction, keys: Sequence[SaleKey]) -> list[SaleKey]:
 
 @dataclass(frozen=True, slots=True)
 class _Judge:
-    transaction: Transaction
-    rules: Rules
+    verdicts: Verdicts
     held: dict[int, dict[int, Holding]]
     before: dict[SaleKey, str]
     live: set[SaleKey]
@@ -206,15 +213,12 @@ class _Judge:
 
     def explain(self, family: Sequence[KnownSale]) -> list[Explanation]:
         head = family[0]
-        rule_set = self.rules.book.by_id(head.rule_set_id)
-        around = self.rules.around.get(head.key.source)
-        if around is None:
+        rules = self.verdicts.rules
+        rule_set = rules.book.by_id(head.rule_set_id)
+        if head.key.source not in rules.around:
             message = f"the source '{head.key.source}' is not in the configuration any more"
             raise UserError(message, "add its section [[source]] again to judge its sales")
-        verdicts = [
-            (program, judge_family(self.transaction, program, around, family))
-            for program in rule_set.programs
-        ]
+        verdicts = [(program, self.verdicts.of(program, family)) for program in rule_set.programs]
         return [
             self._explain_one(
                 known,
@@ -238,7 +242,7 @@ class _Judge:
             mark,
             known.first_seen_at if in_ledger else None,
             known.vanished_at,
-            _parked(self.transaction.connection, known.key),
+            _parked(self.verdicts.transaction.connection, known.key),
             judgements,
             tuple(self.rewards.get(known.key, ())),
             known.named_customer,
@@ -248,7 +252,7 @@ class _Judge:
         holdings = {} if known.is_new else self.held.get(known.id, {})
         found = []
         for member_id, holding in holdings.items():
-            owner = self.transaction.member_keys[member_id]
+            owner = self.verdicts.transaction.member_keys[member_id]
             if owner.program == program.name:
                 found.append(Held(owner.customer, holding.units, holding.forgiven))
         return tuple(found)

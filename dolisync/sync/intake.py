@@ -21,6 +21,7 @@ from dolisync.ledger.engine import reading, write
 from dolisync.ledger.store import Transaction, return_origin
 from dolisync.model import CustomerKey, Sale, SaleKey
 from dolisync.ports import Clock, CustomerSource, Position, Pulse, SaleSource, no_pulse
+from dolisync.sync.buyers import Buyers
 from dolisync.sync.catalogue import Catalogue
 from dolisync.sync.judge import Rules, Tally, take_in
 from dolisync.sync.merge import CustomersMoved, fate_of
@@ -75,6 +76,7 @@ class Intake:
     pulse: Pulse = no_pulse
     catalogue: Catalogue | None = None
     customers: CustomerSource | None = None
+    buyers: Buyers | None = None
     _fates: dict[CustomerKey, CustomerKey | None] = field(default_factory=dict)
     _seen_payments: set[int] = field(default_factory=set)
 
@@ -166,6 +168,8 @@ class Intake:
         complete = self._with_origins(sales)
         if self.catalogue is not None:
             complete = self.catalogue.complete(complete)
+        if self.buyers is not None:
+            complete = self.buyers.complete(complete)
         self._fates.clear()
         while True:
             try:

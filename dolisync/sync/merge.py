@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import Connection, and_, or_, select, update
 
 from dolisync.errors import UserError
-from dolisync.ledger import batches, outbox, tables
+from dolisync.ledger import batches, courses, outbox, tables
 from dolisync.ledger.batches import Batch, BatchKind, BatchState
 from dolisync.ledger.documents import fingerprint
 from dolisync.ledger.rebook import rebook, unbook
@@ -47,10 +47,14 @@ class CustomersMoved(Exception):  # noqa: N818 - no error: a question to the sou
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What a merge moved: sales as they were and are, and cards that changed."""
+    """What a merge moved: sales as they were and are, and cards that changed.
+
+    ``places`` are the days from which on tiers hold that staff had set for the old customer.
+    """
 
     sales: tuple[Sale, ...]
     customers: tuple[CustomerKey, ...]
+    places: tuple[tuple[CustomerKey, int], ...] = ()
 
 
 def fate_of(
@@ -158,9 +162,10 @@ def merge(
             batch_id=batch.id,
             carried=carried,
         )
+    days = courses.copy_settings(transaction.connection, old, into, token)
     if not reason:
         log.warning("customers were merged in Dolibarr", old=str(old), into=str(into))
-    return Merged(tuple(sales), (old, into))
+    return Merged(tuple(sales), (old, into), tuple((into, day) for day in days))
 
 
 def _standing(connection: Connection, customer: CustomerKey) -> list[int]:
@@ -251,7 +256,9 @@ def unmerge(
                 Change(terms, into, source.balance - before[0], lacking),
                 Change(terms, home, target.balance - before[1], 0),
             ]
-    return Merged(tuple(sales), (into, home)), changes
+    days = courses.drop_copies(transaction.connection, batch.token)
+    places = tuple((into, day) for day in days)
+    return Merged(tuple(sales), (into, home), places), changes
 
 
 def parties(batch: Batch) -> tuple[CustomerKey, CustomerKey]:

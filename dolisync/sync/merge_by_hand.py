@@ -84,7 +84,7 @@ def _merge(
         raise NotFound(message, "name first the one who goes, then the one who stays")
     programs = {terms.name: terms for terms in rules.book.current.programs}
     merged = merge(transaction, programs, old, into, token, reason)
-    judge_again(transaction, rules, merged.sales)
+    judge_again(transaction, rules, merged.sales, merged.places)
     targets = [target for target in cards([merged]) if rules.shows(target.source)]
     outbox.wish(connection, targets, transaction.now)
     return batches.by_token(connection, token)

@@ -27,6 +27,7 @@ from dolisync.model import CustomerKey
 from dolisync.ports import Clock, Discount, FieldValue, Pulse, Sink, no_pulse
 from dolisync.program.terms import Program
 from dolisync.sync import redeem
+from dolisync.sync.tiers import with_tiers
 
 log = structlog.get_logger()
 
@@ -162,7 +163,7 @@ class Publisher:
             for program in self._my_programs():
                 today = now.astimezone(program.zone).date()
                 views = member_views(connection, program.name, customers, today)
-                for customer, view in views.items():
+                for customer, view in with_tiers(connection, program, views, today).items():
                     shown = customer_values(program, view, self.source, today)
                     values[customer].update(shown)
         return values

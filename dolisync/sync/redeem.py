@@ -32,6 +32,7 @@ from dolisync.ports import Clock
 from dolisync.program.terms import Program, RewardTerms
 from dolisync.sync.judge import Showing
 from dolisync.sync.spent import put_back
+from dolisync.sync.tiers import tiers_of
 
 TOKEN_PREFIX = "DS-"  # noqa: S105 - the mark of our discounts, not a secret
 _TOKEN_LENGTH = 12
@@ -67,8 +68,9 @@ def redeem(
     token: str,
     reason: str = "redeemed by command",
 ) -> Redemption:
-    """Spend points for a reward and wish for its discount. Raises ``NotEnoughPoints``.
+    """Spend points for a reward and wish for its discount.
 
+    Raises ``NotEnoughPoints``, or ``NotInTier`` when it is for others.
     ``token`` is made before the first attempt, so that a repeated transaction is the same one.
     """
 
@@ -94,6 +96,7 @@ def _spend(
     transaction.load_books([key])
     book = transaction.book(key)
     today = transaction.now.astimezone(program.zone).date()
+    _refuse_other_tiers(transaction, program, customer, reward)
     units = program.units(reward.points)
     if book.available(today) < units:
         available = program.points_of(book.available(today))
@@ -122,6 +125,25 @@ def _spend(
     outbox.wish(
         transaction.connection, [discount, outbox.customer_target(customer)], transaction.now
     )
+
+
+class NotInTier(UserError):  # noqa: N818
+    """Say that a reward is for members of other tiers."""
+
+
+def _refuse_other_tiers(
+    transaction: Transaction, program: Program, customer: CustomerKey, reward: RewardTerms
+) -> None:
+    if not reward.tiers:
+        return
+    today = transaction.now.astimezone(program.zone).date()
+    found = tiers_of(transaction.connection, program, [customer], today)
+    held = found[customer].tier
+    if not reward.is_for(found[customer].name):
+        titles = [tier.title for tier in program.ranks if tier.name in reward.tiers]
+        message = f"'{reward.title}' is for members in {' or '.join(titles)}"
+        now = f"is in {held.title}" if held else "has no tier"
+        raise NotInTier(message, f"the customer {now}; dolisync balance says what is missing")
 
 
 def by_token(engine: Engine, token: str) -> Redemption:
@@ -250,7 +272,7 @@ def _issue(
     showing: Mapping[str, Showing],
 ) -> list[Redemption]:
     issued = []
-    for customer in _rich(engine, program, reward, clock.now() - PAUSE_AFTER_REFUSAL):
+    for customer in _rich(engine, program, reward, clock.now()):
         shown = showing.get(customer.source)
         while shown is not None and shown.discounts:
             try:
@@ -258,16 +280,17 @@ def _issue(
                 redemption = redeem(
                     engine, clock, program, customer, reward, token=token, reason=""
                 )
-            except NotEnoughPoints:
+            except (NotEnoughPoints, NotInTier):
                 break
             issued.append(redemption)
     return issued
 
 
 def _rich(
-    engine: Engine, program: Program, reward: RewardTerms, refused_since: datetime
+    engine: Engine, program: Program, reward: RewardTerms, now: datetime
 ) -> list[CustomerKey]:
     """Find members who have the points; not those whose discount was refused a while ago."""
+    refused_since, today = now - PAUSE_AFTER_REFUSAL, now.astimezone(program.zone).date()
     member, redemption = tables.member.c, tables.redemption.c
     refused = select(redemption.member_id).where(
         redemption.state == State.REFUSED,
@@ -280,4 +303,8 @@ def _rich(
         member.id.not_in(refused),
     )
     with reading(engine) as connection:
-        return [CustomerKey(*row) for row in connection.execute(query)]
+        rich = [CustomerKey(*row) for row in connection.execute(query)]
+        if not reward.tiers:
+            return rich
+        found = tiers_of(connection, program, rich, today)
+        return [customer for customer in rich if reward.is_for(found[customer].name)]

@@ -29,8 +29,8 @@ from dolisync.ledger.redemptions import (
 from dolisync.ledger.rulesets import RuleBook
 from dolisync.ledger.store import KnownSale, Transaction
 from dolisync.model import Sale, SaleStatus
-from dolisync.program.assess import Surroundings
 from dolisync.program.spent import Undone, spread, undone, units_back, uses
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 
 ZERO = Decimal(0)

@@ -90,7 +90,7 @@ def _take_back(
         merge.followed(connection, batch, [merge.parties(batch)[1]])
         merged, changes = merge.unmerge(transaction, programs, batch, home)
         # Visits of a day, and what else sales have in common, are another's now.
-        judge_again(transaction, rules, merged.sales)
+        judge_again(transaction, rules, merged.sales, merged.places)
         return changes
     accounts = merge.followed(connection, batch, lineage.accounts_of(connection, batch))
     if batch.kind == BatchKind.OPENING:

@@ -159,6 +159,15 @@ class Site:
         with Database(self._engine).writing("a test") as writer:
             return writer.change(sql, values)
 
+    def rows(self, sql: str, *values: object) -> list[Any]:
+        """Look into the database."""
+        with Database(self._engine).reading("a test") as reader:
+            return list(reader.rows(sql, values))
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._engine.dialect.name == "sqlite"
+
     def now(self) -> datetime:
         return self.sql().now()
 

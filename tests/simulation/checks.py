@@ -25,6 +25,7 @@ from dolisync.sync.audit import verify
 from dolisync.sync.intake import Intake
 from dolisync.sync.judge import distrust
 from dolisync.sync.publish import same_values
+from dolisync.sync.tiers import with_tiers
 
 # (rowid of the sale, program, rowid of the customer): units
 Holdings = dict[tuple[int, str, int], int]
@@ -219,7 +220,9 @@ def _cards(connection: Connection, bench: Bench, clock: Clock, world: World) -> 
     for program in bench.programs:
         today = clock.now().astimezone(program.zone).date()
         for customer in customers:
-            view = member_view(connection, program.name, customer_key(customer), today)
+            key_ = customer_key(customer)
+            account = member_view(connection, program.name, key_, today)
+            view = with_tiers(connection, program, {key_: account}, today)[key_]
             wanted = customer_values(program, view, SOURCE_SETTINGS, today)
             shown = world.cards.get(customer, {})
             if not same_values(wanted, shown):

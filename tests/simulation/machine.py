@@ -147,6 +147,7 @@ class Machine:
     design: Design = field(default_factory=Design)
     longest: int = 24
     scene: Scene | None = None
+    looks_back: bool = False
     steps: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -154,6 +155,8 @@ class Machine:
         self.scene = self.scene or rng.choice(SCENES)
         self.world = World(START)
         self.variant = rng.randrange(len(benches.PROGRAMS))
+        if self.looks_back:
+            self.variant = len(benches.PROGRAMS) + self.seed % len(benches.LOOKING_BACK)
         self.bench: Bench = benches.bench(self.variant)
         self.shop = Shop(self.world, rng, rng.choice([5, 40, LONGEST_COMMIT_S]))
         self.clock = DaemonClock(self.world, timedelta(seconds=rng.choice([0, 0, -30, 45])))
@@ -352,7 +355,7 @@ class Machine:
                 program.reward[0],
                 token=self.new_token(),
             )
-        except NotEnoughPoints:
+        except (NotEnoughPoints, redeem.NotInTier):
             return ""
         return f"{made.token} for customer {customer.rowid}"
 

@@ -24,7 +24,7 @@ from dolisync.ledger import rulesets, tables
 from dolisync.ledger.book import SALE_KINDS
 from dolisync.ledger.engine import open_engine, reading
 from dolisync.model import CustomerKey, SaleKey
-from dolisync.program.assess import Surroundings
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync import adjust, redeem
 from dolisync.sync.audit import verify

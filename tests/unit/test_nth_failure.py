@@ -41,7 +41,7 @@ from dolisync.errors import NotFound, TransientError
 from dolisync.ledger import outbox, rulesets, tables
 from dolisync.ledger.engine import open_engine, reading
 from dolisync.model import SaleStatus
-from dolisync.program.assess import Surroundings
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync import expire, redeem
 from dolisync.sync.audit import verify
