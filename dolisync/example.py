@@ -53,6 +53,7 @@ _EXAMPLES: Values = {
     "program.campaign.first_day": date(2026, 12, 1),
     "program.campaign.last_day": date(2026, 12, 24),
     "program.validity.days": 90,
+    "program.validity.inactive_months": 12,
     "program.validity.months": 24,
     "receipts.templates": "/etc/dolisync/templates",
 }

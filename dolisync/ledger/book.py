@@ -51,6 +51,8 @@ class Lot:
     available_from: date
     expires_on: date | None
     lapsed: int = 0
+    # The last day that no activity of the member puts off.
+    fixed_until: date | None = None
     is_new: bool = False
 
     def is_usable(self, day: date) -> bool:
@@ -129,6 +131,7 @@ class Journal:
         lot = Lot(
             self.next_lot, entry.sale_id, points, points, entry.occurred_on, expires_on, is_new=True
         )
+        lot.fixed_until = expires_on
         self.next_lot += 1
         book.lots.append(lot)
         self.lots.append(lot)

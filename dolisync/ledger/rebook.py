@@ -333,6 +333,7 @@ def _post_anew(
             entry = _entry(template, group, f"lot{lot_id}", origins)
             posting_id = journal.post(target, entry, points)
             lot = journal.open_lot(target, posting_id, entry, points, old[lot_id].expires_on)
+            lot.fixed_until = old[lot_id].fixed_until
             lot.available_from = old[lot_id].available_from
             lot.sale_id = old[lot_id].sale_id
             successors[lot_id] = lot

@@ -301,6 +301,7 @@ class Transaction:
                     row.remaining,
                     row.available_from,
                     row.expires_on,
+                    fixed_until=row.fixed_until,
                 )
                 books[row.member_id].lots.append(entry)
                 fresh.append(entry)
@@ -505,4 +506,5 @@ def _lot_row(lot: Lot) -> Row:
         "remaining": lot.remaining,
         "available_from": lot.available_from,
         "expires_on": lot.expires_on,
+        "fixed_until": lot.fixed_until,
     }

@@ -152,6 +152,8 @@ def _judge_origin(program: Program, around: Surroundings, family: Family) -> Ver
         reasons += (because(Why.WAITS, date=usable_from.isoformat()),)
     if expires_on is not None:
         reasons += (because(Why.EXPIRES, date=expires_on.isoformat()),)
+    if program.validity.inactive_months is not None:
+        reasons += (because(Why.INACTIVE, months=program.validity.inactive_months),)
     return Verdict(
         sale.key,
         worth.units,

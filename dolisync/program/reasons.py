@@ -72,6 +72,7 @@ class Why(enum.StrEnum):
     CAMPAIGN_ARTICLES = "{title}: nothing of what it is for was bought"
     CAMPAIGN_MINIMUM = "{title}: {amount} of what it is for is below {minimum}"
     EXPIRES = "usable until {date}"
+    INACTIVE = "usable until {months} months without a sale, a redemption or a gift of points"
     WAITS = "pending until {date}, while its goods may be returned"
     NEGATIVE = "its amount is not above zero, so it earns nothing"
     NOTHING = "it earned nothing"

@@ -312,6 +312,16 @@ class ValidityTerms(Section):
         description="Their last day: day, or the end_of_month or end_of_year in which that day "
         "lies. Alone, the end of the month or year in which they were earned.",
     )
+    inactive_months: Annotated[int, Field(ge=1, le=1200)] | None = Field(
+        None,
+        description="All points of a member end this many months after the last sale that earned, "
+        "redemption or gift of points; with the others, whatever ends first.",
+    )
+
+    @property
+    def is_fixed(self) -> bool:
+        """Tell whether anything but inactivity ends points."""
+        return not (self.months is None and self.days is None and self.until is Until.DAY)
 
 
 class ReturnTerms(Section):

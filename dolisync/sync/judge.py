@@ -27,6 +27,7 @@ from dolisync.program.calendar import last_day_of_use
 from dolisync.program.reasons import Why, because
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
+from dolisync.sync.activity import follow_activity
 from dolisync.sync.buyers import with_first_buyer
 from dolisync.sync.merge import CustomersMoved, Fates, Merged, as_kept, cards, merge
 from dolisync.sync.spent import Spent, spendings, tokens_of
@@ -254,6 +255,7 @@ def judge_again(
         spent.take_again()
         poster.targets += [target for target in spent.targets if rules.shows(target.source)]
     transaction.flush()
+    follow_activity(transaction, rules.book.current.programs, list(transaction.books))
     poster.targets += verdicts.write()
     if spent is not None:
         spent.note([transaction.sales[key] for key in {sale.key for sale in concerned}])

@@ -24,6 +24,7 @@ from dolisync.model import CustomerKey
 from dolisync.ports import Clock
 from dolisync.program.calendar import last_day_of_use
 from dolisync.program.terms import Program
+from dolisync.sync.activity import follow_activity
 from dolisync.sync.changes import Change
 from dolisync.sync.judge import Showing
 
@@ -162,6 +163,7 @@ def _book(
         book = transaction.book(MemberKey(program.name, opening.customer))
         book.earn(transaction.journal, entry, opening.units, until)
     transaction.flush()
+    follow_activity(transaction, [program], list(transaction.books))
     if showing.customers:
         targets = [outbox.customer_target(opening.customer) for opening in missing]
         outbox.wish(connection, targets, transaction.now)

@@ -30,6 +30,7 @@ from dolisync.ledger.tokens import random_token
 from dolisync.model import CustomerKey
 from dolisync.ports import Clock
 from dolisync.program.terms import Program, RewardTerms
+from dolisync.sync.activity import follow_activity
 from dolisync.sync.judge import Showing
 from dolisync.sync.spent import put_back
 from dolisync.sync.tiers import tiers_of
@@ -121,6 +122,7 @@ def _spend(
     )
     book.redeem(transaction.journal, entry, units, today)
     transaction.flush()
+    follow_activity(transaction, [program], [key])
     discount = outbox.Target("discount", customer.source, customer.entity, customer.rowid, token)
     outbox.wish(
         transaction.connection, [discount, outbox.customer_target(customer)], transaction.now

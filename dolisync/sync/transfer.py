@@ -19,6 +19,7 @@ from dolisync.model import CustomerKey
 from dolisync.ports import Clock
 from dolisync.program.calendar import last_day_of_use
 from dolisync.program.terms import Program, Shortfall
+from dolisync.sync.activity import follow_activity
 from dolisync.sync.changes import Change
 from dolisync.sync.judge import Showing
 
@@ -77,7 +78,9 @@ def _move(transaction: Transaction, wish: Wish, token: str) -> Batch:
         reason = f"from customer {wish.giver.rowid}: {wish.reason}"
         into = _entry(transaction, batch, f"in{number}", today, reason)
         taker.earn(transaction.journal, into, points, lot.expires_on, lot.available_from)
+        taker.lots[-1].fixed_until = lot.fixed_until
     transaction.flush()
+    follow_activity(transaction, [program], keys)
     return batch
 
 
