@@ -19,6 +19,7 @@ import commands.administration
 import commands.backfill
 import commands.batches
 import commands.demo
+import commands.privacy
 import commands.rewards
 import commands.setting_up
 import commands.standing
@@ -164,6 +165,7 @@ for _command in (
     commands.batches.opening,
     commands.batches.batches,
     commands.batches.undo,
+    commands.privacy.privacy,
     commands.administration.verify,
     commands.administration.anchors,
     commands.administration.outbox,

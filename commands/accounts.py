@@ -563,6 +563,7 @@ def _document_json(explained: Explanation, program_name: str | None) -> dict[str
         "status": sale.status,
         "date": sale.date,
         "customer": sale.customer.rowid,
+        "customer_in_dolibarr": explained.named_customer or sale.customer.rowid,
         "total": sale.total_incl,
         "return_of": sale.origin.rowid if sale.origin else None,
         "in_ledger": explained.in_ledger,
@@ -634,6 +635,9 @@ def _kind_text(sale: Sale) -> str:
 
 def _standing(explained: Explanation) -> Iterator[str]:
     """Say where the ledger stands to this document."""
+    if explained.named_customer is not None:
+        owner, named = explained.sale.customer.rowid, explained.named_customer
+        yield f"kept with customer {owner} since a merge or its undoing; Dolibarr names {named}"
     if explained.parked:
         yield f"could not be taken in, and is tried again every night: {clean(explained.parked)}"
     if explained.vanished_at:

@@ -27,8 +27,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 def backfill() -> None:
     """Plan and read the sales of past days.
 
-    See first what it would post, and take it back if need be. What is booked already is recognised, so it can be repeated, and stopped anywhere. It runs
-    beside the daemon.
+    See first what it would post, and take it back if need be. What is booked already is
+    recognised, so it can be repeated, and stopped anywhere. It runs beside the daemon.
 
     \b
     Example:

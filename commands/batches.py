@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -15,8 +15,10 @@ from commands.accounts import customer_text, find_customer, points_text
 from commands.backfill import set_aside_json, show_set_aside
 from commands.house import Doors, House
 from commands.options import json_option, pass_house, program_option, source_option
-from commands.rewards import Points, checked_reason, checked_units
+from commands.rewards import POINTS_MAX, Points, checked_reason, checked_units
+from commands.standing import today_of
 from connectors import opening_csv
+from connectors.opening_csv import Problem
 from dolisync.errors import ConfigError, NotFound, UserError
 from dolisync.ledger import batches as box
 from dolisync.ledger.batches import Batch, BatchKind
@@ -45,7 +47,7 @@ CHANGES_SHOWN_MAX = 20
 def batches(house: House, *, as_json: bool) -> None:
     """List what was done at once and can be undone.
 
-    The newest stands first.
+    The newest stands first. Points are what members have gained by it and still keep of it.
 
     \b
     Example:
@@ -53,17 +55,44 @@ def batches(house: House, *, as_json: bool) -> None:
       dolisync undo B-7KQ2M9
     """
     with reading(house.engine) as connection:
-        found = box.listed(connection)
+        found, gains = box.listed(connection), box.gains(connection)
     if as_json:
-        terminal.show_json({"batches": [batch_json(batch) for batch in found]})
+        shown = [
+            {**batch_json(batch), "points": _gains_json(house, gains.get(batch.id, {}))}
+            for batch in found
+        ]
+        terminal.show_json({"batches": shown})
     elif not found:
         click.echo("nothing was done at once so far")
     else:
         rows = [
-            (batch.token, f"{batch.created_at:%Y-%m-%d %H:%M}", batch.state, batch.title)
+            (
+                batch.token,
+                f"{batch.created_at:%Y-%m-%d %H:%M}",
+                batch.state,
+                _gains_text(house, gains.get(batch.id, {})),
+                batch.title,
+            )
             for batch in found
         ]
-        terminal.show_table(("batch", "when (UTC)", "state", "what"), rows)
+        headings = ("Batch", "When (UTC)", "State", "Points", "What")
+        terminal.show_table(headings, rows, right=(3,))
+
+
+def _gains_json(house: House, gains: Mapping[str, int]) -> dict[str, Decimal]:
+    programs = house.programs
+    return {name: programs[name].points_of(u) for name, u in gains.items() if name in programs}
+
+
+def _gains_text(house: House, gains: Mapping[str, int]) -> str:
+    """Write points by program; without their names where there is only one program."""
+    programs = house.programs
+    parts = [
+        (name, points_text(programs[name], units, signed=True))
+        for name, units in gains.items()
+        if name in programs
+    ]
+    return ", ".join(points if len(programs) == 1 else f"{name} {points}" for name, points in parts)
 
 
 def batch_json(batch: Batch) -> dict[str, object]:
@@ -107,13 +136,15 @@ def undo(
     Example:
       dolisync undo B-7KQ2M9
     """
+    # Names are read aloud and typed in any case.
+    batch = batch.strip().upper()
     with reading(house.engine) as connection:
         found = box.by_token(connection, batch)
         box.require_undoable(found)
     if found.kind == BatchKind.BACKFILL:
         _undo_backfill(house, found, yes=yes, plan_only=plan_only, as_json=as_json)
         return
-    to = None if home is None else house.find_customer(house.pick_source(source_name), home).key
+    to = None if home is None else _home(house, source_name, home)
     planned = undoing.plan(house.engine, house.clock, house.rules, batch, to)
     if not as_json:
         click.echo(f"Plan: undo {planned.batch.token}, {planned.batch.title}.")
@@ -127,6 +158,14 @@ def undo(
         terminal.show_json({**batch_json(planned.batch), **done})
     elif not plan_only:
         click.echo(f"{planned.batch.token} is undone.")
+
+
+def _home(house: House, source_name: str | None, text: str) -> CustomerKey:
+    """Find the customer who is to get a merged account back."""
+    doors = house.pick_source(source_name)
+    found = house.find_customer(doors, text).key
+    refuse_anonymous(doors, found)
+    return found
 
 
 def _undo_backfill(
@@ -169,6 +208,9 @@ def show_changes(changes: Sequence[Change]) -> None:
 def _change_text(change: Change) -> str:
     points = points_text(change.program, change.units, signed=True)
     text = f"customer {change.customer.rowid}: {points} points"
+    worth = change.program.value_of_point
+    if worth is not None:
+        text += f", worth {change.program.points_of(change.units) * worth:+.2f}"
     if not change.lacking:
         return text
     fate = "are forgiven"
@@ -224,7 +266,8 @@ def transfer(
 ) -> None:
     """Give points of one member to another.
 
-    Those that end soonest go first, and keep their dates. GIVER and TAKER are ids, card numbers, customer codes or e-mail addresses.
+    Those that end soonest go first, and keep their dates. GIVER and TAKER are ids, card numbers,
+    customer codes or e-mail addresses.
 
     \b
     Example:
@@ -235,6 +278,8 @@ def transfer(
         message = "points that are given are above zero"
         raise UserError(message, "name the giver first, then who takes them")
     people = [find_customer(house, doors, text, program) for text in (giver, taker)]
+    for person in people:
+        refuse_anonymous(doors, person.key)
     wish = transfers.Wish(
         program,
         people[0].key,
@@ -285,6 +330,7 @@ def merge(
     """
     doors = house.pick_source(source_name)
     gone, stays = _known_customer(house, doors, old), house.find_customer(doors, into)
+    refuse_anonymous(doors, stays.key)
     reason = checked_reason(reason)
     changes = merging.plan(house.engine, house.clock, house.rules, gone.key, stays.key)
     if not as_json:
@@ -345,8 +391,9 @@ def opening(
 ) -> None:
     """Book opening balances from a CSV file.
 
-    Members begin with the points that they bring from an earlier system. Columns: customer (id, card number, code or e-mail), points, and if wanted expires_on
-    (2027-01-31) and reason. Without a day, points live as if they were earned today.
+    Members begin with the points that they bring from an earlier system. Columns: customer (id,
+    card number, code or e-mail), points, and if wanted expires_on (2027-01-31) and reason. Without
+    a day, points live as if they were earned today.
 
     \b
     Example:
@@ -385,43 +432,53 @@ def _opening_list(
 ) -> OpeningList:
     """Read the file and find its customers. Raises ``ConfigError`` with everything wrong in it."""
     read = opening_csv.read(file)
-    found, problems = [], []
+    found, problems = [], list(read.problems)
     with terminal.progress("finding customers", len(read.rows), shown=not quiet) as tell:
         for done, row in enumerate(read.rows, start=1):
             try:
                 found.append(_opening(house, doors, program, row, read.name))
             except UserError as error:
-                problems.append(f"line {row.line}: {error}")
+                problems.append(Problem(row.line, str(error)))
             tell(done)
     problems += _twice(found)
     if problems:
+        ordered = sorted(problems, key=lambda problem: problem.line)
         message = f"{read.name} cannot be booked as it is"
-        raise ConfigError(message, problems, "mend these lines; nothing was booked")
+        remedy = "mend these lines; nothing was booked"
+        raise ConfigError(message, [str(problem) for problem in ordered], remedy)
     return OpeningList(program, read.name, read.digest, tuple(found))
 
 
 def _opening(
     house: House, doors: Doors, program: Program, row: opening_csv.OpeningRow, name: str
 ) -> Opening:
+    if row.points > POINTS_MAX:
+        message = f"{row.points} is more than {POINTS_MAX}"
+        raise UserError(message)
     units = checked_units(program, row.points)
-    today = house.clock.now().astimezone(program.zone).date()
-    if row.expires_on is not None and row.expires_on < today:
+    if row.expires_on is not None and row.expires_on < today_of(house, program):
         message = f"its points ended on {row.expires_on}"
         raise UserError(message)
     customer = house.find_customer(doors, row.customer)
-    if customer.key.rowid in doors.source.pos_customers:
-        message = f"'{row.customer}' is the till's default customer, who takes no part"
-        raise UserError(message)
-    reason = terminal.clean(row.reason) or f"opening balance, {name}"
+    refuse_anonymous(doors, customer.key)
+    reason = checked_reason(row.reason) if row.reason else f"opening balance, {name}"
     return Opening(row.line, customer.key, units, row.expires_on, reason)
 
 
-def _twice(found: Sequence[Opening]) -> Iterator[str]:
+def refuse_anonymous(doors: Doors, customer: CustomerKey) -> None:
+    """Raise ``UserError`` for the till's default customer: he is nobody in particular."""
+    if customer.rowid in doors.source.pos_customers:
+        message = f"customer {customer.rowid} is the till's default customer, who takes no part"
+        raise UserError(message, "name the customer himself")
+
+
+def _twice(found: Sequence[Opening]) -> Iterator[Problem]:
     lines: dict[CustomerKey, int] = {}
     for one in found:
         if one.customer in lines:
             first = lines[one.customer]
-            yield f"line {one.line}: customer {one.customer.rowid} stands in line {first} already"
+            text = f"customer {one.customer.rowid} stands in line {first} already"
+            yield Problem(one.line, text)
         lines.setdefault(one.customer, one.line)
 
 
@@ -436,27 +493,31 @@ class _Ends:
 
 def _ends(house: House, wanted: OpeningList) -> _Ends:
     by_day = sum(one.expires_on is not None for one in wanted.openings)
-    today = house.clock.now().astimezone(wanted.program.zone).date()
-    last_day = last_day_of_use(wanted.program.validity, today)
+    last_day = last_day_of_use(wanted.program.validity, today_of(house, wanted.program))
     return _Ends(by_day, len(wanted.openings) - by_day, last_day)
 
 
 def _show_opening(house: House, wanted: OpeningList, fresh: int, begun: Batch | None) -> None:
     program, members = wanted.program, len(wanted.openings)
     points = points_text(program, wanted.units)
-    click.echo(f"Plan: {points} points for {members} members of '{program.name}'.")
+    click.echo(f"Plan: {points} points for {_members_text(members)} of '{program.name}'.")
     worth = program.value_of_point
     if worth is not None:
         click.echo(f"  They are worth {program.points_of(wanted.units) * worth:.2f}.")
-    click.echo(f"  {fresh} of the members are new, {members - fresh} have an account already.")
+    click.echo(f"  New members: {fresh}; with an account already: {members - fresh}.")
     ends = _ends(house, wanted)
     if ends.like_earned:
         until = f"end on {ends.last_day}" if ends.last_day else "never end"
-        click.echo(f"  Points of {ends.like_earned} members {until}, by the program's validity.")
+        whose = _members_text(ends.like_earned)
+        click.echo(f"  Points of {whose} {until}, by the program's validity.")
     if ends.by_day:
-        click.echo(f"  Points of {ends.by_day} members end on the day in the file.")
+        click.echo(f"  Points of {_members_text(ends.by_day)} end on the day in the file.")
     if begun is not None:
         click.echo(f"  {begun.token} was begun with this file and stopped: it goes on.")
+
+
+def _members_text(count: int) -> str:
+    return "1 member" if count == 1 else f"{count} members"
 
 
 def _opening_json(wanted: OpeningList, fresh: int) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import click
@@ -22,7 +22,7 @@ from dolisync.sync.turn import TurnReport, recognise
 
 log = structlog.get_logger()
 
-DRIFT_SHOWN_MAX = 20
+SHOWN_MAX = 20
 
 
 @click.command()
@@ -223,6 +223,7 @@ class Compared:
     sales: Reconciliation
     discounts: Followed
     drift: tuple[Drift, ...]
+    is_adopting: bool = False
 
     @property
     def cards(self) -> int:
@@ -234,27 +235,40 @@ class Compared:
         """All of it in one line."""
         return (
             f"{self.sales.compared} sales compared, {self.sales.tally.changed} changed, "
-            f"{self.sales.vanished} vanished, {len(self.discounts.returned)} discounts given back, "
-            f"{self.cards} cards differed"
+            f"{self.sales.vanished} vanished; discounts back: {len(self.discounts.returned)}; "
+            f"cards wrong: {self.cards}"
         )
 
     def findings(self) -> Iterator[str]:
         """Say what a person should know of."""
-        for one in self.drift[:DRIFT_SHOWN_MAX]:
-            yield f"{one}: it is written again"
-        if len(self.drift) > DRIFT_SHOWN_MAX:
-            yield f"... and {len(self.drift) - DRIFT_SHOWN_MAX} more: dolisync reconcile --json"
-        for token in self.discounts.trimmed:
-            yield f"{token} stood in Dolibarr more often than it was paid for: the rest is removed"
-        for token in self.discounts.overspent:
-            yield f"{token} is used on more invoices than it was paid for: look at them, adjust"
-        for token in self.discounts.adopted:
-            yield f"{token} was not known to the ledger: its points are booked now"
-        for placed in self.discounts.unknown:
-            yield (
-                f"{placed.token}, {placed.amount_incl} for customer {placed.owner}, is not known "
-                "to the ledger: book it by --adopt-discounts, or remove it in Dolibarr"
-            )
+        found = self.discounts
+        yield from _shortened(f"{one}: it is written again" for one in self.drift)
+        yield from _shortened(
+            f"{token} stood in Dolibarr more often than it was paid for: the rest is removed"
+            for token in found.trimmed
+        )
+        yield from _shortened(
+            f"{token} is used on more invoices than it was paid for: look at them, then dolisync "
+            "adjust, with this token in the reason"
+            for token in found.overspent
+        )
+        yield from _shortened(
+            f"{token} was not known to the ledger: its points are booked now"
+            for token in found.adopted
+        )
+        yield from _shortened(
+            f"{placed.token}, {placed.worth:.2f} for customer {placed.owner}, is not known to the "
+            "ledger"
+            for placed in found.unknown
+        )
+        if found.unknown:
+            yield self._remedy_of_unknown
+
+    @property
+    def _remedy_of_unknown(self) -> str:
+        if self.is_adopting:
+            return "what fits none of the rewards: dolisync adjust, or remove it in Dolibarr"
+        return "what is not known: book it by --adopt-discounts, or remove it in Dolibarr"
 
     def as_json(self) -> dict[str, object]:
         """All of it with stable keys."""
@@ -267,7 +281,7 @@ class Compared:
             "overspent_discounts": list(self.discounts.overspent),
             "adopted_discounts": list(self.discounts.adopted),
             "unknown_discounts": [
-                {"token": one.token, "customer": one.owner, "amount": one.amount_incl}
+                {"token": one.token, "customer": one.owner, "amount": one.worth}
                 for one in self.discounts.unknown
             ],
             "drift": [
@@ -308,4 +322,11 @@ def reconcile_source(
         followed = follow_discounts(publisher, sink, house.rules if adopt_discounts else None)
     if able.customer_fields:
         drift = tuple(compare_cards(publisher, told))
-    return Compared(sales, followed, drift)
+    return Compared(sales, followed, drift, adopt_discounts)
+
+
+def _shortened(lines: Iterable[str]) -> Iterator[str]:
+    said = list(lines)
+    yield from said[:SHOWN_MAX]
+    if len(said) > SHOWN_MAX:
+        yield f"... and {len(said) - SHOWN_MAX} more: dolisync reconcile --json"

@@ -171,8 +171,10 @@ class SqlSink:
         """Return all discounts by their tokens that begin with this prefix."""
         word = re.compile(rf"(?<!\w){re.escape(prefix)}\w+")
         rows: dict[str, list[Any]] = {}
+        # Those of another company in the same tables are another source's.
+        query, bound = _FIND_DISCOUNT.format(owner=" AND entity = %s"), f"%{_escaped(prefix)}%"
         with self._database.reading("discounts") as reader:
-            for row in reader.rows(_FIND_DISCOUNT.format(owner=""), [f"%{_escaped(prefix)}%"]):
+            for row in reader.rows(query, [bound, self.entity]):
                 for token in set(word.findall(row[1])):
                     rows.setdefault(token, []).append(row)
         return {token: _placed(token, found) for token, found in rows.items()}
@@ -273,6 +275,8 @@ def _placed(token: str, rows: Sequence[Any]) -> PlacedDiscount:
         amount_incl=sum((values.money(row[2]) for row in rows), Decimal(0)),
         used=not all(_is_free(row) for row in rows),
         free_amount=sum((values.money(row[2]) for row in rows if _is_free(row)), Decimal(0)),
+        # A copy has the text of what it was copied from; the parts of a split one are numbered.
+        worth=sum({row[1]: values.money(row[2]) for row in rows}.values(), Decimal(0)),
         owner=int(rows[0][5]),
         text=str(rows[0][1]),
     )

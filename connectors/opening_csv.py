@@ -13,17 +13,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
 
-from dolisync.errors import ConfigError, UserError
+from dolisync.errors import UserError
 
 COLUMNS = ("customer", "points", "expires_on", "reason")
 NEEDED = ("customer", "points")
 ROWS_MAX = 200_000
 _ENCODINGS = ("utf-8-sig", "cp1252")
 _HEADER = f"begin it with a line: {';'.join(COLUMNS)} (the last two may be left out)"
+
+_SPACES = re.compile(r"[\s\u00a0\u202f]+")
+_PLAIN = re.compile(r"\d+(?:[.,]\d+)?")
+# Groups of three, all parted by the same sign, and decimals after another sign.
+_GROUPED = re.compile(r"[1-9]\d{0,2}(?P<by>[ .,'])\d{3}(?:(?P=by)\d{3})*(?:(?!(?P=by))[.,]\d+)?")
 # 1.000 is a thousand here and one there: nobody must guess.
-_AMBIGUOUS = re.compile(r"^-?\d{1,3}[.,]\d{3}$")
+_AMBIGUOUS = re.compile(r"[1-9]\d{0,2}[.,]\d{3}")
+_SHORTENED = re.compile(r"\d+(?:[.,]\d+)?[eE]\+?\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,33 +45,43 @@ class OpeningRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a line."""
+
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
 class OpeningFile:
-    """A whole file; ``digest`` stands for its contents."""
+    """A whole file; ``digest`` stands for its contents. ``rows`` are the lines that can be read."""
 
     name: str
     digest: str
     rows: tuple[OpeningRow, ...]
+    problems: tuple[Problem, ...]
 
 
 def read(path: Path) -> OpeningFile:
-    """Read a file. Raises ``UserError``, or ``ConfigError`` with everything wrong in its lines."""
+    """Read a file, with everything that is wrong in its lines.
+
+    Raises ``UserError`` when it is no list of opening balances at all.
+    """
     content = path.read_bytes()
-    records = _records(path, _text(path, content))
-    problems: list[str] = []
-    rows = []
-    for line, record in records:
+    rows, problems = [], []
+    for line, record in _records(path, _text(path, content)):
         try:
             rows.append(_row(line, record))
         except ValueError as error:
-            problems.append(f"line {line}: {error}")
-    problems += _doubles(rows)
-    if problems:
-        message = f"{path.name} cannot be booked as it is"
-        raise ConfigError(message, problems, "mend these lines; nothing was booked")
-    if not rows:
+            problems.append(Problem(line, str(error)))
+    if not rows and not problems:
         message = f"{path.name} has no lines below its header"
         raise UserError(message, "write one line for each member")
-    return OpeningFile(path.name, hashlib.sha256(content).hexdigest(), tuple(rows))
+    digest = hashlib.sha256(content).hexdigest()
+    return OpeningFile(path.name, digest, tuple(rows), tuple(problems))
 
 
 def _text(path: Path, content: bytes) -> str:
@@ -77,59 +94,92 @@ def _text(path: Path, content: bytes) -> str:
     raise UserError(message, "save it as CSV in UTF-8")
 
 
-def _records(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+def _records(path: Path, text: str) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+    """Walk over the lines below the header: their numbers, and pairs of column and cell."""
     first = text.split("\n", 1)[0]
-    reader = csv.reader(io.StringIO(text), delimiter=";" if ";" in first else ",")
-    header = [name.strip().lower() for name in next(reader, [])]
-    _check_header(path, header)
-    for cells in reader:
-        if any(cell.strip() for cell in cells):
-            if reader.line_num > ROWS_MAX:
-                message = f"{path.name} has more than {ROWS_MAX} lines"
-                raise UserError(message, "cut it into several files")
-            yield reader.line_num, dict(zip(header, (cell.strip() for cell in cells), strict=False))
+    # Strict: a quote that nobody closes would swallow all that follows.
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=";" if ";" in first else ",", strict=True)
+    try:
+        header = [name.strip().lower() for name in next(reader, [])]
+        _check_header(path, header)
+        for cells in reader:
+            stripped = [cell.strip() for cell in cells]
+            if any(stripped):
+                _check_length(path, reader.line_num)
+                yield reader.line_num, list(zip_longest(header, stripped, fillvalue=""))
+    except csv.Error as error:
+        message = f"{path.name}, line {reader.line_num}: {error}"
+        raise UserError(message, "look for a quotation mark that is not closed") from None
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
     unknown = [name for name in header if name not in COLUMNS]
-    if unknown or any(name not in header for name in NEEDED):
-        what = f"has an unknown column '{unknown[0]}'" if unknown else "has no proper header"
+    what = ""
+    if unknown:
+        what = f"has an unknown column '{unknown[0]}'"
+    elif any(header.count(name) != 1 for name in NEEDED) or len(set(header)) < len(header):
+        what = "has no proper header"
+    if what:
         message = f"{path.name} {what}"
         raise UserError(message, _HEADER)
 
 
-def _row(line: int, record: dict[str, str]) -> OpeningRow:
+def _check_length(path: Path, line: int) -> None:
+    if line > ROWS_MAX:
+        message = f"{path.name} has more than {ROWS_MAX} lines"
+        raise UserError(message, "cut it into several files")
+
+
+def _row(line: int, cells: list[tuple[str, str]]) -> OpeningRow:
+    if any(cell for column, cell in cells if not column):
+        message = "it has more cells than the header: a number with a comma needs quotation marks"
+        raise ValueError(message)
+    record = dict(cells)
     customer = record.get("customer", "")
     if not customer:
         message = "it names no customer"
         raise ValueError(message)
+    if _SHORTENED.fullmatch(customer):
+        message = f"'{customer}' is a number that the spreadsheet has shortened: make it text there"
+        raise ValueError(message)
     return OpeningRow(
         line,
         customer,
-        _points(record.get("points", "")),
+        read_points(record.get("points", "")),
         _day(record.get("expires_on", "")),
         record.get("reason", ""),
     )
 
 
-def _points(text: str) -> Decimal:
-    bare = re.sub(r"[\s\u00a0\u202f']", "", text)
-    if _AMBIGUOUS.match(bare):
+def read_points(text: str) -> Decimal:
+    """Read a number of points as spreadsheets write it. Raises ``ValueError`` with what is wrong.
+
+    Spaces, points, commas and apostrophes may part the thousands, a point or a comma the decimals.
+    """
+    bare = _SPACES.sub(" ", text).strip()
+    if _AMBIGUOUS.fullmatch(bare):
         whole = re.sub(r"[.,]", "", bare)
         message = f"'{text}' may mean {whole} or {bare.replace(',', '.')}: write {whole}, or fewer "
         raise ValueError(message + "decimals")
-    if "," in bare and "." in bare:
-        thousands = "." if bare.rindex(",") > bare.rindex(".") else ","
-        bare = bare.replace(thousands, "")
-    try:
-        points = Decimal(bare.replace(",", "."))
-    except ArithmeticError:
-        message = f"'{text}' is not a number of points"
-        raise ValueError(message) from None
-    if not points.is_finite() or points <= 0:
+    if _SHORTENED.fullmatch(bare):
+        message = f"'{text}' is a number that the spreadsheet has shortened: write all its digits"
+        raise ValueError(message)
+    points = _number(bare)
+    if not points:
         message = f"'{text}' is not a number of points above zero"
         raise ValueError(message)
     return points
+
+
+def _number(text: str) -> Decimal | None:
+    """Read digits with or without groups; ``None`` for anything else."""
+    grouped = _GROUPED.fullmatch(text)
+    if grouped is not None:
+        text = text.replace(grouped["by"], "")
+    elif not _PLAIN.fullmatch(text):
+        return None
+    return Decimal(text.replace(",", "."))
 
 
 def _day(text: str) -> date | None:
@@ -140,11 +190,3 @@ def _day(text: str) -> date | None:
     except ValueError:
         message = f"'{text}' is not a day; write it as 2027-01-31"
         raise ValueError(message) from None
-
-
-def _doubles(rows: Sequence[OpeningRow]) -> Iterator[str]:
-    seen: dict[str, int] = {}
-    for row in rows:
-        if row.customer in seen:
-            yield f"line {row.line}: '{row.customer}' stands in line {seen[row.customer]} already"
-        seen.setdefault(row.customer, row.line)

@@ -213,8 +213,9 @@ class Discount:
 class PlacedDiscount:
     """A fixed discount as found in the outside system. A split one has several rowids.
 
-    ``free_amount`` is what of it is not used; ``owner`` (a customer's rowid) and ``text`` are of
-    its first part.
+    ``free_amount`` is what of it is not used; ``worth`` what it was made for, without the copies
+    that replacing an invoice makes of it. ``owner`` (a customer's rowid) and ``text`` are of its
+    first part.
     """
 
     token: str
@@ -222,6 +223,7 @@ class PlacedDiscount:
     amount_incl: Decimal
     used: bool
     free_amount: Decimal = Decimal(0)
+    worth: Decimal = Decimal(0)
     owner: int = 0
     text: str = ""
 

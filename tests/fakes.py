@@ -188,6 +188,7 @@ class FakeSink:
             discount.amount_incl,
             used=False,
             free_amount=discount.amount_incl,
+            worth=discount.amount_incl,
             owner=discount.customer.rowid,
             text=discount.text,
         )
@@ -340,7 +341,9 @@ class Shop:
             token=token,
         )
 
-    def adjust(self, units: int, buyer: int = 7, token: str = "") -> None:
+    def adjust(
+        self, units: int, buyer: int = 7, token: str = "", *, into_debt: bool = False
+    ) -> None:
         """Give points, or take them away, by hand."""
         adjust.adjust(
             self.engine,
@@ -351,6 +354,7 @@ class Shop:
             "by hand",
             token=token or secrets.token_hex(4),
             showing=self.showing,
+            into_debt=into_debt,
         )
 
     def publish(self) -> Report:

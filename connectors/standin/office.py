@@ -205,7 +205,8 @@ class Office(Payments):
         self.store.run(
             sa.update(discount).where(discount.c.fk_facture == invoice).values(fk_facture=None)
         )
-        self.store.run(sa.delete(discount).where(discount.c.fk_facture_source == invoice))
+        of_it = discount.c.fk_facture_source == invoice
+        self.store.run(sa.delete(discount).where(of_it, discount.c.fk_facture_line.is_(None)))
         extrafields.remove(self.store, "facture", invoice)
         self.store.delete(self.tables.facture, invoice)
 

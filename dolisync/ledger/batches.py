@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from dolisync.errors import NotFound, UserError
 from dolisync.ledger import tables
 from dolisync.ledger.tokens import random_token
+from dolisync.model import CustomerKey
 
 _TOKEN_LENGTH = 6
 
@@ -24,6 +26,7 @@ class BatchKind:
     OPENING = "opening"
     TRANSFER = "transfer"
     BACKFILL = "backfill"
+    ERASE = "erase"
 
 
 class BatchState:
@@ -92,11 +95,23 @@ def finish(connection: Connection, batch: Batch, details: Mapping[str, Any] | No
     connection.execute(done.values(state=BatchState.DONE, details=written))
 
 
-def mark_undone(connection: Connection, batch: Batch, now: datetime) -> None:
-    """Note that a batch was undone."""
+def mark_undone(
+    connection: Connection, batch: Batch, now: datetime, home: CustomerKey | None = None
+) -> None:
+    """Note that a batch was undone, and who got a merged account back if not the old customer."""
+    details = batch.details if home is None else {**batch.details, "home": home.rowid}
     table = tables.batch
     undone = update(table).where(table.c.id == batch.id)
-    connection.execute(undone.values(state=BatchState.UNDONE, undone_at=now))
+    connection.execute(
+        undone.values(state=BatchState.UNDONE, undone_at=now, details=_written(details))
+    )
+
+
+def forget(connection: Connection, batch: Batch) -> None:
+    """Take a person out of what is kept of a batch; it cannot be undone any more."""
+    table = tables.batch
+    empty = {"title": f"{batch.kind} of a person who was erased", "details": _written({})}
+    connection.execute(update(table).where(table.c.id == batch.id).values(empty))
 
 
 def listed(connection: Connection, kind: str | None = None) -> list[Batch]:
@@ -106,6 +121,29 @@ def listed(connection: Connection, kind: str | None = None) -> list[Batch]:
     if kind is not None:
         query = query.where(table.c.kind == kind)
     return [_batch(row) for row in connection.execute(query)]
+
+
+def gains(connection: Connection) -> dict[int, dict[str, int]]:
+    """Return what members have gained by each batch, in ledger units, by program.
+
+    What was taken back counts no more, nor what the other side lost.
+    """
+    posting, member = tables.posting.c, tables.member.c
+    per_member = (
+        select(posting.batch_id, member.program, func.sum(posting.points).label("points"))
+        .join(tables.member, member.id == posting.member_id)
+        .where(posting.batch_id.is_not(None))
+        .group_by(posting.batch_id, member.program, posting.member_id)
+    ).subquery()
+    gained, found = per_member.c, defaultdict[int, dict[str, int]](dict)
+    query = (
+        select(gained.batch_id, gained.program, func.sum(gained.points))
+        .where(gained.points > 0)
+        .group_by(gained.batch_id, gained.program)
+    )
+    for batch_id, program, points in connection.execute(query):
+        found[batch_id][program] = int(points)
+    return found
 
 
 def by_token(connection: Connection, token: str) -> Batch:
@@ -128,6 +166,9 @@ def require_undoable(batch: Batch) -> None:
     if batch.state == BatchState.UNDONE:
         message = f"{batch.token} was undone already, on {batch.undone_at:%Y-%m-%d}"
         raise UserError(message, "dolisync batches shows where each stands")
+    if not batch.details:
+        message = f"{batch.token} cannot be undone: {batch.title}"
+        raise UserError(message, "an erasure is for ever")
 
 
 def _batch(row: Any) -> Batch:

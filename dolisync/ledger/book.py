@@ -7,7 +7,7 @@ lots and to debt; so the balance is at all times the sum of the lots less the de
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -171,6 +171,11 @@ class Book:
     lots: list[Lot] = field(default_factory=list)
     is_new: bool = False
 
+    def lots_of(self, ids: Collection[int]) -> list[Lot]:
+        """Return the loaded lots with these ids, in their order."""
+        wanted = set(ids)
+        return [lot for lot in self.lots if lot.id in wanted]
+
     def available(self, day: date) -> int:
         """Return what can be spent on this day: usable lots less debt, never below zero."""
         usable = sum(lot.remaining for lot in self.lots if lot.is_usable(day))
@@ -223,16 +228,22 @@ class Book:
         own: Sequence[Lot],
         shortfall: Shortfall,
         today: date,
+        settled: int = 0,
     ) -> int:
         """Take ``units`` back as ``take_back`` does, from these lots first.
 
-        Returns how many were in no usable lot: they are debt now, or forgiven.
+        ``settled`` of them had settled debt when they came: that is debt again, whatever the
+        shortfall says. Returns how many others were in no usable lot: they are debt now, or
+        forgiven.
         """
-        missing = units - sum(lot.remaining for lot in own)
+        rest = units - settled
+        missing = rest - sum(lot.remaining for lot in own)
         self._revive(journal, entry, own, missing)
         posting_id = journal.post(self, entry, -units)
+        if settled:
+            journal.allocate(self, posting_id, None, -settled)
         others = self._others(own, today)
-        rest = self._draw(journal, posting_id, [*reversed(own), *others], units)
+        rest = self._draw(journal, posting_id, [*reversed(own), *others], rest)
         if rest:
             journal.allocate(self, posting_id, None, -rest)
             if shortfall is Shortfall.CLAMP:
@@ -400,6 +411,15 @@ class Book:
         posting_id = journal.post(self, entry, -lot.remaining)
         lot.lapsed += lot.remaining
         journal.allocate(self, posting_id, lot, -lot.remaining)
+
+    def write_off(self, journal: Journal, entry: Entry) -> None:
+        """End the account: all lots are emptied and the debt is waived, by one posting."""
+        posting_id = journal.post(self, entry, -self.balance)
+        for lot in self.lots:
+            if lot.remaining:
+                journal.allocate(self, posting_id, lot, -lot.remaining)
+        if self.debt:
+            journal.allocate(self, posting_id, None, self.debt)
 
     def draw_from_others(self, journal: Journal, posting_id: int, units: int, today: date) -> int:
         """Take points from usable lots, then as debt; return how much of it is debt."""

@@ -20,10 +20,13 @@ class Page:
 
 
 def page_after(connection: Connection, place: tuple[Any, ...] | None, size: int) -> Page | None:
-    """Return the sales after a place, ``None`` where there are no more."""
+    """Return the sales after a place, ``None`` where there are no more.
+
+    Those of erased persons are passed over: nothing is known of them.
+    """
     sale = tables.sale.c
     order = (sale.source, sale.entity, sale.customer_rowid, sale.sale_date, sale.rowid)
-    query = select(*order).order_by(*order).limit(size)
+    query = select(*order).where(sale.erased_at.is_(None)).order_by(*order).limit(size)
     if place is not None:
         query = query.where(later_than(order, place))
     rows = connection.execute(query).all()

@@ -4,6 +4,10 @@ Nothing is changed in the past. Every sum of the old account, by kind, sale and 
 posted back there and posted anew on the other one, with a lot of the same dates for each lot. So
 the other account looks in every respect as if all had happened there, and the old one is empty.
 
+What belongs to no sale and no redemption is kept apart by the merge that brought it, also when it
+is carried on into a third account and comes back: so each merge can be undone after those that
+followed it.
+
 Undoing it is the same the other way, for what the merge brought and what has become of it since.
 What was spent of that meanwhile is paid by the points of the one who was kept, or stays his debt.
 """
@@ -11,7 +15,7 @@ What was spent of that meanwhile is paid by the points of the one who was kept, 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -33,11 +37,16 @@ _Move = tuple[int, int | None, int]
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Group:
-    """What postings are summed up by."""
+    """What postings are summed up by.
+
+    ``origin`` is the merge that brought them, where neither sale nor redemption tells whose they
+    are, and 0 where they are the account's own.
+    """
 
     kind: str
     sale_id: int
     redemption_id: int
+    origin: int
 
 
 @dataclass(slots=True)
@@ -75,17 +84,19 @@ def rebook(
     reason: str,
     today: date,
     batch_id: int,
+    carried: Collection[int],
 ) -> None:
     """Move everything of one account onto another of the same program.
 
-    Flushes the transaction. ``key`` begins the keys of all its postings.
+    ``carried`` are the earlier merges whose points go along. Flushes the transaction. ``key``
+    begins the keys of all its postings.
     """
     transaction.flush()
     _load_all_lots(transaction, source)
-    open_sums = _open_sums(transaction, source)
+    open_sums = _open_sums(transaction, source, carried)
     template = Entry(key, "", today, transaction.now, reason, batch_id=batch_id)
     _post_back(transaction.journal, source, open_sums, template)
-    _post_anew(transaction.journal, source, target, open_sums, template)
+    _post_anew(transaction.journal, source, target, open_sums, template, {0: batch_id})
     target.settle_debt(transaction.journal, _settling(template), today)
     transaction.flush()
     redemption = tables.redemption
@@ -102,6 +113,7 @@ def unbook(
     target: Book,
     *,
     batch_id: int,
+    carried: Collection[int],
     shortfall: Shortfall,
     key: str,
     reason: str,
@@ -115,14 +127,15 @@ def unbook(
     """
     transaction.flush()
     _load_all_lots(transaction, source)
-    chosen = _brought_by(batch_id, source, target)
-    open_sums = _open_sums(transaction, source, chosen)
+    chosen = _brought_by(batch_id, carried, source, target)
+    origins = {batch_id, *carried}
+    open_sums = _open_sums(transaction, source, origins, chosen)
     # Debts of the one settled by points of the other are not the other's to settle again.
     own = and_(chosen, tables.posting.c.key.not_like(f"%{_SETTLED}%"))
-    own_sums = _open_sums(transaction, source, own)
+    own_sums = _open_sums(transaction, source, origins, own)
     template = Entry(key, "", today, transaction.now, reason, batch_id=batch_id)
     lacking = _return_all(transaction.journal, source, open_sums, template, shortfall)
-    _post_anew(transaction.journal, source, target, own_sums, template)
+    _post_anew(transaction.journal, source, target, own_sums, template, {batch_id: None})
     for book in (source, target):
         book.settle_debt(transaction.journal, _settling(template, str(book.member_id)), today)
     transaction.flush()
@@ -134,21 +147,28 @@ def _settling(template: Entry, suffix: str = "") -> Entry:
     return replace(template, key=key, kind=Kind.TRANSFER, reason=f"{template.reason}: debt settled")
 
 
-def _brought_by(batch_id: int, source: Book, target: Book) -> ColumnElement[bool]:
+def _brought_by(
+    batch_id: int, carried: Collection[int], source: Book, target: Book
+) -> ColumnElement[bool]:
     """Choose what a merge brought: its own postings, and all of its sales, rewards and lots."""
     posting, lot, allocation = tables.posting.c, tables.lot.c, tables.allocation.c
-    brought = select(posting.id).where(posting.batch_id == batch_id)
-    lots = select(lot.id).where(lot.posting_id.in_(brought), lot.member_id == source.member_id)
-    lapsed = select(allocation.posting_id).where(allocation.lot_id.in_(lots))
     rewards = select(tables.redemption.c.id).where(
         tables.redemption.c.member_id == target.member_id
     )
-    return or_(
+    of_nothing = and_(posting.sale_id.is_(None), posting.redemption_id.is_(None))
+    brought = or_(
         posting.batch_id == batch_id,
+        and_(posting.batch_id.in_(carried), of_nothing),
         posting.sale_id.in_(_sales_of(target)),
         posting.redemption_id.in_(rewards),
-        and_(posting.kind == Kind.EXPIRE, posting.id.in_(lapsed)),
     )
+    lots = (
+        select(lot.id)
+        .join(tables.posting, posting.id == lot.posting_id)
+        .where(brought, lot.member_id == source.member_id)
+    )
+    lapsed = select(allocation.posting_id).where(allocation.lot_id.in_(lots))
+    return or_(brought, and_(posting.kind == Kind.EXPIRE, of_nothing, posting.id.in_(lapsed)))
 
 
 def _sales_of(book: Book) -> Select[tuple[int]]:
@@ -216,37 +236,64 @@ def _load_all_lots(transaction: Transaction, book: Book) -> None:
 
 
 def _open_sums(
-    transaction: Transaction, book: Book, chosen: ColumnElement[bool] | None = None
+    transaction: Transaction,
+    book: Book,
+    origins: Collection[int],
+    chosen: ColumnElement[bool] | None = None,
 ) -> dict[_Group, _Sums]:
     """Sum up an account by kind, sale and redemption: all of it, or the chosen postings."""
     mine = tables.posting.c.member_id == book.member_id
-    sums = _sums(transaction, mine if chosen is None else and_(mine, chosen))
+    sums = _sums(transaction, mine if chosen is None else and_(mine, chosen), origins)
     return {group: found for group, found in sorted(sums.items()) if not found.is_empty}
 
 
-def _sums(transaction: Transaction, mine: ColumnElement[bool]) -> dict[_Group, _Sums]:
+def _sums(
+    transaction: Transaction, mine: ColumnElement[bool], origins: Collection[int]
+) -> dict[_Group, _Sums]:
     posting, lot, allocation = tables.posting.c, tables.lot.c, tables.allocation.c
     sums: dict[_Group, _Sums] = defaultdict(_Sums)
-    columns = (posting.kind, posting.sale_id, posting.redemption_id)
+    columns = (posting.kind, posting.sale_id, posting.redemption_id, posting.batch_id)
     opened = select(*columns, lot.id, lot.points).join(tables.posting, posting.id == lot.posting_id)
-    for kind, sale, redemption, lot_id, points in transaction.connection.execute(
+    for *what, lot_id, points in transaction.connection.execute(
         opened.where(mine).order_by(lot.id)
     ):
-        sums[_Group(kind, sale or 0, redemption or 0)].opened[lot_id] = points
+        sums[_group(origins, *what)].opened[lot_id] = points
+    opener = tables.posting.alias()
     moved = (
-        select(*columns, allocation.lot_id, func.sum(allocation.points))
+        select(*columns, opener.c.batch_id, allocation.lot_id, func.sum(allocation.points))
         .join(tables.posting, posting.id == allocation.posting_id)
+        .outerjoin(tables.lot, lot.id == allocation.lot_id)
+        .outerjoin(opener, opener.c.id == lot.posting_id)
         .where(mine)
-        .group_by(*columns, allocation.lot_id)
+        .group_by(*columns, opener.c.batch_id, allocation.lot_id)
     )
-    for kind, sale, redemption, lot_id, points in transaction.connection.execute(moved):
-        sums[_Group(kind, sale or 0, redemption or 0)].moved[lot_id] += int(points)
+    for row in transaction.connection.execute(moved):
+        kind, sale, redemption, batch, lot_from, lot_id, points = row
+        # What has expired belongs where its lot does.
+        whose = lot_from if kind == Kind.EXPIRE else batch
+        sums[_group(origins, kind, sale, redemption, whose)].moved[lot_id] += int(points)
     return sums
 
 
-def _entry(template: Entry, group: _Group, suffix: str) -> Entry:
+def _group(
+    origins: Collection[int],
+    kind: str,
+    sale_id: int | None,
+    redemption_id: int | None,
+    batch_id: int | None,
+) -> _Group:
+    is_brought = sale_id is None and redemption_id is None and batch_id in origins
+    return _Group(kind, sale_id or 0, redemption_id or 0, (is_brought and batch_id) or 0)
+
+
+def _entry(template: Entry, group: _Group, suffix: str, origins: Mapping[int, int | None]) -> Entry:
+    """Write a group's posting; ``origins`` are batches by which some origins are replaced."""
+    batch_id = template.batch_id
+    if not group.sale_id and not group.redemption_id:
+        batch_id = origins.get(group.origin, group.origin) or None
     return replace(
         template,
+        batch_id=batch_id,
         key=f"{template.key}:{suffix}",
         kind=group.kind,
         sale_id=group.sale_id or None,
@@ -265,19 +312,25 @@ def _post_all_back(
     """Post every sum back; return what that moves, by posting and lot."""
     moves: list[_Move] = []
     for number, (group, found) in enumerate(sums.items()):
-        posting_id = journal.post(book, _entry(template, group, f"out{number}"), -found.points)
+        entry = _entry(template, group, f"out{number}", {})
+        posting_id = journal.post(book, entry, -found.points)
         moves += [(posting_id, lot, -points) for lot, points in found.net.items() if points]
     return moves
 
 
 def _post_anew(
-    journal: Journal, source: Book, target: Book, sums: Mapping[_Group, _Sums], template: Entry
+    journal: Journal,
+    source: Book,
+    target: Book,
+    sums: Mapping[_Group, _Sums],
+    template: Entry,
+    origins: Mapping[int, int | None],
 ) -> None:
     old = {lot.id: lot for lot in source.lots}
     successors: dict[int, Lot] = {}
     for group, found in sums.items():
         for lot_id, points in found.opened.items():
-            entry = _entry(template, group, f"lot{lot_id}")
+            entry = _entry(template, group, f"lot{lot_id}", origins)
             posting_id = journal.post(target, entry, points)
             lot = journal.open_lot(target, posting_id, entry, points, old[lot_id].expires_on)
             lot.available_from = old[lot_id].available_from
@@ -287,7 +340,7 @@ def _post_anew(
     for number, (group, found) in enumerate(sums.items()):
         moved = _moved_with(found, successors)
         if moved:
-            entry = _entry(template, group, f"in{number}")
+            entry = _entry(template, group, f"in{number}", origins)
             posting_id = journal.post(target, entry, sum(moved.values()))
             moves += [(posting_id, lot, points) for lot, points in moved.items()]
     _allocate(journal, target, successors, moves)

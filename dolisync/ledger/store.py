@@ -52,6 +52,7 @@ class KnownSale:
     named_customer: int | None = None
     batch_id: int | None = None
     set_aside_at: datetime | None = None
+    erased_at: datetime | None = None
 
     @property
     def counts(self) -> bool:
@@ -91,6 +92,7 @@ class Transaction:
     connection: Connection
     now: datetime
     batch_id: int | None = None
+    erased: set[SaleKey] = field(default_factory=set)
     sales: dict[SaleKey, KnownSale] = field(default_factory=dict)
     returns: dict[SaleKey | None, set[SaleKey]] = field(default_factory=lambda: defaultdict(set))
     days: dict[tuple[CustomerKey, date], set[SaleKey]] = field(
@@ -130,16 +132,22 @@ class Transaction:
         """Return the fingerprints of those of these sales that the ledger knows.
 
         ``None`` stands for one that says nothing: of an older version, of a vanished sale, or of
-        one set aside that a backfill is to take in again.
+        one set aside that a backfill is to take in again. Those of erased persons are noted.
         """
         sale, found = tables.sale.c, {}
         again = sale.set_aside_at.is_not(None) if self.batch_id is not None else false()
         void = or_(sale.vanished_at.is_not(None), again)
         for group, rowids in by_source(keys):
             query = select(
-                sale.rowid, sale.fingerprint, sale.fingerprint_version, void.label("is_void")
+                sale.rowid,
+                sale.fingerprint,
+                sale.fingerprint_version,
+                void.label("is_void"),
+                sale.erased_at,
             ).where(_of_source(group), sale.rowid.in_(rowids))
-            for rowid, mark, version, is_void in self.connection.execute(query):
+            for rowid, mark, version, is_void, erased_at in self.connection.execute(query):
+                if erased_at is not None:
+                    self.erased.add(SaleKey(*group, rowid))
                 counts = not is_void and version == FINGERPRINT_VERSION
                 found[SaleKey(*group, rowid)] = mark if counts else None
         return found
@@ -316,21 +324,10 @@ class Transaction:
         """Load particular lots of a member, spent or expired ones too."""
         self._load_lots({book.member_id: book}, tables.lot.c.id.in_(lot_ids))
 
-    def load_batch_lots(self, batch_id: int) -> dict[int, list[Lot]]:
-        """Load the lots that a batch opened on the loaded accounts; return them by member."""
-        lot, posting = tables.lot.c, tables.posting.c
-        opened = select(lot.id, lot.member_id).join(tables.posting, posting.id == lot.posting_id)
-        rows = self.connection.execute(opened.where(posting.batch_id == batch_id)).all()
-        ids: dict[int, set[int]] = defaultdict(set)
-        for row in rows:
-            ids[row.member_id].add(row.id)
-        loaded = {book.member_id: book for book in self.books.values() if book.member_id in ids}
-        mine = select(tables.posting.c.id).where(posting.batch_id == batch_id)
-        self._load_lots(loaded, lot.posting_id.in_(mine))
-        return {
-            id_: [entry for entry in book.lots if entry.id in ids[id_]]
-            for id_, book in loaded.items()
-        }
+    def load_lots_of(self, members: Collection[int], lot_ids: Collection[int]) -> None:
+        """Load particular lots of several loaded members, spent or expired ones too."""
+        books = {id_: self.books[self.member_keys[id_]] for id_ in members}
+        self._load_lots(books, tables.lot.c.id.in_(lot_ids))
 
     def taken_by(self, sale_id: int, book: Book) -> list[tuple[int, int]]:
         """Return what a sale took from which lots of a member, the last first; load these lots."""
@@ -447,6 +444,7 @@ def known_sale(row: Any) -> KnownSale:
         named_customer=row.seen_customer_rowid,
         batch_id=row.batch_id,
         set_aside_at=row.set_aside_at,
+        erased_at=row.erased_at,
     )
 
 

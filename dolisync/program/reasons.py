@@ -29,6 +29,7 @@ class Why(enum.StrEnum):
     CUSTOMER_LEFT_OUT = "the program leaves such customers out, by {what}: {wanted}"
     NOT_PAID = "not paid in full yet: {points} points are pending"
     VANISHED = "it no longer exists in Dolibarr"
+    ERASED = "its customer was erased: nothing is known of it any more, and it moves no points"
     SET_ASIDE = "the backfill that brought it was undone; another one may bring it again"
     PAID_SHARE = "closed with '{code}' before being fully paid: {paid} of {total} count"
     BASE = "counted amount, {basis}: {amount}"
@@ -81,6 +82,10 @@ class Why(enum.StrEnum):
     SPENT_BACK = "{back} of {points} points spent on it come back: {share} % of {what} is returned"
     SPENT_KEPT = "{points} points spent on it stay spent: the program gives none back"
     SPENT_ABANDONED = "all {points} points spent on it come back: it was abandoned"
+    SPENT_TWICE = (
+        "its reward stands on several sales with {used}, and {worth} was paid for: {excess} less "
+        "comes back"
+    )
     RETURNS_OFF = "the program takes nothing back on returns"
 
 

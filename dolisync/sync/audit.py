@@ -99,6 +99,8 @@ def _check_family(
     transaction = verdicts.transaction
     for program in verdicts.rules.book.by_id(family[0].rule_set_id).programs:
         for known, verdict in zip(family, verdicts.of(program, family), strict=True):
+            if known.erased_at is not None:
+                continue
             yield from _compare(transaction, program, known, verdict, held.get(known.id, {}))
 
 

@@ -50,11 +50,15 @@ def follow_discounts(publisher: Publisher, sink: Sink, adopting: Rules | None = 
 
     With ``adopting``, discounts that the ledger does not know are booked as redemptions.
     """
+    source = publisher.source.name
+    # A discount that is made meanwhile must neither look deleted nor unknown: the ledger is read
+    # before Dolibarr for the one, and after it for the other.
+    with reading(publisher.engine) as connection:
+        open_ones = redemptions.unsettled(connection, source)
     placed = sink.list_discounts(redeem.TOKEN_PREFIX)
     with reading(publisher.engine) as connection:
-        known = redemptions.of_source(connection, publisher.source.name)
-        open_ones = redemptions.unsettled(connection, publisher.source.name)
-        overspent = tuple(_overspent(connection, publisher.source.name))
+        known = redemptions.of_source(connection, source)
+        overspent = tuple(_overspent(connection, source))
     returned = tuple(
         entry.token for entry in open_ones if _follow(publisher, entry, placed.get(entry.token))
     )
@@ -127,7 +131,16 @@ def _overspent(connection: Connection, source: str) -> Iterator[str]:
         .having(func.sum(use.amount_minor) > redemption.amount_minor)
         .order_by(redemption.id)
     )
-    yield from connection.execute(query).scalars()
+    tokens = connection.execute(query).scalars().all()
+    yield from (token for token in tokens if not _is_settled(connection, token))
+
+
+def _is_settled(connection: Connection, token: str) -> bool:
+    """Tell whether somebody corrected by hand what was used too often, and named the token."""
+    posting = tables.posting.c
+    named = posting.reason.contains(token, autoescape=True)
+    query = select(posting.id).where(posting.kind == Kind.ADJUST, named).limit(1)
+    return connection.execute(query).first() is not None
 
 
 # --- discounts that a restored ledger does not know ----------------------------------------------
@@ -138,11 +151,12 @@ def _adopt_all(publisher: Publisher, rules: Rules, strange: list[PlacedDiscount]
         chosen = _reward_of(publisher.programs, publisher.source.name, found)
         if chosen is not None:
             program, reward = chosen
-            write(
+            is_new = write(
                 publisher.engine,
                 lambda c, f=found, p=program, r=reward: _adopt(c, publisher, rules, f, p, r),  # type: ignore[misc]
             )
-            yield found.token
+            if is_new:
+                yield found.token
 
 
 def _reward_of(
@@ -154,7 +168,7 @@ def _reward_of(
         for program in programs.values()
         if program.takes(source)
         for reward in program.reward
-        if reward.amount == found.amount_incl
+        if reward.amount == found.worth
     ]
     titled = [pair for pair in fitting if pair[1].title in found.text]
     chosen = titled or fitting
@@ -168,9 +182,10 @@ def _adopt(
     found: PlacedDiscount,
     program: Program,
     reward: RewardTerms,
-) -> None:
+) -> bool:
+    """Book a discount as a redemption; tell whether it was not booked already."""
     if redemptions.by_tokens(connection, [found.token]):
-        return
+        return False
     customer = CustomerKey(publisher.source.name, publisher.source.entity, found.owner)
     transaction = Transaction(connection, publisher.clock.now())
     key = MemberKey(program.name, customer)
@@ -191,6 +206,7 @@ def _adopt(
     transaction.flush()
     judge_again(transaction, rules, _sales_with(transaction, found.token))
     outbox.wish(connection, [outbox.customer_target(customer)], transaction.now)
+    return True
 
 
 def _sales_with(transaction: Transaction, token: str) -> list[Sale]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Engine, select
 
 from dolisync.errors import UserError
 from dolisync.ledger import tables
-from dolisync.ledger.documents import fingerprint
 from dolisync.ledger.engine import reading
 from dolisync.ledger.rulesets import RuleSet
 from dolisync.ledger.store import Holding, KnownSale, Transaction, return_origin
@@ -32,6 +31,8 @@ from dolisync.sync.judge import (
     origins_of,
 )
 from dolisync.sync.spent import Spending, Use, spendings, tokens_of
+
+CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,8 @@ class Explanation:
 
     ``in_ledger`` tells that the ledger knows it; ``is_live`` that it was read from Dolibarr just
     now, and ``differs`` that the ledger still knows it otherwise. ``parked`` is why it could not be
-    taken in, where it could not.
+    taken in, where it could not. ``named_customer`` is the customer (rowid) whom Dolibarr names,
+    where the ledger keeps it with another one.
     """
 
     sale: Sale
@@ -81,6 +83,7 @@ class Explanation:
     parked: str
     judgements: tuple[Judgement, ...]
     rewards: tuple[RewardUse, ...] = ()
+    named_customer: int | None = None
 
 
 @dataclass(slots=True)
@@ -141,7 +144,7 @@ def explain(
     ``live`` sales are judged as they were read, in memory: nothing is written.
     """
     transaction = Transaction(connection, now)
-    transaction.load_sales({*keys, *(sale.key for sale in live)})
+    transaction.load_sales({*keys, *(sale.key for sale in live), *origins_of(live)})
     before = {key: known.fingerprint for key, known in transaction.sales.items()}
     for sale in live:
         note(transaction, rules, sale)
@@ -165,9 +168,21 @@ def _rewards(
         for spending in spendings(transaction, rules.book, rules.around, distrust, tokens):
             for use in spending.uses:
                 if spending.program is not None:
-                    reason = _spent_reason(spending, spending.program, use)
-                    found[use.sale.key].append(RewardUse(spending.redemption.token, reason))
+                    token = spending.redemption.token
+                    found[use.sale.key] += [
+                        RewardUse(token, reason)
+                        for reason in _spent_reasons(spending, spending.program, use)
+                    ]
     return found
+
+
+def _spent_reasons(spending: Spending, program: Program, use: Use) -> Iterator[Reason]:
+    yield _spent_reason(spending, program, use)
+    if spending.excess:
+        worth, excess = (
+            amount.quantize(CENT) for amount in (spending.redemption.amount, spending.excess)
+        )
+        yield because(Why.SPENT_TWICE, used=worth + excess, worth=worth, excess=excess)
 
 
 def _spent_reason(spending: Spending, program: Program, use: Use) -> Reason:
@@ -216,7 +231,7 @@ class _Judge:
         ]
 
     def _explain_one(self, known: KnownSale, judgements: tuple[Judgement, ...]) -> Explanation:
-        mark = fingerprint(known.sale)
+        mark = known.fingerprint
         in_ledger = not known.is_new
         return Explanation(
             known.sale,
@@ -230,6 +245,7 @@ class _Judge:
             _parked(self.verdicts.transaction.connection, known.key),
             judgements,
             tuple(self.rewards.get(known.key, ())),
+            known.named_customer,
         )
 
     def _held(self, known: KnownSale, program: Program) -> tuple[Held, ...]:

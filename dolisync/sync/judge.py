@@ -96,7 +96,9 @@ def take_in(
     ``CustomersMoved`` when it does not; left out, sales were merely given to others.
     """
     marks = transaction.marks({sale.key for sale in sales})
-    changed = [sale for sale in sales if _is_changed(marks.get(sale.key), sale)]
+    # What was erased stays erased, whatever becomes of the document.
+    known_now = (sale for sale in sales if sale.key not in transaction.erased)
+    changed = [sale for sale in known_now if _is_changed(marks.get(sale.key), sale)]
     if not changed:
         return Tally(read=len(sales))
     known = {sale.key for sale in changed if sale.key in marks}
@@ -398,6 +400,8 @@ class _Poster:
     def _moves(
         self, program: Program, known: KnownSale, family: tuple[int, ...], verdict: Verdict
     ) -> Iterator[_Move]:
+        if known.erased_at is not None:
+            return
         holdings = self.held.get(known.id, {})
         owner = MemberKey(program.name, known.sale.customer)
         own = None
@@ -580,6 +584,8 @@ def judge_family(
     ``before`` is what its member's sales before it came to, where rules look back.
     """
     head = family[0]
+    if head.erased_at is not None:
+        return tuple(_of_erased(program, known.sale) for known in family)
     if not head.counts:
         return tuple(_nothing_of(program, head, known.sale) for known in family)
     if head.sale.kind is SaleKind.CREDIT_NOTE:
@@ -647,6 +653,10 @@ def distrust(origin: Sale, credit: Sale) -> str | None:
     if -credit.total_incl > max(origin.total_incl, Decimal(0)):
         return f"it is larger than {origin.ref}"
     return None
+
+
+def _of_erased(program: Program, sale: Sale) -> Verdict:
+    return Verdict(sale.key, 0, (because(Why.ERASED),), earned_on(program, sale))
 
 
 def _nothing_of(program: Program, void: KnownSale, sale: Sale) -> Verdict:

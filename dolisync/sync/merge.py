@@ -18,8 +18,9 @@ from datetime import date
 import structlog
 from sqlalchemy import Connection, and_, or_, select, update
 
+from dolisync.errors import UserError
 from dolisync.ledger import batches, courses, outbox, tables
-from dolisync.ledger.batches import Batch, BatchKind
+from dolisync.ledger.batches import Batch, BatchKind, BatchState
 from dolisync.ledger.documents import fingerprint
 from dolisync.ledger.rebook import rebook, unbook
 from dolisync.ledger.store import MemberKey, Transaction, return_origin
@@ -134,6 +135,7 @@ def merge(
     """
     sales = _move_sales(transaction, old, into, named=old.rowid if reason else None)
     title = f"customer {old.rowid} merged into {into.rowid}"
+    carried = _standing(transaction.connection, old)
     details = {
         "source": old.source,
         "entity": old.entity,
@@ -141,6 +143,7 @@ def merge(
         "into": into.rowid,
         "sales": sorted({sale.key.rowid for sale in sales}),
         "redemptions": _redemptions_of(transaction.connection, old),
+        "carried": carried,
         "reason": reason,
     }
     batch = batches.create(
@@ -157,11 +160,21 @@ def merge(
             reason=f"{title}: {reason}" if reason else title,
             today=_today(transaction, programs.get(name)),
             batch_id=batch.id,
+            carried=carried,
         )
     days = courses.copy_settings(transaction.connection, old, into, token)
     if not reason:
         log.warning("customers were merged in Dolibarr", old=str(old), into=str(into))
     return Merged(tuple(sales), (old, into), tuple((into, day) for day in days))
+
+
+def _standing(connection: Connection, customer: CustomerKey) -> list[int]:
+    """Return the merges that brought something onto a customer's accounts and still stand."""
+    found: set[int] = set()
+    for one in batches.listed(connection, BatchKind.MERGE):
+        if one.state == BatchState.DONE and parties(one)[1] == customer:
+            found |= {one.id, *one.details["carried"]}
+    return sorted(found)
 
 
 def _today(transaction: Transaction, terms: Program | None) -> date:
@@ -232,6 +245,7 @@ def unmerge(
             source,
             target,
             batch_id=batch.id,
+            carried=batch.details["carried"],
             shortfall=terms.returns.shortfall if terms else Shortfall.DEBT,
             key=f"unmerge:{batch.token}:{name}",
             reason=f"{batch.token} undone: {batch.title}",
@@ -255,6 +269,27 @@ def parties(batch: Batch) -> tuple[CustomerKey, CustomerKey]:
         for name in ("from", "into")
     )
     return old, into
+
+
+def followed(
+    connection: Connection, batch: Batch, accounts: Collection[CustomerKey]
+) -> dict[CustomerKey, CustomerKey]:
+    """Say who has these accounts now that a batch moved: a merge undone since may have moved them.
+
+    Raises ``UserError`` when one of them went into another in a merge that still stands.
+    """
+    now = {account: account for account in accounts}
+    later = (m for m in reversed(batches.listed(connection, BatchKind.MERGE)) if m.id > batch.id)
+    for one in later:
+        old, _ = parties(one)
+        if old not in now.values():
+            continue
+        if one.state == BatchState.DONE:
+            message = f"points of {batch.token} went along when {one.title}"
+            raise UserError(message, f"undo that first: dolisync undo {one.token}")
+        home = replace(old, rowid=one.details.get("home", old.rowid))
+        now = {was: home if owner == old else owner for was, owner in now.items()}
+    return now
 
 
 def _move_sales_back(

@@ -6,6 +6,7 @@ same list twice is refused, unless the first was undone.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,6 +18,7 @@ from dolisync.ledger import batches, outbox, tables
 from dolisync.ledger.batches import Batch, BatchKind, BatchState
 from dolisync.ledger.book import Entry, Kind
 from dolisync.ledger.engine import reading, write
+from dolisync.ledger.lineage import Given, given_by
 from dolisync.ledger.store import MemberKey, Transaction
 from dolisync.model import CustomerKey
 from dolisync.ports import Clock
@@ -102,8 +104,20 @@ def run(
         page = wanted.openings[start : start + PAGE]
         write(engine, lambda c, page=page: _book(c, clock, wanted.program, batch, page, showing))  # type: ignore[misc]
         progress(start + len(page))
-    write(engine, lambda connection: batches.finish(connection, batch))
+    write(engine, lambda connection: _finish(connection, batch))
     return batch
+
+
+def _finish(connection: Connection, batch: Batch) -> None:
+    _require_not_undone(connection, batch)
+    batches.finish(connection, batch)
+
+
+def _require_not_undone(connection: Connection, batch: Batch) -> None:
+    """Stop when somebody undoes the list while it is still being booked."""
+    if batches.by_token(connection, batch.token).state == BatchState.UNDONE:
+        message = f"{batch.token} was undone meanwhile; the rest of the list is not booked"
+        raise UserError(message, "book the whole list again")
 
 
 def _begin(connection: Connection, clock: Clock, wanted: OpeningList, token: str) -> Batch:
@@ -129,6 +143,7 @@ def _book(
     page: Sequence[Opening],
     showing: Showing,
 ) -> None:
+    _require_not_undone(connection, batch)
     transaction = Transaction(connection, clock.now())
     today = transaction.now.astimezone(program.zone).date()
     booked = _booked(connection, (_key(batch, opening) for opening in page))
@@ -163,36 +178,43 @@ def _booked(connection: Connection, keys: Iterable[str]) -> set[str]:
 
 def undo(transaction: Transaction, program: Program, batch: Batch) -> list[Change]:
     """Take back all that a list gave; what is spent already as the program's shortfall says."""
-    today = transaction.now.astimezone(program.zone).date()
-    members = _given(transaction.connection, batch)
-    transaction.load_books((), ids=members)
-    lots = transaction.load_batch_lots(batch.id)
+    by_member: dict[int, list[Given]] = defaultdict(list)
+    for given in given_by(transaction.connection, batch):
+        by_member[given.spot.member_id].append(given)
+    members = list(by_member)
     changes = []
-    for member_id, units in members.items():
-        key = transaction.member_keys[member_id]
-        book = transaction.books[key]
-        entry = Entry(
-            f"opening:{batch.token}:undo:{member_id}",
-            Kind.OPENING,
-            today,
-            transaction.now,
-            f"{batch.token} undone: {batch.title}",
-            batch_id=batch.id,
-        )
-        lacking = book.take_lots_back(
-            transaction.journal, entry, units, lots[member_id], program.returns.shortfall, today
-        )
-        changes.append(Change(program, key.customer, -units, lacking))
+    for start in range(0, len(members), PAGE):
+        page = {id_: by_member[id_] for id_ in members[start : start + PAGE]}
+        transaction.load_books((), ids=page)
+        lots = [given.spot.lot_id for held in page.values() for given in held]
+        transaction.load_lots_of(page, lots)
+        changes += [_take_from(transaction, program, batch, *one) for one in page.items()]
     return changes
 
 
-def _given(connection: Connection, batch: Batch) -> dict[int, int]:
-    """Return what the batch gave, by member."""
-    posting = tables.posting.c
-    query = select(posting.member_id, posting.points).where(
-        posting.batch_id == batch.id, posting.kind == Kind.OPENING
+def _take_from(
+    transaction: Transaction, program: Program, batch: Batch, member_id: int, held: Sequence[Given]
+) -> Change:
+    """Take back from one member what the list gave."""
+    today = transaction.now.astimezone(program.zone).date()
+    key = transaction.member_keys[member_id]
+    book = transaction.books[key]
+    entry = Entry(
+        f"opening:{batch.token}:undo:{member_id}",
+        Kind.OPENING,
+        today,
+        transaction.now,
+        f"{batch.token} undone: {batch.title}",
+        batch_id=batch.id,
     )
-    given: dict[int, int] = {}
-    for member_id, points in connection.execute(query.order_by(posting.id)):
-        given[member_id] = given.get(member_id, 0) + points
-    return given
+    units = sum(given.units for given in held)
+    lacking = book.take_lots_back(
+        transaction.journal,
+        entry,
+        units,
+        book.lots_of([given.spot.lot_id for given in held]),
+        program.returns.shortfall,
+        today,
+        sum(given.settled for given in held),
+    )
+    return Change(program, key.customer, -units, lacking)

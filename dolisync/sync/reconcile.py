@@ -129,6 +129,7 @@ class Reconciler:
                     sale.source == self.intake.source.name,
                     sale.entity == self.intake.source.entity,
                     sale.vanished_at.is_(None),
+                    sale.erased_at.is_(None),
                     sale.id > last,
                 )
                 .order_by(sale.id)

@@ -13,9 +13,11 @@ from dolisync.ledger import batches, outbox, tables
 from dolisync.ledger.batches import Batch, BatchKind
 from dolisync.ledger.book import Book, Entry, Kind, NotEnoughPoints
 from dolisync.ledger.engine import write
+from dolisync.ledger.lineage import Spot, given_by, spots_of
 from dolisync.ledger.store import MemberKey, Transaction
 from dolisync.model import CustomerKey
 from dolisync.ports import Clock
+from dolisync.program.calendar import last_day_of_use
 from dolisync.program.terms import Program, Shortfall
 from dolisync.sync.changes import Change
 from dolisync.sync.judge import Showing
@@ -94,54 +96,77 @@ def _note(transaction: Transaction, wish: Wish, token: str) -> Batch:
     )
 
 
-def undo(transaction: Transaction, program: Program, batch: Batch) -> list[Change]:
+def undo(
+    transaction: Transaction,
+    program: Program,
+    batch: Batch,
+    accounts: Mapping[CustomerKey, CustomerKey],
+) -> list[Change]:
     """Bring transferred points back: what is still there; the rest as the program's shortfall says.
 
     With ``clamp``, only what is still there comes back: nothing is forgiven out of nothing.
+    ``accounts`` says who has the giver's and the taker's account now.
     """
-    giver_key, taker_key = (_customer(batch.details[name]) for name in ("giver", "taker"))
-    today = _today(transaction, program)
-    keys = [MemberKey(program.name, key) for key in (giver_key, taker_key)]
+    today, shortfall = _today(transaction, program), program.returns.shortfall
+    people = [accounts[_customer(batch.details[name])] for name in ("giver", "taker")]
+    keys = [MemberKey(program.name, who) for who in people]
     transaction.load_books(keys)
-    giver, taker = (transaction.book(key) for key in keys)
-    units = int(batch.details["units"])
-    lots = transaction.load_batch_lots(batch.id)[taker.member_id]
-    shortfall = program.returns.shortfall
+    giver, taker = (transaction.books[key] for key in keys)
+    given, taken = given_by(transaction.connection, batch), _taken(transaction.connection, batch)
+    transaction.load_lots(taker, [one.spot.lot_id for one in given])
+    transaction.load_lots(giver, [spot.lot_id for spot, _ in taken])
+    units, settled = sum(one.units for one in given), sum(one.settled for one in given)
+    lots = taker.lots_of([one.spot.lot_id for one in given])
     back = _entry(transaction, batch, "undo:in", today, f"{batch.token} undone: {batch.title}")
-    lacking = taker.take_lots_back(transaction.journal, back, units, lots, shortfall, today)
+    journal = transaction.journal
+    lacking = taker.take_lots_back(journal, back, units, lots, shortfall, today, settled)
     returned = units - lacking if shortfall is Shortfall.CLAMP else units
     if returned:
         again = _entry(transaction, batch, "undo:out", today, back.reason)
-        taken = _taken(transaction, giver, batch)
-        giver.give_back(transaction.journal, again, _first(taken, returned))
-    return [
-        Change(program, taker_key, -units, lacking),
-        Change(program, giver_key, returned, 0),
-    ]
+        _return(transaction, program, giver, again, _first(taken, returned))
+    return [Change(program, people[1], -units, lacking), Change(program, people[0], returned, 0)]
 
 
-def _taken(transaction: Transaction, giver: Book, batch: Batch) -> list[tuple[int, int]]:
-    """Return from which of the giver's lots how many points went, and load these lots."""
+def _return(
+    transaction: Transaction,
+    program: Program,
+    giver: Book,
+    entry: Entry,
+    shares: Sequence[tuple[Spot, int]],
+) -> None:
+    """Put points back on the lots they came from, where these are still the giver's.
+
+    Where one has gone to another with a merge undone since, the giver has paid for it: his points
+    get a lot of their own, which lives as if it was earned today.
+    """
+    mine = [(spot.lot_id, points) for spot, points in shares if spot.member_id == giver.member_id]
+    homeless = sum(points for _, points in shares) - sum(points for _, points in mine)
+    until = last_day_of_use(program.validity, entry.occurred_on)
+    giver.give_back(transaction.journal, entry, mine, homeless=homeless, homeless_until=until)
+
+
+def _taken(connection: Connection, batch: Batch) -> list[tuple[Spot, int]]:
+    """Return how many points went from which of the giver's lots, and where these are now."""
     allocation, posting = tables.allocation.c, tables.posting.c
     query = (
-        select(allocation.lot_id, allocation.points)
+        select(allocation.lot_id, allocation.member_id, allocation.points)
         .join(tables.posting, posting.id == allocation.posting_id)
         .where(posting.key == f"transfer:{batch.token}:out")
         .order_by(allocation.id)
     )
-    taken = [(lot, -points) for lot, points in transaction.connection.execute(query)]
-    transaction.load_lots(giver, [lot for lot, _ in taken])
-    return taken
+    rows = connection.execute(query).all()
+    spots = spots_of(connection, {row.lot_id: row.member_id for row in rows})
+    return [(spots[row.lot_id], -row.points) for row in rows]
 
 
-def _first(taken: Sequence[tuple[int, int]], units: int) -> list[tuple[int, int]]:
+def _first(taken: Sequence[tuple[Spot, int]], units: int) -> list[tuple[Spot, int]]:
     """Return the share of each lot when only so many points come back: the last lots lose."""
     shares = []
-    for lot, points in taken:
+    for spot, points in taken:
         share = min(points, units)
         units -= share
         if share:
-            shares.append((lot, share))
+            shares.append((spot, share))
     return shares
 
 

@@ -6,14 +6,13 @@ forgiven. Nothing is undone beneath something that was built on it: the later on
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine
 
 from dolisync.errors import UserError
-from dolisync.ledger import batches, outbox, tables
-from dolisync.ledger.batches import Batch, BatchKind, BatchState
+from dolisync.ledger import batches, lineage, outbox
+from dolisync.ledger.batches import Batch, BatchKind
 from dolisync.ledger.engine import rehearse, write
 from dolisync.ledger.store import Transaction
 from dolisync.model import CustomerKey
@@ -56,12 +55,10 @@ def _undo(
     batch = batches.by_token(connection, token)
     batches.require_undoable(batch)
     transaction = Transaction(connection, clock.now())
-    if home is not None and batch.kind != BatchKind.MERGE:
-        message = f"{token} is no merge: its points go back to where they came from"
-        raise UserError(message, "leave --to out")
+    _check_home(batch, home)
     changes = _take_back(transaction, rules, batch, home)
     transaction.flush()
-    batches.mark_undone(connection, batch, transaction.now)
+    batches.mark_undone(connection, batch, transaction.now, home)
     targets = [
         outbox.customer_target(change.customer)
         for change in changes
@@ -71,21 +68,37 @@ def _undo(
     return Undone(batch, tuple(changes))
 
 
+def _check_home(batch: Batch, home: CustomerKey | None) -> None:
+    """Refuse a customer who cannot get a merged account back."""
+    if home is None:
+        return
+    if batch.kind != BatchKind.MERGE:
+        message = f"{batch.token} is no merge: its points go back to where they came from"
+        raise UserError(message, "leave --to out")
+    _, kept = merge.parties(batch)
+    if home == kept or (home.source, home.entity) != (kept.source, kept.entity):
+        message = f"what was merged into customer {kept.rowid} cannot go to {home.rowid}"
+        raise UserError(message, "name another customer of the same Dolibarr")
+
+
 def _take_back(
     transaction: Transaction, rules: Rules, batch: Batch, home: CustomerKey | None
 ) -> list[Change]:
     programs = {terms.name: terms for terms in rules.book.current.programs}
-    _refuse_buried(transaction.connection, batch)
+    connection = transaction.connection
     if batch.kind == BatchKind.MERGE:
+        merge.followed(connection, batch, [merge.parties(batch)[1]])
         merged, changes = merge.unmerge(transaction, programs, batch, home)
         # Visits of a day, and what else sales have in common, are another's now.
         judge_again(transaction, rules, merged.sales, merged.places)
         return changes
-    work = {BatchKind.OPENING: opening.undo, BatchKind.TRANSFER: transfer.undo}.get(batch.kind)
-    if work is None:
-        message = f"{batch.token} cannot be undone: {batch.title}"
-        raise UserError(message, "dolisync batches says what each did")
-    return work(transaction, _program(programs, batch), batch)
+    accounts = merge.followed(connection, batch, lineage.accounts_of(connection, batch))
+    if batch.kind == BatchKind.OPENING:
+        return opening.undo(transaction, _program(programs, batch), batch)
+    if batch.kind == BatchKind.TRANSFER:
+        return transfer.undo(transaction, _program(programs, batch), batch, accounts)
+    message = f"{batch.token} cannot be undone: {batch.title}"
+    raise UserError(message, "dolisync batches says what each did")
 
 
 def _program(programs: dict[str, Program], batch: Batch) -> Program:
@@ -94,25 +107,3 @@ def _program(programs: dict[str, Program], batch: Batch) -> Program:
         message = f"the program '{name}' of {batch.token} is not in the configuration any more"
         raise UserError(message, "add its section [[program]] again to undo it")
     return programs[name]
-
-
-def _refuse_buried(connection: Connection, batch: Batch) -> None:
-    """Refuse to undo what later merges have carried away."""
-    moved = set(_accounts_of(connection, batch))
-    for later in batches.listed(connection, BatchKind.MERGE):
-        is_later = later.id > batch.id and later.state == BatchState.DONE
-        if is_later and merge.parties(later)[0] in moved:
-            message = f"points of {batch.token} went along when {later.title}"
-            raise UserError(message, f"undo that first: dolisync undo {later.token}")
-
-
-def _accounts_of(connection: Connection, batch: Batch) -> Iterator[CustomerKey]:
-    member, posting = tables.member.c, tables.posting.c
-    query = (
-        select(member.source, member.entity, member.customer_rowid)
-        .join(tables.posting, posting.member_id == member.id)
-        .where(posting.batch_id == batch.id, posting.points > 0)
-        .distinct()
-    )
-    for row in connection.execute(query):
-        yield CustomerKey(*row)

@@ -326,8 +326,9 @@ class MemorySink:
         used = any(row.is_used for row in pieces)
         free = sum((row.amount for row in pieces if not row.is_used), Decimal(0))
         rowids = tuple(row.rowid for row in pieces)
+        worth = sum({row.text: row.amount for row in pieces}.values(), Decimal(0))
         first = pieces[0]
-        return PlacedDiscount(token, rowids, amount, used, free, first.customer, first.text)
+        return PlacedDiscount(token, rowids, amount, used, free, worth, first.customer, first.text)
 
 
 def origin_of(sale: Sale) -> int | None:

@@ -286,6 +286,7 @@ start = 2020-01-01
 MOVEMENT = {"key", "date", "recorded_at", "kind", "sale", "points", "balance", "reason"}
 DOCUMENT = {
     *("source", "id", "ref", "kind", "status", "date", "customer", "total", "return_of"),
+    "customer_in_dolibarr",
     *("in_ledger", "read_live", "differs_from_ledger", "first_seen_at", "vanished_at"),
     *("parked", "revision", "fingerprint", "programs", "rewards"),
 }
@@ -342,7 +343,7 @@ KEYS: dict[str, set[str]] = {
         "batch",
     },
     "batches": {"batches"},
-    "batches > batches": {"batch", "kind", "title", "state", "made_at", "undone_at"},
+    "batches > batches": {"batch", "kind", "title", "state", "made_at", "undone_at", "points"},
     "adjust 2 5 --reason x": {
         *("customer", "program", "key", "points", "balance_before", "balance_after"),
         *("available", "debt", "last_day", "reason"),

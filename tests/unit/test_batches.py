@@ -403,10 +403,11 @@ def _act(place: Merging, number: int, what: str, amount: int, who: int) -> None:
     elif what == "days":
         shop.clock.moment += timedelta(days=amount // 4)
         shop.expire()
+    assert shop.parked() == []
 
 
 @settings(
-    max_examples=30,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -1,776 +1,781 @@
-"""Fifty things that staff do to documents in Dolibarr, and what the ledger holds afterwards.
+"""What staff do to documents, and what the ledger must hold afterwards: one row each, both doors.
 
-Each row is played on the stand-in and read through both doors, into a ledger for each; after every
-row both hold the same. When all are played, in whatever order, every invariant holds, and reading
-everything into an empty ledger gives the same balances.
+Each row is played on the stand-in, with a look by SQL and by REST after every act; then comes a
+night. Both ledgers must hold what the row says, verify must find nothing, and reading the shop into
+an empty ledger must give the same. Rewards are given by one ledger only, which looks by SQL; there
+the shop is read again by REST.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
 
-from builders import program
-from connectors.dolibarr_http import DolibarrHttp
-from connectors.dolibarr_rest import RestSaleSource
-from connectors.dolibarr_sql import SqlSaleSource
-from connectors.dolibarr_sql_sink import SqlSink
-from connectors.standin import StandIn
-from dolisync.config import ReconcileSettings, Source
-from dolisync.ledger import rulesets
-from dolisync.ledger.engine import open_engine, reading
-from dolisync.ledger.outbox import Target
-from dolisync.ledger.views import member_view
-from dolisync.model import CustomerKey
-from dolisync.program.surroundings import Surroundings
-from dolisync.program.terms import Program
-from dolisync.sync import audit, redeem
-from dolisync.sync.discounts import follow_discounts
-from dolisync.sync.intake import Intake
-from dolisync.sync.judge import Rules, Showing
-from dolisync.sync.publish import Publisher
-from dolisync.sync.reconcile import Reconciler
-from tests.fakes import reward
+from connectors.standin import ShopError
+from tests.unit.desk import TOKEN, Desk, Street, open_street
 
-START, END = date(2020, 1, 1), date(2100, 1, 1)
-# No transaction lasts here, and each look reads only what is new.
-OVERLAP = timedelta(seconds=3)
-TERMS = program(
-    start=date(2020, 1, 1), reward=[reward(10, "3", name="small")], timezone="Europe/Paris"
+Act = Callable[[Desk], object]
+
+
+# --- what staff do ---------------------------------------------------------------------------
+
+
+def sell(letter: str = "A", amount: int = 60, *, paid: bool = True, to: str = "anna") -> Act:
+    """Invoice boxes of 60, or something for an amount, and take the money."""
+
+    def act(desk: Desk) -> None:
+        invoice = desk.shop.new_invoice(getattr(desk, to))
+        desk.shop.add_line(invoice, desk.box, price_ttc=amount)
+        _finish(desk, letter, invoice, paid=paid)
+
+    return act
+
+
+def _finish(desk: Desk, letter: str, invoice: int, *, paid: bool) -> None:
+    desk.documents[letter] = invoice
+    desk.shop.validate(invoice)
+    if paid:
+        pay(letter)(desk)
+
+
+def pay(letter: str, amount: int | None = None) -> Act:
+    def act(desk: Desk) -> None:
+        payment = desk.shop.pay(desk[letter], amount)
+        desk.payments.setdefault(letter, []).append(payment)
+
+    return act
+
+
+def unpay(letter: str) -> Act:
+    """Delete the last payment."""
+    return lambda desk: desk.shop.delete_payment(desk.payments[letter].pop())
+
+
+def on(letter: str, what: str, *more: Any, **named: Any) -> Act:
+    """Do what the desk does on one document."""
+    return lambda desk: getattr(desk.shop, what)(desk[letter], *more, **named)
+
+
+def draft(letter: str) -> Act:
+    return on(letter, "set_draft")
+
+
+def validate(letter: str) -> Act:
+    return on(letter, "validate")
+
+
+def reopen(letter: str) -> Act:
+    return on(letter, "set_unpaid")
+
+
+def delete(letter: str) -> Act:
+    return on(letter, "delete_invoice")
+
+
+def move(letter: str, to: str) -> Act:
+    return lambda desk: desk.shop.change_customer_of(desk[letter], getattr(desk, to))
+
+
+def edit(letter: str, amount: int) -> Act:
+    """Change the price of the first line of a draft."""
+
+    def act(desk: Desk) -> None:
+        first = desk.shop.lines(desk[letter])[0]
+        desk.shop.change_line(first["rowid"], subprice=amount * 10 / 12)
+
+    return act
+
+
+def document(letter: str, kind: int, amount: int, source: str = "", to: str = "anna") -> Act:
+    """Write and validate a document of some type by hand."""
+
+    def act(desk: Desk) -> None:
+        of = desk[source] if source else None
+        invoice = desk.shop.new_invoice(getattr(desk, to), kind, source=of)
+        desk.shop.add_line(invoice, price_ttc=amount, description="by hand")
+        _finish(desk, letter, invoice, paid=False)
+
+    return act
+
+
+def credit(letter: str, amount: int, of: str = "A", to: str = "anna") -> Act:
+    return document(letter, 2, -amount, of, to)
+
+
+def credit_all(letter: str, of: str = "A") -> Act:
+    """Credit an invoice with its own lines."""
+    return lambda desk: _finish(desk, letter, desk.shop.credit_note(desk[of]), paid=False)
+
+
+def credit_by_hand(letter: str, goods: int, undone: int, of: str = "A") -> Act:
+    """Credit goods, and take the reward back in words of one's own."""
+
+    def act(desk: Desk) -> None:
+        note = desk.shop.new_invoice(desk.anna, 2, source=desk[of])
+        desk.shop.add_line(note, desk.box, price_ttc=-goods)
+        desk.shop.add_line(note, price_ttc=undone, description="Reward")
+        _finish(desk, letter, note, paid=False)
+
+    return act
+
+
+def pay_with(note: str, invoice: str) -> Act:
+    """Turn a credit note into a discount and use it as payment."""
+
+    def act(desk: Desk) -> None:
+        (discount,) = desk.shop.mark_credit_available(desk[note])
+        desk.shop.use_credit_note(desk[invoice], discount)
+
+    return act
+
+
+def sell_less(letter: str, note: str, amount: int = 60) -> Act:
+    """Turn a credit note or deposit into a discount and sell something less that."""
+
+    def act(desk: Desk) -> None:
+        (discount,) = desk.shop.mark_credit_available(desk[note])
+        invoice = desk.shop.new_invoice(desk.anna)
+        desk.shop.add_line(invoice, desk.box, price_ttc=amount)
+        desk.shop.use_discount(invoice, discount)
+        _finish(desk, letter, invoice, paid=True)
+
+    return act
+
+
+def replace(letter: str, of: str = "A", *, validated: bool = True) -> Act:
+    def act(desk: Desk) -> None:
+        desk.documents[letter] = desk.shop.replace(desk[of])
+        if validated:
+            desk.shop.validate(desk[letter])
+
+    return act
+
+
+def ticket(letter: str, *goods: tuple[str, int], to: str = "anna", mode: str = "LIQ") -> Act:
+    """Sell at the till; quantities below zero are returns."""
+
+    def act(desk: Desk) -> None:
+        open_ticket = desk.shop.pos_open()
+        if to:
+            desk.shop.pos_choose(open_ticket, getattr(desk, to))
+        for product, quantity in goods:
+            desk.shop.pos_add(open_ticket, getattr(desk, product), quantity)
+        desk.shop.pos_pay(open_ticket, mode)
+        desk.documents[letter] = open_ticket
+
+    return act
+
+
+def discarded_ticket(desk: Desk) -> None:
+    open_ticket = desk.shop.pos_open()
+    desk.shop.pos_choose(open_ticket, desk.bert)
+    desk.shop.pos_add(open_ticket, desk.box)
+    desk.shop.pos_discard(open_ticket)
+
+
+def reduced_ticket(letter: str, percent: int) -> Act:
+    def act(desk: Desk) -> None:
+        open_ticket = desk.documents[letter] = desk.shop.pos_open()
+        desk.shop.pos_choose(open_ticket, desk.anna)
+        desk.shop.pos_add(open_ticket, desk.tea)
+        desk.shop.pos_reduce(open_ticket, percent)
+        desk.shop.pos_pay(open_ticket)
+
+    return act
+
+
+def changed_ticket(letter: str) -> Act:
+    """Ring something up for Anna, and let Bert pay."""
+
+    def act(desk: Desk) -> None:
+        open_ticket = desk.documents[letter] = desk.shop.pos_open()
+        desk.shop.pos_choose(open_ticket, desk.anna)
+        desk.shop.pos_add(open_ticket, desk.tea)
+        desk.ledger.poll()
+        desk.shop.pos_choose(open_ticket, desk.bert)
+        desk.shop.pos_pay(open_ticket)
+
+    return act
+
+
+def till_credit(letter: str, of: str = "A") -> Act:
+    def act(desk: Desk) -> None:
+        desk.documents[letter] = desk.shop.pos_credit_note(desk[of])
+
+    return act
+
+
+def till_breaks(of: str = "A") -> Act:
+    """Press "credit note" at the till where it dies of it."""
+
+    def act(desk: Desk) -> None:
+        with pytest.raises(ShopError, match="500"):
+            desk.shop.pos_credit_note(desk[of])
+
+    return act
+
+
+def then(*acts: Act) -> Act:
+    """Do several things between two looks."""
+
+    def act(desk: Desk) -> None:
+        for one in acts:
+            one(desk)
+
+    return act
+
+
+def merge(desk: Desk) -> None:
+    """Pour Anna's card into Bert's."""
+    desk.shop.merge_customers(desk.bert, desk.anna)
+
+
+def redeem(desk: Desk) -> None:
+    desk.redeem()
+
+
+def use(letter: str, *, paid: bool = True, free: int = 0) -> Act:
+    """Sell a box and use the reward on it; ``free`` counts among the rows that are free."""
+
+    def act(desk: Desk) -> None:
+        invoice = desk.shop.new_invoice(desk.anna)
+        desk.shop.add_line(invoice, desk.box)
+        _use(desk, invoice, free)
+        _finish(desk, letter, invoice, paid=paid)
+
+    return act
+
+
+def _use(desk: Desk, invoice: int, free: int = 0) -> None:
+    rows = [row["rowid"] for row in desk.discounts() if not row["fk_facture_line"]]
+    desk.shop.use_discount(invoice, rows[free])
+
+
+def use_on_draft(letter: str) -> Act:
+    def act(desk: Desk) -> None:
+        desk.documents[letter] = desk.shop.new_invoice(desk.anna)
+        desk.shop.add_line(desk[letter], desk.box)
+        _use(desk, desk[letter])
+
+    return act
+
+
+def ticket_with_reward(letter: str, quantity: int) -> Act:
+    def act(desk: Desk) -> None:
+        open_ticket = desk.shop.pos_open()
+        desk.shop.pos_choose(open_ticket, desk.anna)
+        desk.shop.pos_add(open_ticket, desk.tea, quantity)
+        desk.shop.force_discount(open_ticket, desk.discounts()[0]["rowid"])
+        desk.shop.pos_pay(open_ticket)
+        desk.documents[letter] = open_ticket
+
+    return act
+
+
+def split(desk: Desk) -> None:
+    desk.shop.split_discount(desk.discounts()[0]["rowid"], 2)
+
+
+def drop_discount(desk: Desk) -> None:
+    desk.shop.delete_discount(desk.discounts()[0]["rowid"])
+
+
+# --- the rows --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """What staff do, and what Anna (and Bert) have then. ``says`` are a document and words of it.
+
+    ``by_night`` tells that only the nightly comparison can see it; ``followed`` is what that found.
+    """
+
+    what: str
+    acts: tuple[Act, ...]
+    anna: int
+    bert: int = 0
+    says: tuple[str, str] | None = None
+    terms: dict[str, Any] = field(default_factory=dict)
+    by_night: bool = False
+    followed: dict[str, Any] = field(default_factory=dict)
+
+
+def row(what: str, *acts: Act, anna: int, **more: Any) -> Row:
+    return Row(what, acts, anna, **more)
+
+
+# 600 points, 100 of them spent on a discount of 6.
+RICH = (sell("old", 600), redeem)
+REWARD_LINE: dict[str, Any] = {"returns": {"spent_points": "reward_line"}}
+KEEP: dict[str, Any] = {"returns": {"spent_points": "keep"}}
+
+OFFICE = (
+    row("paid", sell(), anna=60, says=("A", "60 points")),
+    row("not paid", sell(paid=False), anna=0, says=("A", "60 points are pending")),
+    row("paid in part", sell(paid=False), pay("A", 20), anna=0, says=("A", "pending")),
+    row("paid in parts", sell(paid=False), pay("A", 20), pay("A"), anna=60),
+    row("part payment deleted", sell(paid=False), pay("A", 20), unpay("A"), anna=0),
+    row("and paid", sell(paid=False), pay("A", 20), unpay("A"), pay("A"), anna=60),
+    row("reopened", sell(), reopen("A"), anna=0, says=("A", "pending")),
+    row("payment deleted", sell(), reopen("A"), unpay("A"), anna=0),
+    row("paid again", sell(), reopen("A"), unpay("A"), pay("A"), anna=60),
+    row("set back to draft", sell(), draft("A"), anna=0, says=("A", "draft")),
+    row("and validated again", sell(), draft("A"), validate("A"), anna=60),
+    row("edited", sell(), draft("A"), edit("A", 24), validate("A"), anna=24),
+    row("edited unpaid", sell(paid=False), draft("A"), edit("A", 90), validate("A"), anna=0),
+    row(
+        "edited twice",
+        *(sell(), draft("A"), edit("A", 24), validate("A")),
+        *(draft("A"), edit("A", 36), validate("A")),
+        anna=36,
+    ),
+    row(
+        "a line more, paid",
+        *(sell(), draft("A"), lambda desk: desk.shop.add_line(desk["A"], desk.tea)),
+        *(validate("A"), pay("A")),
+        anna=72,
+    ),
+    row(
+        "a line less",
+        *(sell(), draft("A"), lambda desk: desk.shop.add_line(desk["A"], desk.tea)),
+        *(lambda desk: desk.shop.delete_line(_lines(desk, "A")[0]), validate("A")),
+        anna=12,
+    ),
+    row(
+        "another quantity",
+        *(sell(), draft("A"), lambda desk: desk.shop.change_line(_lines(desk, "A")[0], qty=2)),
+        validate("A"),
+        anna=120,
+    ),
+    row(
+        "closed with a discount",
+        *(sell(paid=False), pay("A", 50), on("A", "close", "discount_vat")),
+        anna=50,
+        says=("A", "'discount_vat' before being fully paid: 50"),
+    ),
+    row(
+        "closed as bad customer",
+        *(sell(paid=False), on("A", "close", "badcustomer")),
+        anna=0,
+        says=("A", "badcustomer"),
+    ),
+    row(
+        "closed and paid after all",
+        *(sell(paid=False), pay("A", 50), on("A", "close", "badcustomer"), reopen("A"), pay("A")),
+        anna=60,
+    ),
+    row(
+        "closed by abandon code",
+        *(sell(paid=False), pay("A", 10), on("A", "close", "abandon")),
+        anna=10,
+        says=("A", "abandon"),
+    ),
+    row("abandoned", sell(paid=False), on("A", "abandon"), anna=0, says=("A", "abandoned")),
+    row("not abandoned", sell(paid=False), on("A", "abandon"), reopen("A"), pay("A"), anna=60),
+    row("other customer", sell(), move("A", "bert"), anna=0, bert=60),
+    row("and back", sell(), move("A", "bert"), move("A", "anna"), anna=60),
+    row("to nobody", sell(), move("A", "nobody"), anna=0, says=("A", "default customer")),
+    row(
+        "other customer as draft",
+        *(sell(), draft("A"), move("A", "bert"), edit("A", 30), validate("A")),
+        anna=0,
+        bert=30,
+    ),
+    row("another day", sell(), on("A", "change_invoice", note_public="x"), anna=60),
+    row(
+        "before the program",
+        *(sell(), lambda desk: _date(desk, 30)),
+        anna=0,
+        says=("A", "before the program's start"),
+    ),
+    row("to be replaced", sell(paid=False), replace("B", validated=False), anna=0),
+    row(
+        "replaced",
+        *(sell(paid=False), replace("B"), pay("B")),
+        anna=60,
+        says=("A", "abandoned or replaced"),
+    ),
+    row("replacement deleted", sell(paid=False), replace("B"), delete("B"), anna=0),
+    row(
+        "replaced one opened again",
+        *(sell(paid=False), replace("B"), delete("B"), reopen("A"), pay("A")),
+        anna=60,
+    ),
+    row("deleted", sell(), reopen("A"), unpay("A"), delete("A"), anna=0),
+    row(
+        "paid and deleted in the database",
+        *(sell(), lambda desk: _wipe(desk, "A")),
+        anna=0,
+        by_night=True,
+        says=("A", "no longer exists"),
+    ),
+    row(
+        "number used again",
+        *(sell(), reopen("A"), unpay("A"), delete("A"), sell("B", 30, to="bert")),
+        anna=0,
+        bert=30,
+    ),
+    row("nothing to pay", sell(amount=0, paid=False), on("A", "set_paid"), anna=0),
+    row("proforma", document("A", 4, 60), anna=0, says=("A", "proforma")),
+    row(
+        "deposit and its final invoice",
+        *(document("D", 3, 12), pay("D"), sell_less("A", "D")),
+        anna=60,
+        says=("D", "deposit earns nothing"),
+    ),
 )
 
+RETURNS = (
+    row("part", sell(), credit("C", 24), anna=36, says=("C", "36.00 is left of it")),
+    row("two parts", sell(), credit("C", 24), credit("D", 36), anna=0),
+    row("more than all", sell(), credit("C", 24), credit("D", 60), anna=0),
+    row("the same lines", sell(), credit_all("C"), anna=0),
+    row("switched off", sell(), credit_all("C"), anna=60, terms={"returns": {"take_back": False}}),
+    row("deleted", sell(), credit("C", 24), delete("C"), anna=60, by_night=True),
+    row("as draft", sell(), credit("C", 24), draft("C"), anna=60),
+    row("validated again", sell(), credit("C", 24), draft("C"), validate("C"), anna=36),
+    row("edited", sell(), credit("C", 24), draft("C"), edit("C", -30), validate("C"), anna=30),
+    row("of an unpaid sale", sell(paid=False), credit("C", 24), anna=0),
+    row("of one paid later", sell(paid=False), credit("C", 24), pay("A"), anna=36),
+    row("of one reopened", sell(), credit("C", 24), draft("A"), anna=0),
+    row("of one validated again", sell(), credit("C", 24), draft("A"), validate("A"), anna=36),
+    row("of one given to another", sell(), credit("C", 24), move("A", "bert"), anna=-24, bert=60),
+    row(
+        "both given to another",
+        sell(),
+        credit("C", 24),
+        move("A", "bert"),
+        move("C", "bert"),
+        anna=0,
+        bert=36,
+    ),
+    row(
+        "without a source",
+        *(sell(), credit("C", 24, of="")),
+        anna=36,
+        says=("C", "it names no sale"),
+    ),
+    row("without a source or points", credit("C", 24, of=""), anna=-24),
+    row(
+        "without points, forgiven",
+        credit("C", 24, of=""),
+        anna=0,
+        terms={"returns": {"shortfall": "clamp"}},
+    ),
+    row("debt settled", credit("C", 24, of=""), sell(), anna=36),
+    row(
+        "of another's sale",
+        *(sell(to="bert"), sell("B", 30), credit("C", 24)),
+        anna=6,
+        bert=60,
+        says=("C", "belongs to another customer"),
+    ),
+    row(
+        "as payment of the same",
+        *(sell(paid=False), credit("C", 24), pay_with("C", "A"), pay("A")),
+        anna=36,
+    ),
+    row(
+        "as payment of another",
+        *(sell(), credit("C", 24), sell("B", paid=False), pay_with("C", "B"), pay("B")),
+        anna=96,
+    ),
+    row(
+        "as line of another",
+        *(sell(), credit("C", 24), sell_less("B", "C")),
+        anna=96,
+        says=("B", "part of what was bought: 24"),
+    ),
+)
 
-class SystemClock:
-    def now(self) -> datetime:
-        return datetime.now(UTC)
+TILL = (
+    row("ticket", ticket("A", ("tea", 1)), anna=12),
+    row("paid later", ticket("A", ("tea", 1), mode="delayed"), anna=0, says=("A", "pending")),
+    row("and paid", ticket("A", ("tea", 1), mode="delayed"), pay("A"), anna=12),
+    row("nobody", ticket("A", ("tea", 1), to=""), anna=0, says=("A", "anonymous")),
+    row("somebody after all", ticket("A", ("tea", 1), to=""), move("A", "anna"), anna=12),
+    row("row used again", discarded_ticket, ticket("A", ("tea", 1)), anna=12),
+    row("credit note", ticket("A", ("tea", 2)), till_credit("C"), anna=0),
+    row(
+        "credit note, source rewritten to one as large",
+        *(ticket("A", ("tea", 1)), ticket("B", ("tea", 1)), till_credit("C")),
+        on("C", "pos_pay"),
+        anna=12,
+    ),
+    row(
+        "credit note, source rewritten to one without these goods",
+        *(ticket("A", ("tea", 1)), ticket("B", ("box", 1)), till_credit("C")),
+        on("C", "pos_pay"),
+        anna=60,
+        says=("C", "goods that are not on"),
+    ),
+    row("return", ticket("A", ("tea", 2)), ticket("C", ("tea", -1)), anna=12),
+    row(
+        "return, source guessed wrong",
+        *(ticket("A", ("tea", 2)), ticket("B", ("box", 1)), ticket("C", ("tea", -1))),
+        anna=72,
+        says=("C", "goods that are not on"),
+    ),
+    row(
+        "return, larger than its source",
+        *(ticket("A", ("tea", 3)), ticket("B", ("tea", 1)), ticket("C", ("tea", -2))),
+        anna=24,
+        says=("C", "it is larger than"),
+    ),
+    row("for nothing", reduced_ticket("A", 100), anna=0),
+    row("half price", reduced_ticket("A", 50), anna=6),
+    row("customer changed before it is paid", changed_ticket("A"), anna=0, bert=12),
+    row(
+        "source rewritten to another's",
+        *(
+            ticket("A", ("tea", 1)),
+            till_credit("C"),
+            sell("B", to="bert"),
+            lambda desk: _point(desk, "C", "B"),
+        ),
+        anna=0,
+        bert=60,
+        says=("C", "belongs to another customer"),
+    ),
+    row("exchange", ticket("A", ("box", 1), ("tea", -1)), anna=48),
+)
+
+REWARDS = (
+    row("given", *RICH, anna=500),
+    row("used", *RICH, use("A"), anna=554, says=("A", "0 of 100 points spent on it come back")),
+    row("on a draft", *RICH, use_on_draft("A"), anna=500),
+    row("draft dropped", *RICH, use_on_draft("A"), delete("A"), anna=500),
+    row("deleted by staff", *RICH, drop_discount, anna=600, by_night=True),
+    row("split and used in part", *RICH, split, use("A"), anna=558),
+    row("split, used in part and returned", *RICH, split, use("A"), credit_all("C"), anna=533),
+    row(
+        "abandoned",
+        *(*RICH, use("A", paid=False), on("A", "abandon")),
+        anna=600,
+        says=("A", "all 100 points spent on it come back"),
+    ),
+    row("not abandoned", *RICH, use("A", paid=False), on("A", "abandon"), reopen("A"), anna=500),
+    row("reopened", *RICH, use("A"), draft("A"), anna=500),
+    row(
+        "all returned",
+        *(*RICH, use("A"), credit_all("C")),
+        anna=600,
+        says=("A", "100 of 100 points spent on it come back: 100.0 % of the goods"),
+    ),
+    row("half returned", *RICH, use("A"), credit("C", 30), anna=574, says=("A", "50 of 100")),
+    row(
+        "returned by hand, the reward in other words",
+        *(*RICH, use("A"), credit_by_hand("C", 60, 6)),
+        anna=600,
+        says=("A", "100.0 % of the goods"),
+    ),
+    row("returned with a deduction", *RICH, use("A"), credit_by_hand("C", 60, 15), anna=584),
+    row("return deleted", *RICH, use("A"), credit_all("C"), delete("C"), anna=554, by_night=True),
+    row(
+        "by the reward's line: all",
+        *(*RICH, use("A"), credit_all("C")),
+        anna=600,
+        terms=REWARD_LINE,
+        says=("A", "100.0 % of the reward's line"),
+    ),
+    row("by the line: goods", *RICH, use("A"), credit("C", 30), anna=524, terms=REWARD_LINE),
+    row(
+        "by the line: in other words",
+        *(*RICH, use("A"), credit_by_hand("C", 60, 6)),
+        anna=600,
+        terms=REWARD_LINE,
+    ),
+    row(
+        "kept",
+        *(*RICH, use("A"), credit_all("C")),
+        anna=500,
+        terms=KEEP,
+        says=("A", "stay spent: the program gives none back"),
+    ),
+    row(
+        "by the line: a deduction",
+        *RICH,
+        use("A"),
+        credit_by_hand("C", 60, 15),
+        anna=509,
+        terms=REWARD_LINE,
+    ),
+    row("kept, abandoned", *RICH, use("A", paid=False), on("A", "abandon"), anna=600, terms=KEEP),
+    row("deleted", *RICH, use("A", paid=False), delete("A"), anna=500),
+    row("replaced", *RICH, use("A", paid=False), replace("B"), pay("B"), anna=554),
+    row(
+        "replacement dropped: the surplus is removed",
+        *(*RICH, use("A"), replace("B", validated=False), delete("B")),
+        anna=554,
+        followed={"trimmed": (TOKEN,)},
+    ),
+    row(
+        "replacement deleted",
+        *(*RICH, use("A", paid=False), replace("B"), delete("B")),
+        anna=600,
+        by_night=True,
+        followed={"trimmed": (TOKEN,)},
+    ),
+    row(
+        "surplus used before it was seen",
+        *(*RICH, use("A"), replace("B", validated=False), delete("B"), use("D")),
+        anna=608,
+        followed={"overspent": (TOKEN,)},
+        says=("D", "stands on several sales with 12.00, and 6.00 was paid for"),
+    ),
+    row(
+        "one of the two returned",
+        *(*RICH, use("A"), replace("B", validated=False), delete("B"), use("D")),
+        credit_all("C", of="D"),
+        anna=554,
+        followed={"overspent": (TOKEN,)},
+    ),
+    row(
+        "till cannot credit it",
+        *(*RICH, ticket_with_reward("A", 2), till_breaks()),
+        anna=518,
+    ),
+    row("till return", *RICH, ticket_with_reward("A", 2), ticket("C", ("tea", -1)), anna=556),
+    row(
+        "till return of all, in money",
+        *(*RICH, ticket_with_reward("A", 2), ticket("C", ("tea", -2))),
+        anna=494,
+        says=("C", "it is larger than"),
+    ),
+    row("moved to another", *RICH, use("A"), move("A", "bert"), anna=500, bert=54),
+)
+
+MERGES = (
+    row("seen", sell(), sell("B", to="bert"), merge, anna=0, bert=120),
+    row("one not seen before", sell(), then(sell("B", to="bert"), merge), anna=0, bert=120),
+    row(
+        "then returned",
+        sell(),
+        sell("B", to="bert"),
+        merge,
+        credit("C", 60, to="bert"),
+        anna=0,
+        bert=60,
+    ),
+    row("renamed", sell(), lambda desk: desk.shop.rename_customer(desk.anna, "Zoë 🌻"), anna=60),
+    row("with a reward", *RICH, use("A"), sell("B", to="bert"), merge, anna=0, bert=614),
+)
+
+ALL = {
+    f"{group}: {one.what}": one
+    for group, rows in (
+        ("office", OFFICE),
+        ("return", RETURNS),
+        ("till", TILL),
+        ("reward", REWARDS),
+        ("merge", MERGES),
+    )
+    for one in rows
+}
 
 
-@dataclass
-class Door:
-    """One way to read, and the ledger that is filled through it."""
-
-    engine: Engine
-    source: Any
-    name: str
-    terms: Program = TERMS
-
-    def __post_init__(self) -> None:
-        self.rules = self._rules(self.engine)
-        self.intake = self._intake(self.engine, self.rules)
-
-    def _rules(self, engine: Engine) -> Rules:
-        book = rulesets.adopt(engine, (self.terms,), SystemClock().now())
-        return Rules(book, {"shop": Surroundings()}, {"shop": Showing()})
-
-    def _intake(self, engine: Engine, rules: Rules) -> Intake:
-        return Intake(
-            engine,
-            SystemClock(),
-            rules,
-            self.source,
-            self.name,
-            OVERLAP,
-            customers=self.source,
-        )
-
-    def look(self, *, deleted: bool = False) -> None:
-        self.intake.run_once()
-        if deleted:
-            Reconciler(self.intake, ReconcileSettings(max_vanished=1000)).run_once()
-
-    def balance(self, customer: int, engine: Engine | None = None) -> int:
-        key = CustomerKey("shop", 1, customer)
-        with reading(engine or self.engine) as connection:
-            return member_view(connection, "loyalty", key, SystemClock().now().date()).balance
-
-    def replay(self, path: Path, template: Path) -> Engine:
-        """Read everything into an empty ledger."""
-        path.write_bytes(template.read_bytes())
-        engine = open_engine(f"sqlite:///{path}")
-        self._intake(engine, self._rules(engine)).backfill(START, END)
-        return engine
+def _lines(desk: Desk, letter: str) -> list[int]:
+    return [line["rowid"] for line in desk.shop.lines(desk[letter])]
 
 
-@dataclass
-class Place:
-    """The stand-in, both doors, and what one row is about."""
+def _point(desk: Desk, note: str, source: str) -> None:
+    """Rewrite what a credit note names."""
+    desk.shop.change_invoice(desk[note], fk_facture_source=desk[source])
 
-    standin: StandIn
-    doors: list[Door]
-    coffee: int
-    tea: int
-    customer: int = 0
-    other: int = 0
-    deleted: bool = False
-    played: list[tuple[int, int]] = field(default_factory=list)
-    numbers: Iterator[int] = field(default_factory=lambda: iter(range(1, 10_000)))
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.standin.shop, name)
+def _date(desk: Desk, days_ago: int) -> None:
+    day = desk.clock().date() - timedelta(days=days_ago)
+    desk.shop.change_invoice(desk["A"], datef=day)
 
-    def begin(self) -> None:
-        number = next(self.numbers)
-        self.customer = self.standin.shop.add_customer(f"Customer {number}")
-        self.other = self.standin.shop.add_customer(f"Other {number}")
-        self.deleted = False
 
-    def look(self) -> None:
-        for door in self.doors:
-            door.look(deleted=self.deleted)
-
-    def sold(self, *items: Any, mode: str | None = "LIQ") -> int:
-        return self.standin.shop.sell(self.customer, list(items or [self.coffee]), mode=mode)
-
-    def returned(self, source: int, *lines: int) -> int:
-        """Make and validate a credit note, of all lines or of some (by their place)."""
-        rows = [line["rowid"] for line in self.standin.shop.lines(source)]
-        chosen = [rows[place] for place in lines] or None
-        note = self.standin.shop.credit_note(source, chosen)
-        self.standin.shop.validate(note)
-        return int(note)
-
-    def deposit(self, amount: str, *, paid: bool = True) -> int:
-        invoice = self.standin.shop.new_invoice(self.customer, 3)
-        self.standin.shop.add_line(invoice, None, 1, price_ttc=amount, tva_tx=20)
-        self.standin.shop.validate(invoice)
-        if paid:
-            self.standin.shop.pay(invoice)
-        return int(invoice)
+def _wipe(desk: Desk, letter: str) -> None:
+    """Delete a paid invoice, as only the database can."""
+    desk.shop.set_unpaid(desk[letter])
+    desk.shop.delete_payment(desk.payments[letter].pop())
+    desk.shop.delete_invoice(desk[letter])
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Place]:
-    folder = tmp_path_factory.mktemp("corrections")
-    with StandIn("20.0.2", directory=folder) as standin:
-        http = DolibarrHttp(standin.url, standin.api_key)
-        rest = RestSaleSource(http, "shop", 1, "Europe/Paris", 100, None, "UTC")
-        sql = SqlSaleSource(standin.database_url, "shop", 1, "Europe/Paris")
-        doors = []
-        for name, source in (("sql", sql), ("rest", rest)):
-            path = folder / f"{name}.db"
-            path.write_bytes(sqlite_template.read_bytes())
-            doors.append(Door(open_engine(f"sqlite:///{path}"), source, name))
-        shop = standin.shop
-        coffee = shop.add_product("COFFEE", "Coffee", 10)
-        tea = shop.add_product("TEA", "Tea", 20)
-        found = Place(standin, doors, coffee, tea)
-        yield found
-        _hold_together(found, folder / "replay.db", sqlite_template)
-        sql.close()
-
-
-def _hold_together(place: Place, path: Path, template: Path) -> None:
-    """Check both ledgers, and compare them with one that reads everything at once."""
-    replayed = place.doors[0].replay(path, template)
-    for door in place.doors:
-        assert audit.verify(door.engine, SystemClock(), door.rules) == []
-        for customer, wanted in place.played:
-            assert door.balance(customer) == wanted
-            assert door.balance(customer, replayed) == wanted
-        door.engine.dispose()
-    replayed.dispose()
-
-
-# Coffee is 12 with tax and earns 12 points, tea is 24.
-Act = Callable[[Place], None]
-ROWS: dict[str, tuple[Act, int, int]] = {}
-
-
-def row(balance: int, other: int = 0) -> Callable[[Act], Act]:
-    """Note a row: what the customer, and another one, hold in the end."""
-
-    def keep(act: Act) -> Act:
-        ROWS[act.__name__] = (act, balance, other)
-        return act
-
-    return keep
-
-
-@row(12)
-def sold_and_paid(p: Place) -> None:
-    p.sold()
-
-
-@row(0)
-def not_paid_yet(p: Place) -> None:
-    p.sold(mode=None)
-
-
-@row(12)
-def paid_in_two_parts(p: Place) -> None:
-    invoice = p.sold(mode=None)
-    p.pay(invoice, 5)
-    p.look()
-    p.pay(invoice, 7)
-
-
-@row(0)
-def the_first_part_only(p: Place) -> None:
-    p.pay(p.sold(mode=None), 5)
-
-
-@row(0)
-def a_payment_deleted(p: Place) -> None:
-    invoice = p.sold(mode=None)
-    payment = p.pay(invoice, 12)
-    p.look()
-    p.set_unpaid(invoice)
-    p.delete_payment(payment)
-
-
-@row(12)
-def a_payment_deleted_and_made_again(p: Place) -> None:
-    invoice = p.sold(mode=None)
-    payment = p.pay(invoice, 12)
-    p.look()
-    p.set_unpaid(invoice)
-    p.delete_payment(payment)
-    p.look()
-    p.pay(invoice, 12)
-
-
-@row(0)
-def reopened(p: Place) -> None:
-    invoice = p.sold()
-    p.look()
-    p.set_draft(invoice)
-
-
-@row(12)
-def reopened_and_validated_again_with_its_payment(p: Place) -> None:
-    invoice = p.sold()
-    p.look()
-    p.set_draft(invoice)
-    p.look()
-    p.validate(invoice)
-
-
-@row(36)
-def reopened_a_line_added_validated_and_paid(p: Place) -> None:
-    invoice = p.sold()
-    p.look()
-    p.set_draft(invoice)
-    p.add_line(invoice, p.tea)
-    p.look()
-    p.validate(invoice)
-    p.pay(invoice, 24)
-
-
-@row(12)
-def reopened_a_line_taken_off(p: Place) -> None:
-    invoice = p.sold(p.coffee, p.tea)
-    p.look()
-    p.set_draft(invoice)
-    p.delete_line(p.lines(invoice)[1]["rowid"])
-    p.validate(invoice)
-
-
-@row(24)
-def reopened_a_quantity_changed(p: Place) -> None:
-    invoice = p.sold()
-    p.look()
-    p.set_draft(invoice)
-    p.change_line(p.lines(invoice)[0]["rowid"], qty=2)
-    p.look()
-    p.validate(invoice)
-
-
-@row(0, 12)
-def given_to_another_customer(p: Place) -> None:
-    invoice = p.sold()
-    p.look()
-    p.change_customer_of(invoice, p.other)
-
-
-@row(12, 0)
-def given_to_another_and_back(p: Place) -> None:
-    invoice = p.sold()
-    p.look()
-    p.change_customer_of(invoice, p.other)
-    p.look()
-    p.change_customer_of(invoice, p.customer)
-
-
-@row(0)
-def abandoned(p: Place) -> None:
-    invoice = p.sold(mode=None)
-    p.look()
-    p.abandon(invoice)
-
-
-@row(12)
-def abandoned_reopened_and_paid(p: Place) -> None:
-    invoice = p.sold(mode=None)
-    p.abandon(invoice)
-    p.look()
-    p.set_unpaid(invoice)
-    p.look()
-    p.pay(invoice, 12)
-
-
-@row(0)
-def replaced_by_a_draft(p: Place) -> None:
-    p.replace(p.sold(mode=None))
-
-
-@row(12)
-def replaced(p: Place) -> None:
-    source = p.sold(mode=None)
-    p.look()
-    replacement = p.replace(source)
-    p.look()
-    p.validate(replacement)
-    p.pay(replacement, 12)
-
-
-@row(24)
-def replaced_by_more(p: Place) -> None:
-    source = p.sold(mode=None)
-    replacement = p.replace(source)
-    p.change_line(p.lines(replacement)[0]["rowid"], qty=2)
-    p.validate(replacement)
-    p.look()
-    p.pay(replacement, 24)
-
-
-@row(0)
-def deleted_the_last_one(p: Place) -> None:
-    invoice = p.sold(mode=None)
-    p.look()
-    p.delete_invoice(invoice)
-    p.deleted = True
-
-
-@row(24)
-def a_number_used_again(p: Place) -> None:
-    invoice = p.sold(mode=None)
-    ref = p.invoice(invoice)["ref"]
-    p.look()
-    p.delete_invoice(invoice)
-    other = p.sold(p.tea)
-    assert p.invoice(other)["ref"] == ref
-    p.deleted = True
-
-
-@row(5)
-def closed_with_a_discount_on_prompt_payment(p: Place) -> None:
-    invoice = p.sold(mode=None)
-    p.pay(invoice, 5)
-    p.look()
-    p.close(invoice, "discount_vat")
-
-
-@row(0)
-def closed_as_a_bad_customer(p: Place) -> None:
-    invoice = p.sold(mode=None)
-    p.look()
-    p.close(invoice, "badcustomer")
-
-
-@row(0)
-def closed_and_opened_again(p: Place) -> None:
-    invoice = p.sold(mode=None)
-    p.pay(invoice, 5)
-    p.close(invoice, "badcustomer")
-    p.look()
-    p.set_unpaid(invoice)
-
-
-@row(0)
-def returned_whole(p: Place) -> None:
-    invoice = p.sold()
-    p.look()
-    p.returned(invoice)
-
-
-@row(24)
-def returned_in_part(p: Place) -> None:
-    p.returned(p.sold(p.coffee, p.tea), 0)
-
-
-@row(0)
-def returned_in_two_parts(p: Place) -> None:
-    invoice = p.sold(p.coffee, p.tea)
-    p.look()
-    p.returned(invoice, 0)
-    p.look()
-    p.returned(invoice, 1)
-
-
-@row(12)
-def a_return_deleted(p: Place) -> None:
-    note = p.returned(p.sold())
-    p.look()
-    p.delete_invoice(note)
-    p.deleted = True
-
-
-@row(12)
-def a_return_reopened(p: Place) -> None:
-    note = p.returned(p.sold())
-    p.look()
-    p.set_draft(note)
-
-
-@row(0)
-def a_return_reopened_and_validated_again(p: Place) -> None:
-    note = p.returned(p.sold())
-    p.set_draft(note)
-    p.look()
-    p.validate(note)
-
-
-@row(0)
-def returned_before_it_was_ever_seen(p: Place) -> None:
-    p.returned(p.sold())
-
-
-@row(0)
-def a_return_of_an_unpaid_sale(p: Place) -> None:
-    invoice = p.sold(mode=None)
-    p.look()
-    p.returned(invoice)
-
-
-@row(-12)
-def a_return_without_a_source(p: Place) -> None:
-    note = p.new_invoice(p.customer, 2)
-    p.add_line(note, None, 1, -10, tva_tx=20)
-    p.validate(note)
-
-
-@row(0)
-def a_return_made_available_as_a_discount(p: Place) -> None:
-    note = p.returned(p.sold())
-    p.look()
-    p.mark_credit_available(note)
-
-
-@row(24)
-def a_return_pays_another_sale(p: Place) -> None:
-    (credit,) = p.mark_credit_available(p.returned(p.sold()))
-    p.look()
-    invoice = p.sold(p.tea, mode=None)
-    p.use_credit_note(invoice, credit)
-    p.look()
-    p.pay(invoice, 12)
-
-
-@row(24)
-def a_return_taken_off_another_sale(p: Place) -> None:
-    (credit,) = p.mark_credit_available(p.returned(p.sold()))
-    invoice = p.new_invoice(p.customer)
-    p.add_line(invoice, p.tea)
-    p.use_discount(invoice, credit)
-    p.look()
-    p.validate(invoice)
-    p.pay(invoice, 12)
-
-
-@row(0)
-def a_deposit_alone(p: Place) -> None:
-    p.deposit("10")
-
-
-@row(24)
-def a_deposit_and_its_final_invoice(p: Place) -> None:
-    deposit = p.deposit("10")
-    (credit,) = p.mark_credit_available(deposit)
-    p.look()
-    invoice = p.new_invoice(p.customer)
-    p.add_line(invoice, p.tea)
-    p.use_discount(invoice, credit)
-    p.validate(invoice)
-    p.look()
-    p.pay(invoice, 14)
-
-
-@row(0)
-def a_proforma(p: Place) -> None:
-    invoice = p.new_invoice(p.customer, 4)
-    p.add_line(invoice, p.tea)
-    p.validate(invoice)
-
-
-@row(36)
-def a_ticket(p: Place) -> None:
-    ticket = p.pos_open(1)
-    p.pos_choose(ticket, p.customer)
-    p.pos_add(ticket, p.coffee, 3)
-    p.look()
-    p.pos_pay(ticket, "LIQ")
-
-
-@row(0, 12)
-def a_ticket_whose_customer_is_changed_before_it_is_paid(p: Place) -> None:
-    ticket = p.pos_open(1)
-    p.pos_choose(ticket, p.customer)
-    p.pos_add(ticket, p.coffee)
-    p.look()
-    p.pos_choose(ticket, p.other)
-    p.pos_pay(ticket, "LIQ")
-
-
-@row(0)
-def a_ticket_discarded(p: Place) -> None:
-    ticket = p.pos_open(1)
-    p.pos_choose(ticket, p.customer)
-    p.pos_add(ticket, p.coffee)
-    p.look()
-    p.pos_discard(ticket)
-
-
-def ticket_of(p: Place, *products: int) -> int:
-    ticket = p.pos_open(1)
-    p.pos_choose(ticket, p.customer)
-    for product in products:
-        p.pos_add(ticket, product)
-    p.pos_pay(ticket, "LIQ")
-    return ticket
-
-
-@row(0)
-def a_ticket_returned_at_the_till(p: Place) -> None:
-    ticket = ticket_of(p, p.coffee)
-    p.look()
-    p.pos_credit_note(ticket)
-
-
-@row(0, 24)
-def the_source_of_a_till_return_rewritten(p: Place) -> None:
-    first = ticket_of(p, p.coffee)
-    note = p.pos_credit_note(first)
-    p.look()
-    other = p.sell(p.other, [p.tea])
-    p.change_invoice(note, fk_facture_source=other)
-
-
-@row(12)
-def an_exchange_on_one_ticket(p: Place) -> None:
-    ticket = p.pos_open(1)
-    p.pos_choose(ticket, p.customer)
-    p.pos_add(ticket, p.tea)
-    p.pos_add(ticket, p.coffee, -1)
-    p.pos_pay(ticket, "LIQ")
-
-
-@row(12)
-def a_negative_ticket_whose_source_is_guessed(p: Place) -> None:
-    ticket_of(p, p.tea)
-    p.look()
-    ticket = p.pos_open(1)
-    p.pos_choose(ticket, p.customer)
-    p.pos_add(ticket, p.coffee, -1)
-    p.pos_pay(ticket, "LIQ")
-
-
-@row(0)
-def a_sale_for_nothing(p: Place) -> None:
-    ticket = p.pos_open(1)
-    p.pos_choose(ticket, p.customer)
-    p.pos_add(ticket, p.coffee)
-    p.pos_reduce(ticket, 100)
-    p.pos_pay(ticket, "LIQ")
-
-
-@row(6)
-def half_price(p: Place) -> None:
-    ticket = p.pos_open(1)
-    p.pos_choose(ticket, p.customer)
-    p.pos_add(ticket, p.coffee)
-    p.pos_reduce(ticket, 50)
-    p.pos_pay(ticket, "LIQ")
-
-
-@row(0, 24)
-def merged(p: Place) -> None:
-    p.sold()
-    p.sell(p.other, [p.coffee])
-    p.look()
-    p.merge_customers(p.other, p.customer)
-
-
-@row(0, 24)
-def merged_before_the_second_was_seen(p: Place) -> None:
-    p.sold()
-    p.look()
-    p.sell(p.other, [p.coffee])
-    p.merge_customers(p.other, p.customer)
-
-
-@row(0, 0)
-def merged_and_returned(p: Place) -> None:
-    invoice = p.sold()
-    p.look()
-    p.merge_customers(p.other, p.customer)
-    p.look()
-    p.returned(invoice)
-
-
-@row(12)
-def a_customer_renamed(p: Place) -> None:
-    p.sold()
-    p.look()
-    p.rename_customer(p.customer, "Zoë 🌻")
-
-
-@pytest.mark.parametrize("name", ROWS)
-def test_the_ledger_follows(place: Place, name: str) -> None:
-    act, wanted, wanted_of_other = ROWS[name]
-    place.begin()
-    act(place)
-    place.look()
-    for door in place.doors:
-        held = (door.balance(place.customer), door.balance(place.other))
-        assert held == (wanted, wanted_of_other), door.name
-    place.played.append((place.customer, wanted))
-    place.played.append((place.other, wanted_of_other))
-
-
-# --- with a reward on the sale -------------------------------------------------------------------
-
-
-@dataclass
-class Spending:
-    """A customer with 24 points who turns ten of them into a discount of 3."""
-
-    place: Place
-    door: Door
-    token: str
-    publisher: Publisher
-    sink: SqlSink
-
-    def draft(self) -> int:
-        invoice = self.place.new_invoice(self.place.customer)
-        self.place.add_line(invoice, self.place.coffee)
-        self.place.use_discount(invoice, self.rows()[0])
-        return int(invoice)
-
-    def sold(self) -> int:
-        invoice = self.draft()
-        self.place.validate(invoice)
-        self.place.pay(invoice, 9)
-        self.place.look()
-        return invoice
-
-    def rows(self) -> tuple[int, ...]:
-        found = self.sink.find_discount(None, self.token)
-        return found.rowids if found else ()
-
-    def balance(self) -> int:
-        self.place.look()
-        assert audit.verify(self.door.engine, SystemClock(), self.door.rules) == []
-        return self.door.balance(self.place.customer)
-
-
-@pytest.fixture
-def spending(place: Place) -> Iterator[Spending]:
-    place.begin()
-    place.sold(place.tea)
-    place.look()
-    door = place.doors[0]
-    sink = SqlSink(place.standin.database_url, timezone="Europe/Paris", fk_user=1)
-    source = Source.model_validate({"name": "shop", "url": "http://x", "api_key": "k"})
-    publisher = Publisher(door.engine, SystemClock(), source, sink, {"loyalty": door.terms})
-    token, key = redeem.new_token(), CustomerKey("shop", 1, place.customer)
-    redeem.redeem(door.engine, SystemClock(), door.terms, key, door.terms.reward[0], token=token)
-    _publish(publisher, key, token)
-    yield Spending(place, door, token, publisher, sink)
-    sink.close()
-
-
-def _publish(publisher: Publisher, key: CustomerKey, token: str) -> None:
-    publisher.send([Target("discount", key.source, key.entity, key.rowid, token)])
-
-
-def test_a_reward_on_a_sale_lowers_what_it_earns(spending: Spending) -> None:
-    spending.sold()
-    assert spending.balance() == 24 - 10 + 9
-
-
-def test_a_return_of_the_same_lines_brings_the_spent_points_back(spending: Spending) -> None:
-    spending.place.returned(spending.sold())
-    assert spending.balance() == 24
-    assert follow_discounts(spending.publisher, spending.sink).trimmed == ()
-    assert len(spending.rows()) == 1
-
-
-def test_an_abandoned_sale_brings_the_spent_points_back(spending: Spending) -> None:
-    invoice = spending.draft()
-    spending.place.validate(invoice)
-    assert spending.balance() == 14
-    spending.place.abandon(invoice)
-    assert spending.balance() == 24
-
-
-def test_a_discount_doubled_by_a_replacement_is_removed_when_it_is_free(spending: Spending) -> None:
-    invoice = spending.draft()
-    spending.place.validate(invoice)
-    replacement = spending.place.replace(invoice)
-    assert len(spending.rows()) == 2
-    assert follow_discounts(spending.publisher, spending.sink).trimmed == ()
-    spending.place.delete_invoice(replacement)
-    assert follow_discounts(spending.publisher, spending.sink).trimmed == (spending.token,)
-    assert len(spending.rows()) == 1
-    assert follow_discounts(spending.publisher, spending.sink).trimmed == ()
-    assert spending.balance() == 14
-
-
-def test_a_replacement_that_is_validated_keeps_the_points_spent_once(spending: Spending) -> None:
-    invoice = spending.draft()
-    spending.place.validate(invoice)
-    spending.place.look()
-    replacement = spending.place.replace(invoice)
-    spending.place.validate(replacement)
-    spending.place.pay(replacement, 9)
-    assert spending.balance() == 24 - 10 + 9
-    found = follow_discounts(spending.publisher, spending.sink)
-    assert spending.token not in {*found.trimmed, *found.overspent}
-
-
-def test_a_doubled_discount_that_was_used_is_told(spending: Spending) -> None:
-    invoice = spending.draft()
-    spending.place.validate(invoice)
-    replacement = spending.place.replace(invoice)
-    spending.place.delete_invoice(replacement)
-    other = spending.place.new_invoice(spending.place.customer)
-    spending.place.add_line(other, spending.place.coffee)
-    spending.place.use_discount(other, spending.rows()[1])
-    spending.place.validate(other)
-    spending.balance()
-    found = follow_discounts(spending.publisher, spending.sink)
-    assert spending.token in found.overspent
-    assert found.trimmed == ()
-
-
-def test_a_ledger_restored_from_a_backup_books_what_it_has_forgotten(
-    spending: Spending, tmp_path: Path, sqlite_template: Path
+def street(ledger_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
+    with open_street(ledger_template, tmp_path_factory.mktemp("street")) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_correction(street: Street, name: str) -> None:
+    wanted = ALL[name]
+    gives_rewards = redeem in wanted.acts
+    desk = street.desk("sql", *(() if gives_rewards else ("rest",)), **wanted.terms)
+    for act in wanted.acts:
+        desk.do(act)
+    expected = {desk.anna: wanted.anna, desk.bert: wanted.bert}
+    expected = {customer: points for customer, points in expected.items() if points}
+    for ledger in desk.ledgers:
+        assert (ledger.balances() == expected) is not wanted.by_night
+    desk.night()
+    for ledger in desk.ledgers:
+        assert ledger.balances() == expected
+    assert desk.breaches() == []
+    for what in ("trimmed", "overspent", "unknown"):
+        assert getattr(desk.followed, what) == wanted.followed.get(what, ()), what
+    if wanted.says is not None:
+        letter, words = wanted.says
+        assert words in desk.said(letter)
+    replayed = desk.replayed("rest" if gives_rewards else "sql", adopting=gives_rewards)
+    for ledger in desk.ledgers:
+        assert replayed.holdings() == ledger.holdings()
+        assert replayed.balances() == ledger.balances()
+
+
+def test_a_discount_that_a_restored_ledger_does_not_know_is_told_and_then_booked_once(
+    street: Street,
 ) -> None:
-    spending.sold()
-    path = tmp_path / "restored.db"
-    path.write_bytes(sqlite_template.read_bytes())
-    restored = Door(open_engine(f"sqlite:///{path}"), spending.door.source, "sql")
-    restored.intake.backfill(START, END)
-    customer = spending.place.customer
-    assert restored.balance(customer) == 24 + 9
-    publisher = Publisher(
-        restored.engine,
-        SystemClock(),
-        spending.publisher.source,
-        spending.sink,
-        {"loyalty": restored.terms},
-    )
-    told = follow_discounts(publisher, spending.sink)
-    assert spending.token in {found.token for found in told.unknown}
-    adopted = follow_discounts(publisher, spending.sink, restored.rules)
-    assert spending.token in adopted.adopted
-    assert restored.balance(customer) == 24 - 10 + 9
-    assert follow_discounts(publisher, spending.sink, restored.rules).adopted == ()
-    assert audit.verify(restored.engine, SystemClock(), restored.rules) == []
-    restored.engine.dispose()
+    desk = street.desk("sql")
+    for act in (*RICH, use("A"), replace("B", validated=False), delete("B")):
+        desk.do(act)
+    restored = desk.replayed()
+    assert restored.balances() == {desk.anna: 654}
+    (unknown,) = restored.follow().unknown
+    assert (unknown.token, unknown.owner, unknown.worth) == (TOKEN, desk.anna, 6)
+    # The surplus of a discount that nobody knows is left alone.
+    assert len(desk.discounts()) == 2
+    followed = restored.follow(adopting=True)
+    assert (followed.adopted, followed.unknown) == ((TOKEN,), ())
+    assert restored.balances() == {desk.anna: 554}
+    followed = restored.follow(adopting=True)
+    assert (followed.adopted, followed.trimmed) == ((), (TOKEN,))
+    assert restored.balances() == {desk.anna: 554}
+
+
+def test_what_fits_no_reward_is_told_and_not_booked(street: Street) -> None:
+    desk = street.desk("sql")
+    desk.do(sell("old", 600))
+    desk.shop.add_discount(desk.anna, 7, f"Something {TOKEN}")
+    desk.shop.add_discount(desk.anna, 6, "Ours is not this one, DSX-1")
+    followed = desk.ledger.follow(adopting=True)
+    assert [found.token for found in followed.unknown] == [TOKEN]
+    assert followed.adopted == ()
+    assert desk.ledger.balances() == {desk.anna: 600}
+
+
+def test_a_discount_used_twice_is_told_until_an_adjustment_names_it(street: Street) -> None:
+    desk = street.desk("sql")
+    twice = (use("A"), replace("B", validated=False), delete("B"), use("D"))
+    for act in (*RICH, *twice):
+        desk.do(act)
+    for _ in range(2):
+        desk.night()
+        assert desk.followed.overspent == (TOKEN,)
+    desk.adjust(-1, "something else")
+    desk.night()
+    assert desk.followed.overspent == (TOKEN,)
+    desk.adjust(-100, f"{TOKEN} used twice")
+    desk.night()
+    assert desk.followed.overspent == ()
+    assert desk.balance(desk.anna) == 608 - 101
+    assert desk.breaches() == []
