@@ -114,7 +114,40 @@ LOOKING_BACK: tuple[tuple[dict[str, object], ...], ...] = (
         },
     ),
 )
-_ALL = (*PROGRAMS, *LOOKING_BACK)
+# So have the terms of what comes back, goes over to others and has its days.
+UPHEAVALS: tuple[tuple[dict[str, object], ...], ...] = (
+    (_PLAIN,),
+    (
+        {
+            **_PLAIN,
+            "validity": {"days": 20},
+            "returns": {"past_lots_days": 10},
+        },
+    ),
+    (
+        {
+            "earn": {"amount": {}, "visit": {"points": 7}, "wait_days": 2},
+            "returns": {"spent_points": "reward_line", "shortfall": "clamp"},
+            "validity": {"months": 1, "until": "end_of_month"},
+            "reward": [_DISCOUNT],
+        },
+    ),
+    (
+        {
+            "earn": {"amount": {}, "moment": "validated"},
+            "returns": {"shortfall": "clamp"},
+            "reward": [{**_DISCOUNT, "automatic": True}],
+        },
+        {
+            "name": "stamps",
+            "field_prefix": "stamp",
+            "earn": {"visit": {"points": 1}},
+            "returns": {"spent_points": "keep"},
+            "validity": {"days": 12},
+        },
+    ),
+)
+_ALL = (*PROGRAMS, *LOOKING_BACK, *UPHEAVALS)
 
 
 @dataclass

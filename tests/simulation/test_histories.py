@@ -14,6 +14,7 @@ from simulation.machine import Machine
 
 HISTORIES = 300
 HISTORIES_LOOKING_BACK = 80
+HISTORIES_OF_UPHEAVALS = 100
 HISTORIES_LONG = 10_000
 LONGEST = int(os.environ.get("SIMULATION_LONGEST", "20"))
 
@@ -40,6 +41,12 @@ def test_a_history_ends_well(seeds):
 def test_a_history_under_rules_that_look_back_ends_well(seeds):
     for seed in seeds:
         Machine(seed, longest=LONGEST, looks_back=True).play()
+
+
+@pytest.mark.parametrize("seeds", _chosen(HISTORIES_OF_UPHEAVALS))
+def test_a_history_with_merges_returns_and_restores_ends_well(seeds):
+    for seed in seeds:
+        Machine(seed, longest=LONGEST, upheavals=True).play()
 
 
 @pytest.mark.long
