@@ -177,7 +177,7 @@ def test_an_option_like_no_other_lists_what_is_known() -> None:
     found = of_program("[program.validity]\nxyz = 1")
     assert (
         found
-        == "program[1].validity.xyz (line 6): is not an option; known here: days, months, until"
+        == "program[1].validity.xyz (line 6): is not an option; known here: days, inactive_months, months, until"
     )
 
 
