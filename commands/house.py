@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -47,6 +48,8 @@ from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.publish import Publisher
 from dolisync.sync.turn import Turn
+
+COLLECTED_EVERY = (20_000, 10, 10)
 
 
 class SystemClock:
@@ -250,6 +253,9 @@ class House:
 
     def intakes(self, doors: Doors) -> list[Intake]:
         """Make the intakes of one source, one for each door."""
+        # A page of sales makes many objects that all live until it is booked: looking through them
+        # for garbage every seven hundred, as Python does by itself, takes a seventh of the time.
+        gc.set_threshold(*COLLECTED_EVERY)
         return [
             Intake(
                 self.engine,

@@ -176,8 +176,8 @@ def test_a_word_that_is_nearly_right_is_told_the_right_one(option: str, meant: s
 def test_an_option_like_no_other_lists_what_is_known() -> None:
     found = of_program("[program.validity]\nxyz = 1")
     assert (
-        found
-        == "program[1].validity.xyz (line 6): is not an option; known here: days, inactive_months, months, until"
+        found == "program[1].validity.xyz (line 6): is not an option; known here: days, "
+        "inactive_months, months, until"
     )
 
 
