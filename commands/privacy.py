@@ -144,8 +144,8 @@ def _who(house: House, doors: Doors, text: str) -> CustomerKey:
 def _show_plan(house: House, key: CustomerKey, planned: Erased) -> None:
     click.echo(f"Plan: erase customer {key.rowid}.")
     click.echo(
-        f"  Goes: who he is, on {planned.accounts} accounts and {planned.sales} sales, and "
-        f"{planned.movements} reasons."
+        f"  Goes: who he is (accounts: {planned.accounts}, sales: {planned.sales}), and reasons: "
+        f"{planned.movements}."
     )
     click.echo("  Stays: sums and dates without him, and the proof that nothing else was changed.")
     for name, units in planned.lapsed.items():
