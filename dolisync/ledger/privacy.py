@@ -184,7 +184,10 @@ def erase(
     title = f"one person erased: {reason}"
     batch = batches.create(connection, BatchKind.ERASE, title, {}, transaction.now, token)
     lapsed = _lapse(transaction, programs, customer, ids, batch)
-    movements = sum(_seal_reasons(connection, row) for row in members)
+    posting = tables.posting.c
+    movements = _seal_reasons(connection, posting.member_id.in_(ids))
+    # What was done with others stands in their histories too, and names him.
+    _seal_reasons(connection, posting.batch_id.in_([one.id for one in about_him]))
     # Everything of his stays together under a number that leads to nobody.
     nobody = -batch.id
     _forget_members(connection, ids, nobody, transaction.now)
@@ -238,15 +241,15 @@ def _write_off(transaction: Transaction, book: Book, program: Program | None, ba
     book.write_off(transaction.journal, entry)
 
 
-def _seal_reasons(connection: Connection, member: Mapping[str, Any]) -> int:
-    """Put each reason's seal in its place; return how many there were."""
-    posting = tables.posting
-    query = select(posting).where(posting.c.member_id == member["id"])
-    rows = [dict(row) for row in connection.execute(query).mappings()]
+def _seal_reasons(connection: Connection, chosen: ColumnElement[bool]) -> int:
+    """Put the seals of these movements' reasons in their places; return how many there are."""
+    posting, member = tables.posting, tables.member.c
+    query = select(posting, member.salt).join(tables.member, member.id == posting.c.member_id)
+    rows = [dict(row) for row in connection.execute(query.where(chosen)).mappings()]
     sealed = [
         {
             "id": row["id"],
-            "seal": row["seal"] or seal(member["salt"], row),
+            "seal": row["seal"] or seal(row["salt"], row),
             "reason": LAPSED_REASON if row["reason"] == LAPSED_REASON else "",
         }
         for row in rows

@@ -176,7 +176,7 @@ def test_an_erasure_and_what_named_the_erased_cannot_be_undone(shop: Shop) -> No
     wish = Wish(shop.program, customer(WHO), customer(OTHER), 20, SECRET)
     transfer(shop.engine, shop.clock, wish, token="B-GIVE", showing={"shop": Showing()})
     erase(shop)
-    assert SECRET not in everything(shop).replace(f"from customer {WHO}: {SECRET}", "")
+    assert SECRET not in everything(shop)
     for token in ("B-ERASE", "B-GIVE"):
         with pytest.raises(UserError, match="cannot be undone"):
             undo.undo(shop.engine, shop.clock, shop.rules, token)
