@@ -333,7 +333,7 @@ OF_WRITING = (
         scene=WRITING,
     ),
     Mutant("a revocation overtakes", 250, lambda: Design(publisher=Overtakes), scene=WRITING),
-    Mutant("nothing is read again", 60, lambda: Design(publisher=NeverReadsAgain), scene=WRITING),
+    Mutant("nothing is read again", 150, lambda: Design(publisher=NeverReadsAgain), scene=WRITING),
 )
 
 
