@@ -49,7 +49,7 @@ from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.publish import Publisher
 from dolisync.sync.turn import Turn
 
-COLLECTED_EVERY = (20_000, 10, 10)
+COLLECTED_EVERY = (100_000, 20, 20)
 
 
 class SystemClock:
