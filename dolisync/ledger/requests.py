@@ -172,16 +172,40 @@ def _of_source(customer: CustomerKey) -> ColumnElement[bool]:
     return and_(row.source == customer.source, row.entity == customer.entity)
 
 
-def watched(connection: Connection, source: str) -> int | None:
-    """Return up to which note of a save everything is known to be of the past."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Which saves of cards are of the past: all up to ``after``, and these beyond it.
+
+    ``mark`` is how far the log of saves went at the moment ``marked_at``.
+    """
+
+    after: int
+    beyond: frozenset[int]
+    mark: int
+    marked_at: datetime
+
+
+def seen_saves(connection: Connection, source: str) -> Seen | None:
+    """Return what was noted last; ``None`` where nobody ever looked."""
     row = tables.request_watch.c
-    return connection.execute(select(row.change_rowid).where(row.source == source)).scalar()
+    text = connection.execute(select(row.content).where(row.source == source)).scalar()
+    if text is None:
+        return None
+    found = json.loads(text)
+    moment = datetime.fromisoformat(found["marked_at"])
+    return Seen(found["after"], frozenset(found["beyond"]), found["mark"], moment)
 
 
-def watch(connection: Connection, source: str, change_rowid: int) -> None:
-    """Note up to which note of a save everything is of the past."""
+def note_seen_saves(connection: Connection, source: str, seen: Seen) -> None:
+    """Note which saves are of the past."""
     row = tables.request_watch
-    values = {"source": source, "change_rowid": change_rowid}
+    facts = {
+        "after": seen.after,
+        "beyond": sorted(seen.beyond),
+        "mark": seen.mark,
+        "marked_at": seen.marked_at.isoformat(),
+    }
+    values = {"source": source, "content": json.dumps(facts)}
     found = connection.execute(update(row).where(row.c.source == source).values(values))
     if not found.rowcount:
         connection.execute(insert(row), values)

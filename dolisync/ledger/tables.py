@@ -335,12 +335,12 @@ request = Table(
     **_OPTIONS,
 )
 
-# Up to which of Dolibarr's notes of who saved what is known to be of the past.
+# Which of Dolibarr's notes of who saved a card were seen before a request stood on it.
 request_watch = Table(
     "request_watch",
     metadata,
     Column("source", String(40), primary_key=True),
-    Column("change_rowid", Key, nullable=False),
+    Column("content", LongText, nullable=False),
     **_OPTIONS,
 )
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from dolisync.ledger import requests
 from dolisync.ledger.engine import reading, write
-from dolisync.ledger.requests import Place, State
+from dolisync.ledger.requests import Place, Seen, State
 from dolisync.model import CustomerKey
 from tests.builders import NOON, SOURCE
 
@@ -61,11 +61,12 @@ def test_old_answers_are_forgotten_and_open_requests_are_not(ledger_engine: Engi
 
 def test_the_place_in_the_log_of_saves_is_kept(ledger_engine: Engine) -> None:
     with reading(ledger_engine) as connection:
-        assert requests.watched(connection, SOURCE) is None
+        assert requests.seen_saves(connection, SOURCE) is None
     for number in (5, 5, 9):
-        write(ledger_engine, lambda c, n=number: requests.watch(c, SOURCE, n))  # type: ignore[misc]
+        seen = Seen(number, frozenset({number + 2, number + 7}), number + 8, NOON)
+        write(ledger_engine, lambda c, s=seen: requests.note_seen_saves(c, SOURCE, s))  # type: ignore[misc]
     with reading(ledger_engine) as connection:
-        assert requests.watched(connection, SOURCE) == 9
+        assert requests.seen_saves(connection, SOURCE) == seen
 
 
 def test_requests_follow_a_merge_and_its_undoing(ledger_engine: Engine) -> None:

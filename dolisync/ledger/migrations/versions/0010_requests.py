@@ -35,7 +35,7 @@ def upgrade() -> None:
         op.create_table(
             "request_watch",
             sa.Column("source", sa.String(length=40), nullable=False),
-            sa.Column("change_rowid", KEY, nullable=False),
+            sa.Column("content", LONG_TEXT, nullable=False),
             sa.PrimaryKeyConstraint("source", name=op.f("pk_request_watch")),
             **OPTIONS,
         )
