@@ -7,15 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
 from connectors.standin import StandIn
 from connectors.standin.testing import MovingClock, opened
 from dolisync.errors import TransientError, UnknownOutcome
 from dolisync.ledger import tables
 from dolisync.ledger.courses import settings_of
-from dolisync.ledger.engine import reading
-from dolisync.ledger.privacy import export
+from dolisync.ledger.engine import reading, write
+from dolisync.ledger.privacy import erase, export
+from dolisync.ledger.store import Transaction
 from dolisync.model import CustomerKey
 from tests.builders import SOURCE
 from tests.unit.counter import GROUP, Counter, counter_terms, make_fields, source_terms
@@ -533,3 +534,10 @@ def test_export_and_erasure_know_what_was_asked(counter: Counter) -> None:
     with reading(counter.engine) as connection:
         (asked,) = export(connection, key, {})["asked_by_staff"]
     assert "Gesture" in asked["content"]
+
+    def forget(connection: Connection) -> None:
+        erase(Transaction(connection, counter.clock.now()), {}, key, "asked for it", "B-1")
+
+    write(counter.engine, forget)
+    with reading(counter.engine) as connection:
+        assert connection.execute(select(tables.request)).first() is None
