@@ -330,6 +330,7 @@ KEYS: dict[str, set[str]] = {
     "setup > steps": {"what", "state", "statement", "reason"},
     "sync > shop": {
         *("read", "changed", "postings", "given", "taken", "issued", "written", "failed"),
+        "requests",
         *("dead", "problem"),
     },
     "reconcile": {
