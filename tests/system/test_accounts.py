@@ -363,10 +363,13 @@ KEYS: dict[str, set[str]] = {
     },
     "backfill plan --from 2020-01-01": {
         *("from", "to", "read", "changed", "postings", "given", "taken", "members", "months"),
+        "known_changed",
+        "new_members",
+        "pending",
     },
     "backfill run --from 2020-01-01": {
         *("from", "to", "read", "changed", "postings", "given", "taken", "members", "months"),
-        "batch",
+        *("batch", "known_changed", "new_members", "pending"),
     },
     "batches": {"batches"},
     "batches > batches": {"batch", "kind", "title", "state", "made_at", "undone_at", "points"},
