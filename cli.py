@@ -16,10 +16,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import commands.accounts
 import commands.administration
+import commands.backfill
+import commands.batches
 import commands.demo
+import commands.privacy
 import commands.rewards
 import commands.setting_up
 import commands.standing
+import commands.tiers
 import commands.work
 from commands import terminal
 from commands.house import House
@@ -146,7 +150,7 @@ for _command in (
     commands.setting_up.config,
     commands.work.run,
     commands.work.sync,
-    commands.work.backfill,
+    commands.backfill.backfill,
     commands.work.reconcile,
     commands.accounts.balance,
     commands.accounts.history,
@@ -155,6 +159,13 @@ for _command in (
     commands.accounts.receipt,
     commands.rewards.redeem,
     commands.rewards.adjust,
+    commands.tiers.tier,
+    commands.batches.transfer,
+    commands.batches.merge,
+    commands.batches.opening,
+    commands.batches.batches,
+    commands.batches.undo,
+    commands.privacy.privacy,
     commands.administration.verify,
     commands.administration.anchors,
     commands.administration.outbox,

@@ -25,7 +25,7 @@ from benchmarks.floor import Work, bare_backfill, work_of
 from benchmarks.measure import Against, Cost, in_turns, surroundings, timed
 from benchmarks.memory import peak_kilobytes
 from benchmarks.rest import bare_reading, served
-from benchmarks.shop import FIRST_DAY, SALES_PER_DAY, BenchShop, furnish
+from benchmarks.shop import CAMPAIGNS, FIRST_DAY, RICH, SALES_PER_DAY, BenchShop, furnish
 from benchmarks.turns import QuietTurn, quiet_turns
 from tests.mariadb import MariadbServer, is_installed, running_mariadb
 
@@ -53,6 +53,8 @@ class Results:
     plan: Plan
     by_sql: Against
     rows_written: dict[str, int]
+    rich: Against
+    campaigns: Against
     by_rest: Against
     quiet_turns: list[QuietTurn]
     memory_kilobytes: dict[int, int]
@@ -63,6 +65,8 @@ def measure(plan: Plan, server: MariadbServer, folder: Path) -> Results:
     """Measure everything."""
     shop = furnish(folder, server.new_database(), plan.sales)
     by_sql, work = measure_sql(shop, plan.repeats)
+    rich = measure_rich(shop, plan.repeats)
+    campaigns = measure_campaigns(shop, plan.repeats)
     by_rest = measure_rest(shop, plan)
     turns = quiet_turns(shop, plan.turns)
     memory = measure_memory(server, folder, plan)
@@ -70,6 +74,8 @@ def measure(plan: Plan, server: MariadbServer, folder: Path) -> Results:
         plan,
         by_sql,
         work.counted(),
+        rich,
+        campaigns,
         by_rest,
         turns,
         memory,
@@ -87,6 +93,25 @@ def measure_sql(shop: BenchShop, repeats: int) -> tuple[Against, Work]:
         repeats, lambda: _backfill(shop, "sql", shop.sales), lambda: _floor(shop, work)
     )
     return against, work
+
+
+def measure_rich(shop: BenchShop, repeats: int) -> Against:
+    """Measure a backfill under five tiers and all caps against one under the plain program."""
+    return _measure_rules(shop, RICH, repeats)
+
+
+def measure_campaigns(shop: BenchShop, repeats: int) -> Against:
+    """Measure a backfill with ten campaigns against one under the plain program."""
+    return _measure_rules(shop, CAMPAIGNS, repeats)
+
+
+def _measure_rules(shop: BenchShop, rules: str, repeats: int) -> Against:
+    more = shop.under(rules)
+    return in_turns(
+        repeats,
+        lambda: _backfill(more, "sql", shop.sales),
+        lambda: _backfill(shop, "sql", shop.sales),
+    )
 
 
 def _floor(shop: BenchShop, work: Work) -> Cost:
@@ -138,6 +163,14 @@ def as_text(results: Results) -> str:
         *_against(f"Backfill of {plan.sales} sales by SQL", plan.sales, results.by_sql),
         "  rows written: " + ", ".join(f"{n} {t}" for t, n in results.rows_written.items() if n),
         "",
+        *_against(
+            "The same with caps and five tiers", plan.sales, results.rich, "the plain program"
+        ),
+        "",
+        *_against(
+            "The same with ten campaigns", plan.sales, results.campaigns, "the plain program"
+        ),
+        "",
         *_against(f"Backfill of {plan.rest_sales} sales by REST", plan.rest_sales, results.by_rest),
         "",
         _row("A turn with nothing new (ms)", "total", "queries", "besides", "statements"),
@@ -159,8 +192,8 @@ def _row(title: str, *cells: str) -> str:
     return f"{title:<35}" + "".join(f"{cell:>11}" for cell in cells)
 
 
-def _against(title: str, sales: int, measured: Against) -> list[str]:
-    rows = [("  dolisync", measured.ours), ("  bare drivers", measured.floor)]
+def _against(title: str, sales: int, measured: Against, other: str = "bare drivers") -> list[str]:
+    rows = [("  dolisync", measured.ours), (f"  {other}", measured.floor)]
     return [
         _row(title, "seconds", "own CPU s", "ms/sale", "noise"),
         *(
@@ -195,7 +228,7 @@ def _growth(results: Results) -> float:
 def as_numbers(results: Results) -> dict[str, Any]:
     """Return the results for machines."""
     numbers = asdict(results)
-    for name in ("by_sql", "by_rest"):
+    for name in ("by_sql", "rich", "campaigns", "by_rest"):
         against: Against = getattr(results, name)
         numbers[name] = {
             "seconds": against.ours.seconds,

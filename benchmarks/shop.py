@@ -47,11 +47,56 @@ points = 1
 per = 1
 [program.validity]
 months = 12
+{rules}
 [[program.reward]]
 name = "discount"
 points = 100
 amount = 5
 """
+# All that looks back: caps that cut, and five tiers that members climb and lose.
+RICH = """\
+[program.earn.caps]
+per_sale = 500
+per_day = 400
+per_month = 3000
+per_member = 100000
+""" + "".join(
+    f"""
+[[program.tier]]
+name = "tier{number}"
+title = "Tier {number}"
+at_least = {500 * number}
+multiplier = "1.{number}"
+"""
+    for number in range(1, 6)
+)
+
+# Ten campaigns of all kinds, of which some hold for each sale.
+CAMPAIGNS = """
+[program.campaigns]
+combine = "multiply"
+""" + "".join(
+    f"""
+[[program.campaign]]
+name = "campaign{number}"
+title = "Campaign {number}"
+{terms}
+"""
+    for number, terms in enumerate(
+        (
+            'multiply = 3\nweekdays = ["thursday"]',
+            'multiply = 2\nhours = "14:00-17:00"\nchannels = ["pos"]',
+            'multiply = 2\n[program.campaign.articles]\nreferences = ["P1*"]',
+            "bonus = 50\nminimum = 100",
+            "multiply = 2\nfirst_day = 2024-12-01\nlast_day = 2024-12-24",
+            "bonus = 10\nterminals = [2]",
+            'multiply = 2\n[program.campaign.articles]\nkinds = ["service"]',
+            'multiply = "1.5"\n[program.campaign.customers]\ncountries = ["FR"]',
+            'bonus = 20\n[program.campaign.customers]\ntags = ["Members"]',
+            "bonus = 5\npriority = 1\nminimum = 20",
+        )
+    )
+)
 
 _ledgers = count(1)
 
@@ -66,6 +111,7 @@ class BenchShop:
     customers: tuple[int, ...]
     sales: int
     api_url: str = "http://127.0.0.1:9"
+    rules: str = ""
 
     def until(self, sales: int) -> date:
         """Return the day before which so many sales are dated."""
@@ -74,6 +120,10 @@ class BenchShop:
     def at(self, api_url: str) -> BenchShop:
         """Return the same shop with an address for its REST interface."""
         return replace(self, api_url=api_url)
+
+    def under(self, rules: str) -> BenchShop:
+        """Return the same shop with more rules in its program."""
+        return replace(self, rules=rules)
 
     @contextmanager
     def house(self, read: str = "sql") -> Iterator[House]:
@@ -98,6 +148,7 @@ class BenchShop:
                 zone=ZONE,
                 read=read,
                 pos_customer=self.pos_customer,
+                rules=self.rules,
             ),
             encoding="utf-8",
         )

@@ -34,7 +34,8 @@ from dolisync.ledger.views import (
 from dolisync.ledger.views import history as movements_of
 from dolisync.model import Customer, CustomerKey, Sale, SaleKey, SaleKind
 from dolisync.phrases import LANGUAGES
-from dolisync.program.terms import Program, RewardTerms
+from dolisync.program.terms import Program, RewardTerms, TierBasis
+from dolisync.program.tiers import TierToday
 from dolisync.sync.explain import (
     Explanation,
     Found,
@@ -46,6 +47,7 @@ from dolisync.sync.explain import (
 from dolisync.sync.explain import explain as explain_families
 from dolisync.sync.pending import pending_units
 from dolisync.sync.receipts import build_receipt
+from dolisync.sync.tiers import with_tiers
 
 LONGEST_NAME = 40
 # What documents are called; a standard one made at a till is a ticket.
@@ -69,7 +71,39 @@ def view_of(house: House, program: Program, customer: CustomerKey) -> MemberView
     """Read a customer's account as it is today."""
     today = house.clock.now().astimezone(program.zone).date()
     with reading(house.engine) as connection:
-        return member_view(connection, program.name, customer, today)
+        view = member_view(connection, program.name, customer, today)
+        return with_tiers(connection, program, {customer: view}, today)[customer]
+
+
+def tier_json(held: TierToday | None) -> dict[str, object] | None:
+    """Write a tier with stable keys, ``None`` where the program has none."""
+    if held is None:
+        return None
+    return {
+        "name": held.tier.name if held.tier else None,
+        "title": held.tier.title if held.tier else None,
+        "locked": held.is_locked,
+        "next": held.next.name if held.next else None,
+        "missing": held.missing if held.next else None,
+    }
+
+
+_MEASURES = {
+    TierBasis.POINTS_EARNED: "points",
+    TierBasis.VISITS: "purchases",
+    TierBasis.SENIORITY: "months",
+}
+
+
+def tier_text(program: Program, held: TierToday, currency: str) -> str:
+    """Name a tier, and say what is missing to the next one, or that staff fixed it."""
+    title = held.tier.title if held.tier else "none"
+    if held.is_locked:
+        return f"{title}, set by hand and locked"
+    if held.next is None:
+        return title
+    measure = _MEASURES.get(program.tiers.basis, currency)
+    return f"{title}; {held.missing} {measure} to {held.next.title}"
 
 
 def customer_json(customer: Customer) -> dict[str, object]:
@@ -138,7 +172,8 @@ class Account:
         return reward.points - self.program.points_of(self.view.available)
 
     def _rewards(self) -> list[RewardTerms]:
-        return sorted(self.program.reward, key=lambda reward: reward.points)
+        mine = (reward for reward in self.program.reward if reward.is_for(self.view.tier_name))
+        return sorted(mine, key=lambda reward: reward.points)
 
 
 @click.command()
@@ -222,6 +257,7 @@ def _account_json(account: Account) -> dict[str, object]:
         "customer": customer_json(account.customer),
         "program": program.name,
         "currency": account.currency,
+        "tier": tier_json(view.tier),
         "available": points(view.available),
         "pending": points(account.pending),
         "balance": points(view.balance),
@@ -277,6 +313,8 @@ def _show_account(account: Account) -> None:
 def _account_pairs(account: Account) -> Iterator[tuple[str, tuple[str, str]]]:
     program, view = account.program, account.view
     worth = "" if account.value is None else f"worth {account.value} {account.currency}"
+    if view.tier is not None:
+        yield "Tier", ("", tier_text(program, view.tier, account.currency))
     yield "Available", (points_text(program, view.available), worth)
     yield "Pending", (points_text(program, account.pending), _pending_note(account))
     yield "Balance", (points_text(program, view.balance), _balance_note(view))
@@ -495,7 +533,7 @@ def _look_up(house: House, text: str, *, live: bool) -> Found:
         mine = [sale for sale in found.live if sale.key.source == doors.source.name]
         found.live = [sale for sale in found.live if sale not in mine]
         whole = with_origins(house.engine, house.clock.now(), doors.reader, mine)
-        found.live += house.catalogue(doors.reader, house.rules_for_reading.book).complete(whole)
+        found.live += house.completed(doors, house.rules_for_reading.book, whole)
     if not found.keys:
         message = f"neither the ledger nor Dolibarr has an invoice '{clean(text)}'"
         raise NotFound(message, "write its number as it stands on the document, or its id")
@@ -525,6 +563,7 @@ def _document_json(explained: Explanation, program_name: str | None) -> dict[str
         "status": sale.status,
         "date": sale.date,
         "customer": sale.customer.rowid,
+        "customer_in_dolibarr": explained.named_customer or sale.customer.rowid,
         "total": sale.total_incl,
         "return_of": sale.origin.rowid if sale.origin else None,
         "in_ledger": explained.in_ledger,
@@ -596,6 +635,9 @@ def _kind_text(sale: Sale) -> str:
 
 def _standing(explained: Explanation) -> Iterator[str]:
     """Say where the ledger stands to this document."""
+    if explained.named_customer is not None:
+        owner, named = explained.sale.customer.rowid, explained.named_customer
+        yield f"kept with customer {owner} since a merge or its undoing; Dolibarr names {named}"
     if explained.parked:
         yield f"could not be taken in, and is tried again every night: {clean(explained.parked)}"
     if explained.vanished_at:

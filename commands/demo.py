@@ -33,8 +33,8 @@ from dolisync.phrases import phrase
 from dolisync.ports import FieldValue
 from dolisync.program.assess import Verdict
 from dolisync.program.reasons import Why
-from dolisync.sync.audit import load_families, verify
-from dolisync.sync.judge import judge_family
+from dolisync.sync.audit import verify
+from dolisync.sync.judge import Verdicts, load_families
 from dolisync.sync.receipts import build_receipt
 from dolisync.sync.turn import TurnReport
 
@@ -195,16 +195,15 @@ def _show_sales(stage: Stage) -> None:
     click.echo("2. What was earned, and why:\n")
     house = stage.house
     program = house.settings.program[0]
-    around = house.rules.around["shop"]
     keys = [SaleKey("shop", 1, rowid) for rowid in stage.week.sales.values()]
     with reading(house.engine) as connection:
         transaction = Transaction(connection, house.clock.now())
         transaction.load_sales(keys)
         known = [key for key in keys if key in transaction.sales]
+        families = load_families(transaction, known)
+        judged = Verdicts.to_read(transaction, house.rules, families)
         verdicts = {
-            verdict.sale: verdict
-            for family in load_families(transaction, known)
-            for verdict in judge_family(transaction, program, around, family)
+            verdict.sale: verdict for family in families for verdict in judged.of(program, family)
         }
         rows = [_sale_row(stage, transaction.sales[key], verdicts[key]) for key in known]
     terminal.show_table(("Document", "Customer", "Total", "Points", "Why"), rows, right=(2, 3))

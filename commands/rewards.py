@@ -92,7 +92,7 @@ def adjust(
       dolisync adjust 42 -20 --reason "given twice by mistake"
     """
     program, doors = house.pick_program(program_name), house.pick_source(source_name)
-    units, reason = _units(program, points), _reason(reason)
+    units, reason = checked_units(program, points), checked_reason(reason)
     found = find_customer(house, doors, customer, program)
     done = book_adjustment(
         house.engine,
@@ -112,7 +112,8 @@ def adjust(
         _show_adjustment(program, found, done, view)
 
 
-def _units(program: Program, points: Decimal) -> int:
+def checked_units(program: Program, points: Decimal) -> int:
+    """Return points in ledger units. Raises ``UserError`` for what cannot be booked."""
     units = program.units(points)
     if program.points_of(units) != points:
         parts = "whole points" if not program.decimals else f"{program.decimals} decimals"
@@ -124,7 +125,8 @@ def _units(program: Program, points: Decimal) -> int:
     return units
 
 
-def _reason(text: str) -> str:
+def checked_reason(text: str) -> str:
+    """Return a reason on one line. Raises ``UserError`` for a blank or an overlong one."""
     reason = terminal.clean(text)
     if not reason:
         message = "the reason is blank"

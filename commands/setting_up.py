@@ -15,13 +15,13 @@ import click
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from commands import terminal
-from commands.house import Doors, House, product_fields
+from commands.house import Doors, House, buyer_question, product_fields
 from commands.options import Day, json_option, pass_house, source_option
 from connectors import dolibarr_setup
 from connectors.dolibarr_check import check as check_dolibarr
 from connectors.receipts import ReceiptRenderer
 from dolisync.config import Secret, Settings, Source, parse
-from dolisync.errors import ConfigError, DolisyncError, UserError
+from dolisync.errors import ConfigError, DolisyncError, RefusedError, UserError
 from dolisync.example import example, render
 from dolisync.ledger import schema
 from dolisync.ledger.engine import reading
@@ -477,6 +477,7 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
             pos_customers=source.pos_customers,
             fk_user=source.write_user if source.writes_by == "sql" else None,
             product_fields=product_fields(house.settings.program),
+            buyers=buyer_question(doors),
         )
         yield from map(_weighed, found)
         if not source.pos_customers and not any(one.topic == "pos customer" for one in found):
@@ -484,6 +485,8 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
             remedy = "where TakePOS is used: pos_customers = [id] (TakePOS > Setup > Terminal)"
             yield Finding("warning", "pos customer", message, remedy)
         yield from _tag_findings(doors)
+        yield from _buyer_findings(doors)
+        yield from _campaign_findings(doors)
         yield from _writing_findings(doors)
         yield from _identity_findings(house, doors)
     except UserError as error:
@@ -494,24 +497,54 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
 
 
 def _tag_findings(doors: Doors) -> Iterator[Finding]:
-    """Look whether the product tags that the programs name are there: a wrong one fits nothing."""
-    named = {
-        tag
-        for program in doors.programs
-        if program.takes(doors.source.name)
-        for selection in program.earn.selections
-        for tag in selection.tags
-    }
-    if not named:
+    """Look whether the tags that the programs name are there: a wrong one fits nothing."""
+    mine = [program for program in doors.programs if program.takes(doors.source.name)]
+    of_products = {tag for p in mine for chosen in p.article_selections for tag in chosen.tags}
+    if of_products:
+        yield from _missing_tags("product", of_products, doors.reader.product_tags)
+    of_customers = {tag for p in mine for chosen in p.customer_selections for tag in chosen.tags}
+    if of_customers:
+        yield from _missing_tags("customer", of_customers, doors.reader.customer_tags)
+
+
+def _missing_tags(
+    what: str, named: set[str], there: Callable[[], frozenset[str]]
+) -> Iterator[Finding]:
+    try:
+        known = {label.casefold() for label in there()}
+    except RefusedError as error:
+        remedy = "give the user of the key the right to read tags/categories (241)"
+        yield Finding("error", f"{what} tags", str(error), remedy)
         return
-    known = {label.casefold() for label in doors.reader.product_tags()}
     missing = sorted(tag for tag in named if tag.casefold() not in known)
     if not missing:
-        yield Finding("ok", "product tags", f"all {len(named)} tags that the programs name exist")
+        message = f"all {len(named)} tags that the programs name exist"
+        yield Finding("ok", f"{what} tags", message)
     for tag in missing:
-        message = f"no product has the tag '{tag}': there is none of that name in Dolibarr"
-        remedy = "write it as in Dolibarr under Products > Tags, or make it there"
-        yield Finding("error", "product tags", message, remedy)
+        message = f"no {what} has the tag '{tag}': there is none of that name in Dolibarr"
+        remedy = f"write it as in Dolibarr under {_TAG_PAGES[what]} > Tags, or make it there"
+        yield Finding("error", f"{what} tags", message, remedy)
+
+
+_TAG_PAGES = {"product": "Products", "customer": "Third parties"}
+
+
+def _buyer_findings(doors: Doors) -> Iterator[Finding]:
+    """Look whether the customer cards can be read as far as the programs ask."""
+    question = buyer_question(doors)
+    for door, reader in doors.readers.items():
+        for gap in reader.buyer_gaps(question):
+            remedy = "make the field in Dolibarr, read by sql, or leave it out of the program"
+            yield Finding("error", "customers", f"by {door}: {gap}", remedy)
+
+
+def _campaign_findings(doors: Doors) -> Iterator[Finding]:
+    """Look for campaigns that change nothing."""
+    for program in doors.programs:
+        for campaign in program.campaign:
+            if not campaign.gives_anything:
+                message = f"the campaign '{campaign.name}' of {program.name} gives nothing"
+                yield Finding("warning", "campaigns", message, "set multiply or bonus")
 
 
 def _weighed(finding: Finding) -> Finding:

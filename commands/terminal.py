@@ -56,10 +56,11 @@ def console(*, errors: bool = False) -> Console:
 
 def show_json(value: object) -> None:
     """Print a value as JSON; Decimals as text, so that no digit is lost."""
-    click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
+    click.echo(json.dumps(value, default=plain_value, ensure_ascii=False, indent=2))
 
 
-def _plain(value: object) -> object:
+def plain_value(value: object) -> object:
+    """Return what JSON can hold: Decimals as text, moments and days in ISO form."""
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, date | datetime):

@@ -1,25 +1,28 @@
-"""run, sync, backfill, reconcile: the commands that move sales into the ledger."""
+"""run, sync, reconcile: the commands that move sales into the ledger, day by day."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import click
 import structlog
 
 from commands import terminal
 from commands.house import Doors, House, alone
-from commands.options import Day, json_option, pass_house, source_option
+from commands.options import json_option, pass_house, source_option
 from connectors.systemd import SystemdSupervisor
-from dolisync.errors import UserError
 from dolisync.program.terms import Program
 from dolisync.service import Daily, Repeated, Service, Work
+from dolisync.sync.discounts import Followed, follow_discounts
+from dolisync.sync.drift import Drift, compare_cards
 from dolisync.sync.judge import Tally
-from dolisync.sync.reconcile import Reconciler, follow_discounts
+from dolisync.sync.reconcile import Reconciler, Reconciliation
 from dolisync.sync.turn import TurnReport, recognise
 
 log = structlog.get_logger()
+
+SHOWN_MAX = 20
 
 
 @click.command()
@@ -83,7 +86,7 @@ def _sweep_text(expired: int) -> str:
 
 def _reconcile_text(house: House, doors: Doors) -> str:
     result = reconcile_source(house, doors, allow_mass_reversal=False)
-    return f"{result['compared']} compared, {result['vanished']} vanished"
+    return result.summary
 
 
 def turn_text(programs: dict[str, Program], report: TurnReport) -> str:
@@ -165,93 +168,31 @@ def tally_json(programs: dict[str, Program], tally: Tally) -> dict[str, object]:
 
 
 @click.command()
-@click.option("--from", "start", type=Day(), required=True, help="First day of sales to read.")
-@click.option("--to", "end", type=Day(), help="Last day of sales to read; today if left out.")
-@click.option("--yes", is_flag=True, help="Do not ask after the plan.")
-@click.option("--plan", "plan_only", is_flag=True, help="Show the plan and stop.")
-@source_option
-@json_option
-@pass_house
-def backfill(
-    house: House,
-    start: date,
-    end: date | None,
-    source_name: str | None,
-    *,
-    yes: bool,
-    plan_only: bool,
-    as_json: bool,
-) -> None:
-    """Read the sales of past days. What is booked already is recognised, so it can be repeated.
-
-    \b
-    Example:
-      dolisync backfill --from 2026-01-01 --to 2026-06-30
-    """
-    doors = house.pick_source(source_name)
-    end = end or house.clock.now().astimezone(house.settings.program[0].zone).date()
-    if end < start:
-        message = f"--to {end} is before --from {start}"
-        raise UserError(message, "give a later day with --to")
-    recognise(house.engine, doors.reader)
-    count = doors.reader.count_between(start, end + timedelta(days=1))
-    if not as_json:
-        _show_plan(house, doors, start, end, count)
-    if plan_only:
-        if as_json:
-            terminal.show_json({"from": start, "to": end, "sales": count})
-        return
-    if not (yes or as_json):
-        click.confirm("Go on?", abort=True)
-    _run_backfill(house, doors, start, end, count, as_json=as_json)
-
-
-def _show_plan(house: House, doors: Doors, start: date, end: date, count: int | None) -> None:
-    sales = f"{count} sales" if count is not None else "the sales"
-    click.echo(f"Plan: read {sales} of {doors.source.name} dated {start} to {end}.")
-    for program in house.settings.program:
-        if program.start > end:
-            click.echo(f"  {program.name}: starts on {program.start}; none of them earns.")
-        elif program.start > start:
-            click.echo(f"  {program.name}: sales before {program.start} earn nothing (start).")
-    if doors.sink is None:
-        click.echo('  Nothing is written to Dolibarr (write = "nothing").')
-    else:
-        click.echo("  Customer cards and invoices are brought up to date by the next turns.")
-
-
-def _run_backfill(
-    house: House, doors: Doors, start: date, end: date, count: int | None, *, as_json: bool
-) -> None:
-    intake = house.intakes(doors)[0]
-    stopped_at = intake.unfinished(start, end + timedelta(days=1))
-    if stopped_at and not as_json:
-        click.echo(f"Going on after id {stopped_at}, where it was stopped.")
-    with terminal.progress("backfill", count, shown=not as_json) as tell:
-        tally = intake.backfill(start, end + timedelta(days=1), lambda t: tell(t.read))
-    if as_json:
-        terminal.show_json({"from": start, "to": end, **tally_json(house.programs, tally)})
-        return
-    parts = [f"{tally.read} sales read, {tally.changed} new or changed"]
-    click.echo(", ".join(parts + points_parts(house.programs, tally)))
-
-
-@click.command()
 @click.option(
     "--allow-mass-reversal",
     is_flag=True,
     help="Reverse vanished sales even when there are suspiciously many, or just the newest.",
 )
+@click.option(
+    "--adopt-discounts",
+    is_flag=True,
+    help="Book discounts in Dolibarr that the ledger does not know: it was restored from a backup.",
+)
 @source_option
 @json_option
 @pass_house
 def reconcile(
-    house: House, source_name: str | None, *, allow_mass_reversal: bool, as_json: bool
+    house: House,
+    source_name: str | None,
+    *,
+    allow_mass_reversal: bool,
+    adopt_discounts: bool,
+    as_json: bool,
 ) -> None:
     """Compare the ledger with Dolibarr.
 
-    All known sales are read again: what changed is judged, what was deleted is reversed, and all
-    cards are refreshed.
+    All known sales are read again: what changed is judged, what was deleted is reversed. All
+    discounts and customer cards are looked at; what differs is mended.
 
     \b
     Example:
@@ -260,16 +201,99 @@ def reconcile(
     doors = house.pick_source(source_name)
     recognise(house.engine, doors.reader)
     with terminal.progress("comparing", None, shown=not as_json) as tell:
-        result = reconcile_source(
-            house, doors, allow_mass_reversal=allow_mass_reversal, progress=tell
+        found = reconcile_source(
+            house,
+            doors,
+            allow_mass_reversal=allow_mass_reversal,
+            adopt_discounts=adopt_discounts,
+            progress=tell,
         )
     if as_json:
-        terminal.show_json(result)
-    else:
-        click.echo(
-            f"{result['compared']} sales compared, {result['changed']} changed, "
-            f"{result['vanished']} vanished, {result['returned_discounts']} discounts given back"
+        terminal.show_json(found.as_json())
+        return
+    click.echo(found.summary)
+    for text in found.findings():
+        terminal.show_item(text, indent=2)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What comparing a source with the ledger found and did."""
+
+    sales: Reconciliation
+    discounts: Followed
+    drift: tuple[Drift, ...]
+    is_adopting: bool = False
+
+    @property
+    def cards(self) -> int:
+        """How many cards differed."""
+        return len({one.customer for one in self.drift})
+
+    @property
+    def summary(self) -> str:
+        """All of it in one line."""
+        return (
+            f"{self.sales.compared} sales compared, {self.sales.tally.changed} changed, "
+            f"{self.sales.vanished} vanished; discounts back: {len(self.discounts.returned)}; "
+            f"cards wrong: {self.cards}"
         )
+
+    def findings(self) -> Iterator[str]:
+        """Say what a person should know of."""
+        found = self.discounts
+        yield from _shortened(f"{one}: it is written again" for one in self.drift)
+        yield from _shortened(
+            f"{token} stood in Dolibarr more often than it was paid for: the rest is removed"
+            for token in found.trimmed
+        )
+        yield from _shortened(
+            f"{token} is used on more invoices than it was paid for: look at them, then dolisync "
+            "adjust, with this token in the reason"
+            for token in found.overspent
+        )
+        yield from _shortened(
+            f"{token} was not known to the ledger: its points are booked now"
+            for token in found.adopted
+        )
+        yield from _shortened(
+            f"{placed.token}, {placed.worth:.2f} for customer {placed.owner}, is not known to the "
+            "ledger"
+            for placed in found.unknown
+        )
+        if found.unknown:
+            yield self._remedy_of_unknown
+
+    @property
+    def _remedy_of_unknown(self) -> str:
+        if self.is_adopting:
+            return "what fits none of the rewards: dolisync adjust, or remove it in Dolibarr"
+        return "what is not known: book it by --adopt-discounts, or remove it in Dolibarr"
+
+    def as_json(self) -> dict[str, object]:
+        """All of it with stable keys."""
+        return {
+            "compared": self.sales.compared,
+            "changed": self.sales.tally.changed,
+            "vanished": self.sales.vanished,
+            "returned_discounts": len(self.discounts.returned),
+            "trimmed_discounts": list(self.discounts.trimmed),
+            "overspent_discounts": list(self.discounts.overspent),
+            "adopted_discounts": list(self.discounts.adopted),
+            "unknown_discounts": [
+                {"token": one.token, "customer": one.owner, "amount": one.worth}
+                for one in self.discounts.unknown
+            ],
+            "drift": [
+                {
+                    "customer": one.customer.rowid,
+                    "field": one.name,
+                    "shown": one.shown,
+                    "ledger": one.wanted,
+                }
+                for one in self.drift
+            ],
+        }
 
 
 def reconcile_source(
@@ -277,9 +301,10 @@ def reconcile_source(
     doors: Doors,
     *,
     allow_mass_reversal: bool,
+    adopt_discounts: bool = False,
     progress: Callable[[int], None] | None = None,
-) -> dict[str, int]:
-    """Reconcile one source and return the counts."""
+) -> Compared:
+    """Reconcile one source: its sales, its discounts, its cards."""
 
     def told(done: int) -> None:
         house.pulse()
@@ -287,13 +312,21 @@ def reconcile_source(
             progress(done)
 
     reconciler = Reconciler(house.intakes(doors)[0], house.settings.reconcile, allow_mass_reversal)
-    result = reconciler.run_once(told)
-    publisher = house.publisher(doors)
-    if publisher is not None and doors.sink is not None and doors.sink.abilities().discounts:
-        result.returned_discounts = follow_discounts(publisher, doors.sink)
-    return {
-        "compared": result.compared,
-        "changed": result.tally.changed,
-        "vanished": result.vanished,
-        "returned_discounts": result.returned_discounts,
-    }
+    sales = reconciler.run_once(told)
+    publisher, sink = house.publisher(doors), doors.sink
+    if publisher is None or sink is None:
+        return Compared(sales, Followed(), ())
+    able, followed = sink.abilities(), Followed()
+    drift: tuple[Drift, ...] = ()
+    if able.discounts:
+        followed = follow_discounts(publisher, sink, house.rules if adopt_discounts else None)
+    if able.customer_fields:
+        drift = tuple(compare_cards(publisher, told))
+    return Compared(sales, followed, drift, adopt_discounts)
+
+
+def _shortened(lines: Iterable[str]) -> Iterator[str]:
+    said = list(lines)
+    yield from said[:SHOWN_MAX]
+    if len(said) > SHOWN_MAX:
+        yield f"... and {len(said) - SHOWN_MAX} more: dolisync reconcile --json"

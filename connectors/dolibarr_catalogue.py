@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from connectors import dolibarr_values as values
@@ -12,37 +10,10 @@ from connectors.dolibarr_database import Database, Reader, Row, checked_name, nu
 from connectors.dolibarr_http import DolibarrHttp, Params
 from connectors.dolibarr_rest_products import PAGE_SIZE, among
 from connectors.dolibarr_sql_rows import chunks
+from connectors.dolibarr_tags import PRODUCTS, TagTree, links_by_sql, tree_by_rest, tree_by_sql
 from dolisync.model import Article
 
-_PRODUCT_TAG = 0
 Fields = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class TagTree:
-    """All product tags: label and the tag above, by id."""
-
-    tags: dict[int, tuple[str, int]] = field(default_factory=dict)
-
-    def labels(self, own: Iterable[int]) -> tuple[str, ...]:
-        """Return the labels of these tags and of all above them, each once, in order."""
-        found: set[str] = set()
-        seen: set[int] = set()
-        waiting = list(own)
-        while waiting:
-            tag = waiting.pop()
-            if tag in self.tags and tag not in seen:
-                # A tag that stands above itself must not keep us here for ever.
-                seen.add(tag)
-                label, above = self.tags[tag]
-                found.add(label)
-                waiting.append(above)
-        return tuple(sorted(found))
-
-    @property
-    def all_labels(self) -> frozenset[str]:
-        """The labels of all tags."""
-        return frozenset(label for label, _ in self.tags.values())
 
 
 # --- through the tables --------------------------------------------------------------------------
@@ -56,11 +27,11 @@ def articles_by_sql(
     names = [checked_name(name) for name in fields if name in visible]
     found: dict[int, Article] = {}
     with database.reading("products") as reader:
-        tree = _tree_by_sql(reader) if with_tags else TagTree()
+        tree = tree_by_sql(reader, PRODUCTS) if with_tags else TagTree()
         for chunk in chunks(rowids):
             listed = number_list(chunk)
             texts = _texts_by_sql(reader, listed, names)
-            tags = _tags_by_sql(reader, listed) if with_tags else {}
+            tags = links_by_sql(reader, PRODUCTS, listed) if with_tags else {}
             for row in _prices_by_sql(reader, listed):
                 labels = tree.labels(tags.get(row[0], ()))
                 prices = values.money(row[1]), values.money(row[2])
@@ -71,7 +42,7 @@ def articles_by_sql(
 def tag_labels_by_sql(database: Database) -> frozenset[str]:
     """Return the labels of all product tags."""
     with database.reading("product tags") as reader:
-        return _tree_by_sql(reader).all_labels
+        return tree_by_sql(reader, PRODUCTS).all_labels
 
 
 def _prices_by_sql(reader: Reader, listed: str) -> Sequence[Row]:
@@ -95,23 +66,6 @@ def _texts(pairs: Iterable[tuple[str, Any]]) -> tuple[tuple[str, str], ...]:
     return tuple((name, values.text(value)) for name, value in pairs if value not in (None, ""))
 
 
-def _tags_by_sql(reader: Reader, listed: str) -> dict[int, list[int]]:
-    tags: dict[int, list[int]] = defaultdict(list)
-    query = (
-        "SELECT fk_product, fk_categorie FROM llx_categorie_product"  # noqa: S608
-        f" WHERE fk_product IN ({listed})"
-    )
-    for product, tag in reader.rows(query):
-        tags[product].append(tag)
-    return tags
-
-
-def _tree_by_sql(reader: Reader) -> TagTree:
-    query = "SELECT rowid, label, fk_parent FROM llx_categorie WHERE type = %s"
-    rows = reader.rows(query, (_PRODUCT_TAG,))
-    return TagTree({row[0]: (values.text(row[1]), int(row[2] or 0)) for row in rows})
-
-
 # --- through the API -----------------------------------------------------------------------------
 
 
@@ -119,7 +73,7 @@ def articles_by_rest(
     http: DolibarrHttp, rowids: Sequence[int], fields: Sequence[str], *, with_tags: bool
 ) -> dict[int, Article]:
     """Read these products by the page; their tags one product at a time, for want of a better."""
-    tree = _tree_by_rest(http) if with_tags else TagTree()
+    tree = tree_by_rest(http, PRODUCTS) if with_tags else TagTree()
     found: dict[int, Article] = {}
     for chunk in chunks(rowids, PAGE_SIZE):
         params: Params = {
@@ -137,7 +91,7 @@ def articles_by_rest(
 
 def tag_labels_by_rest(http: DolibarrHttp) -> frozenset[str]:
     """Return the labels of all product tags."""
-    return _tree_by_rest(http).all_labels
+    return tree_by_rest(http, PRODUCTS).all_labels
 
 
 def _options(row: Fields, fields: Sequence[str]) -> Iterable[tuple[str, Any]]:
@@ -150,21 +104,3 @@ def _options(row: Fields, fields: Sequence[str]) -> Iterable[tuple[str, Any]]:
 def _tags_by_rest(http: DolibarrHttp, product: int) -> list[int]:
     # Without any, the versions say 404, 0 or []; categories/object/product breaks on 20.
     return [int(row["id"]) for row in http.get_list(f"products/{product}/categories")]
-
-
-def _tree_by_rest(http: DolibarrHttp) -> TagTree:
-    tags: dict[int, tuple[str, int]] = {}
-    page = 0
-    while True:
-        params: Params = {
-            "type": "product",
-            "sortfield": "t.rowid",
-            "limit": PAGE_SIZE,
-            "page": page,
-        }
-        rows = http.get_list("categories", params)
-        for row in rows:
-            tags[int(row["id"])] = (values.text(row["label"]), int(row["fk_parent"] or 0))
-        if len(rows) < PAGE_SIZE:
-            return TagTree(tags)
-        page += 1

@@ -19,10 +19,11 @@ from connectors.dolibarr_http import DolibarrHttp, ServerStatus
 from connectors.dolibarr_present import Present
 from connectors.dolibarr_setup import ELEMENTS
 from dolisync.errors import DolisyncError, RefusedError
-from dolisync.ports import Finding, Requirements
+from dolisync.ports import BuyerQuestion, Finding, Requirements
 
 CLOCK_DIFFERENCE_S_MAX = 60
 TERMINALS_MAX = 20
+_NOTHING_ASKED = BuyerQuestion()
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Checked:
     pos_customers: frozenset[int]
     fk_user: int | None
     product_fields: Sequence[str]
+    buyers: BuyerQuestion
 
 
 def check(
@@ -55,6 +57,7 @@ def check(
     pos_customers: Sequence[int] = (),
     fk_user: int | None = None,
     product_fields: Sequence[str] = (),
+    buyers: BuyerQuestion = _NOTHING_ASKED,
 ) -> tuple[Finding, ...]:
     """Look at everything. ``fk_user`` and the fields of ``requirements`` tell what is written."""
     database = Database(engine, table_prefix) if engine is not None else None
@@ -70,6 +73,7 @@ def check(
         pos_customers=frozenset(pos_customers),
         fk_user=fk_user,
         product_fields=product_fields,
+        buyers=buyers,
     )
     try:
         return tuple(_findings(checked))
@@ -201,6 +205,7 @@ def _tables(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]
         written,
         discounts=checked.fk_user is not None,
         product_fields=checked.product_fields,
+        buyers=checked.buyers,
     )
 
 

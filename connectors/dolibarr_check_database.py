@@ -19,7 +19,7 @@ from connectors.dolibarr_grants import (
     reading_needs,
 )
 from dolisync.errors import DolisyncError
-from dolisync.ports import Finding
+from dolisync.ports import BuyerQuestion, Finding
 
 FIELD_TABLES = {"customer": "llx_societe_extrafields", "sale": "llx_facture_extrafields"}
 
@@ -119,9 +119,10 @@ def grants(
     *,
     discounts: bool,
     product_fields: Sequence[str],
+    buyers: BuyerQuestion,
 ) -> Iterator[Finding]:
     """Compare the account's rights with what is done through it."""
-    needs: list[Need] = list(reading_needs(product_fields))
+    needs: list[Need] = list(reading_needs(product_fields, buyers))
     for table, names in fields.items():
         if names:
             needs += field_needs(table, names)

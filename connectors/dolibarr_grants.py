@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from connectors.dolibarr_buyers import COLUMNS_NEEDED
 from connectors.dolibarr_database import Database, Reader
+from dolisync.ports import BuyerQuestion
 
 READ_TABLES = (
     "llx_facture",
@@ -112,14 +114,30 @@ def _columns(reader: Reader, grantee: str) -> dict[tuple[str, str], set[str]]:
     return found
 
 
-def reading_needs(product_fields: Sequence[str] = ()) -> tuple[Need, ...]:
-    """List what reading sales and customers needs."""
+def reading_needs(
+    product_fields: Sequence[str] = (), buyers: BuyerQuestion | None = None
+) -> tuple[Need, ...]:
+    """List what reading sales and customers needs; of their cards, what programs ask."""
     needs = [Need("SELECT", table) for table in READ_TABLES]
-    needs.append(Need("SELECT", "llx_societe", CUSTOMER_COLUMNS))
+    columns = _buyer_columns(buyers or BuyerQuestion())
+    names = (*CUSTOMER_COLUMNS, *columns.pop("llx_societe", {}))
+    needs.append(Need("SELECT", "llx_societe", names))
+    needs += [Need("SELECT", table, tuple(found)) for table, found in columns.items()]
     if product_fields:
-        columns = ("fk_object", *product_fields)
-        needs.append(Need("SELECT", "llx_product_extrafields", columns))
+        wanted = ("fk_object", *product_fields)
+        needs.append(Need("SELECT", "llx_product_extrafields", wanted))
     return tuple(needs)
+
+
+def _buyer_columns(question: BuyerQuestion) -> dict[str, dict[str, None]]:
+    """Gather the columns that a question needs, by table, each once and in order."""
+    columns: dict[str, dict[str, None]] = defaultdict(dict)
+    for fact in sorted(question.facts):
+        for table, names in COLUMNS_NEEDED[fact].items():
+            columns[table].update(dict.fromkeys(names))
+    if question.fields:
+        columns["llx_societe_extrafields"].update(dict.fromkeys(("fk_object", *question.fields)))
+    return columns
 
 
 def field_needs(table: str, names: Iterable[str]) -> tuple[Need, ...]:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from connectors import dolibarr_values as values
+from connectors.dolibarr_buyers import RestBuyers, customer_tags_by_rest
 from connectors.dolibarr_catalogue import articles_by_rest, tag_labels_by_rest
 from connectors.dolibarr_http import DolibarrHttp, Params
 from connectors.dolibarr_rest_products import Fields, ProductPoints, among, equals
@@ -22,6 +23,7 @@ from connectors.dolibarr_sql_rows import chunks
 from dolisync.errors import TransientError
 from dolisync.model import (
     Article,
+    Buyer,
     Customer,
     CustomerKey,
     Payment,
@@ -30,7 +32,7 @@ from dolisync.model import (
     SaleKey,
     SaleLine,
 )
-from dolisync.ports import DatedPage, Page, PaymentPage, Position
+from dolisync.ports import BuyerQuestion, DatedPage, Page, PaymentPage, Position
 
 PAGE_SIZE = 100
 
@@ -69,6 +71,7 @@ class RestSaleSource:
         self._database_zone = ZoneInfo(database_timezone or timezone)
         self._page_size = page_size
         self._points = ProductPoints(http, with_product_points)
+        self._buyers = RestBuyers(http, self._zone)
 
     def now(self) -> datetime:
         """Return the moment of the newest change, or that of a day ago where it is older.
@@ -149,6 +152,18 @@ class RestSaleSource:
     def product_tags(self) -> frozenset[str]:
         """Return the labels of all product tags."""
         return tag_labels_by_rest(self._http)
+
+    def buyers(self, rowids: Sequence[int], question: BuyerQuestion) -> dict[int, Buyer]:
+        """Read what the cards of these customers say."""
+        return _read(lambda asked: self._buyers.read(asked, question), rowids)
+
+    def customer_tags(self) -> frozenset[str]:
+        """Return the labels of all customer tags."""
+        return customer_tags_by_rest(self._http)
+
+    def buyer_gaps(self, question: BuyerQuestion) -> tuple[str, ...]:
+        """Say which facts this version does not tell, and which extra fields no card shows."""
+        return self._buyers.gaps(question)
 
     def find_customer(self, text: str) -> tuple[Customer, ...]:
         """Find customers by exact rowid, card number, customer code or e-mail."""

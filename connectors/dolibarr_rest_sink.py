@@ -13,10 +13,15 @@ from decimal import Decimal
 from typing import Any
 
 from connectors import dolibarr_values as values
-from connectors.dolibarr_http import DolibarrHttp
+from connectors.dolibarr_http import DolibarrHttp, Params
+from connectors.dolibarr_rest_products import among
+from connectors.dolibarr_sql_rows import chunks
 from dolisync.errors import RefusedError
 from dolisync.model import CustomerKey, SaleKey
 from dolisync.ports import Discount, FieldValue, PlacedDiscount, SinkAbilities
+
+# A list of a hundred takes as long as some ten single cards.
+PAGE = 100
 
 _NO_SALES = (
     "invoice fields need a database account: a PUT of an invoice through REST takes back"
@@ -63,6 +68,21 @@ class RestSink:
         card = self._http.get_object(f"thirdparties/{customer.rowid}")
         return None if card is None else _options(card, names)
 
+    def read_customers(
+        self, customers: Sequence[CustomerKey], names: Sequence[str]
+    ) -> dict[CustomerKey, dict[str, FieldValue]]:
+        """Read these extra fields of many customers, a hundred with one call."""
+        cards: dict[int, dict[str, Any]] = {}
+        for chunk in chunks([customer.rowid for customer in customers], PAGE):
+            query: Params = {"sqlfilters": among(chunk), "limit": len(chunk)}
+            found = self._http.get_list("thirdparties", query)
+            cards |= {int(card["id"]): card for card in found}
+        return {
+            customer: _options(cards[customer.rowid], names)
+            for customer in customers
+            if customer.rowid in cards
+        }
+
     def write_sale(self, sale: SaleKey, values: dict[str, FieldValue]) -> None:
         """Refuse."""
         raise RefusedError(_NO_SALES)
@@ -81,6 +101,14 @@ class RestSink:
         raise RefusedError(_NO_DISCOUNTS)
 
     def revoke_discount(self, token: str) -> bool:
+        """Refuse."""
+        raise RefusedError(_NO_DISCOUNTS)
+
+    def list_discounts(self, prefix: str) -> dict[str, PlacedDiscount]:
+        """Refuse."""
+        raise RefusedError(_NO_DISCOUNTS)
+
+    def remove_surplus(self, token: str, paid_for: Decimal) -> bool:
         """Refuse."""
         raise RefusedError(_NO_DISCOUNTS)
 

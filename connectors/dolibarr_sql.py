@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.engine import Engine
 
 from connectors import dolibarr_values as values
+from connectors.dolibarr_buyers import buyers_by_sql, customer_tags_by_sql, gaps_by_sql
 from connectors.dolibarr_catalogue import articles_by_sql, tag_labels_by_sql
 from connectors.dolibarr_database import (
     Database,
@@ -35,8 +36,8 @@ from connectors.dolibarr_sql_rows import (
     chunks,
     sale_line,
 )
-from dolisync.model import Article, Customer, CustomerKey, Payment, Sale, SaleKey, SaleLine
-from dolisync.ports import DatedPage, Page, PaymentPage, Position
+from dolisync.model import Article, Buyer, Customer, CustomerKey, Payment, Sale, SaleKey, SaleLine
+from dolisync.ports import BuyerQuestion, DatedPage, Page, PaymentPage, Position
 
 _PROVISIONAL = f"{values.PROVISIONAL_PREFIX}%"
 
@@ -144,6 +145,18 @@ class SqlSaleSource:
     def product_tags(self) -> frozenset[str]:
         """Return the labels of all product tags."""
         return tag_labels_by_sql(self._database)
+
+    def buyers(self, rowids: Sequence[int], question: BuyerQuestion) -> dict[int, Buyer]:
+        """Read what the cards of these customers say."""
+        return buyers_by_sql(self._database, rowids, question)
+
+    def customer_tags(self) -> frozenset[str]:
+        """Return the labels of all customer tags."""
+        return customer_tags_by_sql(self._database)
+
+    def buyer_gaps(self, question: BuyerQuestion) -> tuple[str, ...]:
+        """Name the extra fields that are not seen."""
+        return gaps_by_sql(self._database, question)
 
     def find_customer(self, text: str) -> tuple[Customer, ...]:
         """Find customers by exact rowid, card number, customer code or e-mail."""

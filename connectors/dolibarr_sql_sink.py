@@ -34,7 +34,7 @@ INSERT INTO llx_societe_remise_except
 VALUES (%s, %s, %s, 0, %s, %s, %s, %s, %s, %s, '', %s, %s, %s)
 """
 _FIND_DISCOUNT = """
-SELECT rowid, description, amount_ttc, fk_facture_line, fk_facture
+SELECT rowid, description, amount_ttc, fk_facture_line, fk_facture, fk_soc
 FROM llx_societe_remise_except
 WHERE discount_type = 0 AND description LIKE %s ESCAPE '!'{owner} ORDER BY rowid
 """
@@ -106,6 +106,26 @@ class SqlSink:
         """Read these extra fields back; ``None`` when the customer is gone."""
         return self._read(_CUSTOMER, customer.rowid, names)
 
+    def read_customers(
+        self, customers: Sequence[CustomerKey], names: Sequence[str]
+    ) -> dict[CustomerKey, dict[str, FieldValue]]:
+        """Read these extra fields of many customers with one query."""
+        if not customers or not names:
+            return {}
+        columns = ", ".join(f"e.{checked_name(name)}" for name in names)
+        query = (
+            f"SELECT s.rowid, {columns} FROM {_CUSTOMER.table} s"  # noqa: S608
+            f" LEFT JOIN {_CUSTOMER.fields} e ON e.fk_object = s.rowid"
+            f" WHERE s.rowid IN ({number_list([key.rowid for key in customers])})"
+        )
+        with self._database.reading("fields of customers") as reader:
+            rows = {int(row[0]): row[1:] for row in reader.rows(query)}
+        return {
+            key: {name: _field_value(raw) for name, raw in zip(names, rows[key.rowid], strict=True)}
+            for key in customers
+            if key.rowid in rows
+        }
+
     def write_sale(self, sale: SaleKey, values: dict[str, FieldValue]) -> None:
         """Set these extra fields on the invoice, whose own row stays untouched."""
         self._write(_SALE, sale.rowid, values)
@@ -146,6 +166,36 @@ class SqlSink:
                 return _revoke(writer, token)
         except _UsedMeanwhileError:
             return False
+
+    def list_discounts(self, prefix: str) -> dict[str, PlacedDiscount]:
+        """Return all discounts by their tokens that begin with this prefix."""
+        word = re.compile(rf"(?<!\w){re.escape(prefix)}\w+")
+        rows: dict[str, list[Any]] = {}
+        # Those of another company in the same tables are another source's.
+        query, bound = _FIND_DISCOUNT.format(owner=" AND entity = %s"), f"%{_escaped(prefix)}%"
+        with self._database.reading("discounts") as reader:
+            for row in reader.rows(query, [bound, self.entity]):
+                for token in set(word.findall(row[1])):
+                    rows.setdefault(token, []).append(row)
+        return {token: _placed(token, found) for token, found in rows.items()}
+
+    def remove_surplus(self, token: str, paid_for: Decimal) -> bool:
+        """Delete unused parts, the newest first, while what is left is paid for."""
+        with self._database.writing("removing a surplus discount") as writer:
+            rows = _rows(writer, token)
+            left = sum((values.money(row[2]) for row in rows), Decimal(0))
+            chosen = []
+            for row in reversed(rows):
+                if _is_free(row) and left - values.money(row[2]) >= paid_for:
+                    left -= values.money(row[2])
+                    chosen.append(int(row[0]))
+            if not chosen:
+                return False
+            deleted = writer.change(
+                f"DELETE FROM {_DISCOUNTS} WHERE rowid IN ({number_list(chosen)})"  # noqa: S608
+                " AND fk_facture_line IS NULL AND fk_facture IS NULL"
+            )
+        return deleted > 0
 
     def _insert(self, writer: Reader, discount: Discount, fk_user: int) -> None:
         excl, tax = split_tax(discount.amount_incl, discount.tax_rate)
@@ -214,25 +264,41 @@ def split_tax(amount_incl: Decimal, tax_rate: Decimal) -> tuple[Decimal, Decimal
 
 
 def _find(reader: Reader, token: str, owner: int | None = None) -> PlacedDiscount | None:
-    pattern = re.sub(r"([!%_])", r"!\1", token)
-    bound: list[object] = [f"%{pattern}%"]
-    condition = ""
-    if owner is not None:
-        condition = " AND fk_soc = %s"
-        bound.append(owner)
-    rows = [
-        row
-        for row in reader.rows(_FIND_DISCOUNT.format(owner=condition), bound)
-        if _holds(row[1], token)
-    ]
-    if not rows:
-        return None
+    rows = _rows(reader, token, owner)
+    return _placed(token, rows) if rows else None
+
+
+def _placed(token: str, rows: Sequence[Any]) -> PlacedDiscount:
     return PlacedDiscount(
         token=token,
         rowids=tuple(int(row[0]) for row in rows),
         amount_incl=sum((values.money(row[2]) for row in rows), Decimal(0)),
-        used=any(row[3] or row[4] for row in rows),
+        used=not all(_is_free(row) for row in rows),
+        free_amount=sum((values.money(row[2]) for row in rows if _is_free(row)), Decimal(0)),
+        # A copy has the text of what it was copied from; the parts of a split one are numbered.
+        worth=sum({row[1]: values.money(row[2]) for row in rows}.values(), Decimal(0)),
+        owner=int(rows[0][5]),
+        text=str(rows[0][1]),
     )
+
+
+def _is_free(row: Any) -> bool:
+    return not (row[3] or row[4])
+
+
+def _rows(reader: Reader, token: str, owner: int | None = None) -> list[Any]:
+    """Return the parts of a discount, the oldest first."""
+    bound: list[object] = [f"%{_escaped(token)}%"]
+    condition = ""
+    if owner is not None:
+        condition = " AND fk_soc = %s"
+        bound.append(owner)
+    found = reader.rows(_FIND_DISCOUNT.format(owner=condition), bound)
+    return [row for row in found if _holds(row[1], token)]
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([!%_])", r"!\1", text)
 
 
 def _holds(description: str, token: str) -> bool:

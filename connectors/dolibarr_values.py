@@ -96,8 +96,13 @@ def sale_kind(raw: Any) -> SaleKind:
 
 
 def sale_status(statut: Any, paye: Any) -> SaleStatus:
-    """Name the status. A reopened document keeps paye = 1 and is a draft all the same."""
+    """Name the status. A reopened document keeps paye = 1 and is a draft all the same.
+
+    Validated again, it is 1 and paye 1: Dolibarr shows it as paid, and so it is.
+    """
     number = whole(statut)
+    if number == 1 and whole(paye) == 1:
+        return SaleStatus.PAID
     if number == 2:
         return SaleStatus.PAID if whole(paye) == 1 else SaleStatus.CLOSED
     return _STATUSES.get(number, SaleStatus.DRAFT)

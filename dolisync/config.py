@@ -28,7 +28,9 @@ from pydantic import (
 
 from dolisync.errors import ConfigError, UserError
 from dolisync.problems import describe
-from dolisync.program.terms import Name, Program, Section, TimezoneName
+from dolisync.program.campaign_terms import Birthday
+from dolisync.program.section import Name, Section, TimezoneName
+from dolisync.program.terms import Program
 
 _CREDENTIAL_NAME = re.compile(r"^[\w.-]+$")
 # Before the host, where a password may hold a slash, or among the options after the database.
@@ -140,6 +142,9 @@ class LedgerSettings(Section):
     )
 
 
+CardField = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+
 class Source(Section):
     """One Dolibarr. Either door is enough; the database is some forty times faster to read."""
 
@@ -196,6 +201,16 @@ class Source(Section):
     )
     points_payment_mode: Annotated[str, Field(pattern=r"^[A-Z0-9]{1,6}$")] = Field(
         "LOY", description="Code of the payment mode that stands for points, made by setup."
+    )
+    birthday_field: CardField | None = Field(
+        None,
+        description="The extra field of the customer card with the birthday, of the type date; "
+        "campaigns ask for it.",
+    )
+    opt_out_field: CardField | None = Field(
+        None,
+        description="The extra field of the customer card, a checkbox, of who wants no part: his "
+        "sales earn nothing from then on.",
     )
     poll_interval_s: Annotated[float, Field(ge=0.2, le=3600)] | None = Field(
         None, description="Seconds between two looks; left out: 1 by sql, 15 by rest."
@@ -335,6 +350,7 @@ class Settings(Section):
             raise ValueError(message)
         known = {source.name for source in self.source}
         for program in self.program:
+            self._knows_birthdays(program)
             for name in program.sources:
                 if name not in known:
                     message = (
@@ -342,6 +358,15 @@ class Settings(Section):
                     )
                     raise ValueError(message)
         return self
+
+    def _knows_birthdays(self, program: Program) -> None:
+        asking = [c.name for c in program.campaign if c.birthday is not Birthday.NONE]
+        taking = [source for source in self.source if program.takes(source.name)]
+        if asking and taking and not any(source.birthday_field for source in taking):
+            message = (
+                f"campaign '{asking[0]}' asks for birthdays: name birthday_field under [[source]]"
+            )
+            raise ValueError(message)
 
     def secrets(self) -> Iterator[tuple[str, Secret]]:
         """Walk over every secret with its place in the file."""
@@ -377,7 +402,7 @@ def parse(text: str, name: str = "config.toml") -> Settings:
     try:
         return Settings.model_validate(data)
     except ValidationError as error:
-        problems = describe(error, Settings, text)
+        problems = describe(error, Settings, text, data)
         if len(problems) == 1:
             raise ConfigError(f"{name} has a problem", problems, "mend it and try again") from None
         message = f"{name} has {len(problems)} problems"

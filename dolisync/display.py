@@ -9,9 +9,18 @@ from decimal import Decimal
 
 from dolisync.config import Settings, Source
 from dolisync.ledger.views import MemberView, SaleMovement
-from dolisync.phrases import day_text, money, number, phrase, points_text
+from dolisync.phrases import (
+    day_text,
+    money,
+    months_text,
+    number,
+    phrase,
+    points_text,
+    visits_text,
+)
 from dolisync.ports import FieldSpec, FieldValue, PaymentModeSpec, Requirements
-from dolisync.program.terms import Program
+from dolisync.program.terms import Program, TierBasis
+from dolisync.program.tiers import TierToday
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +34,12 @@ class FieldNames:
     last: str
     earned: str
     after: str
+    tier: str
 
 
 def field_names(program: Program) -> FieldNames:
     """Name a program's extra fields."""
-    parts = ("balance", "value", "next", "expiring", "last", "earned", "after")
+    parts = ("balance", "value", "next", "expiring", "last", "earned", "after", "tier")
     return FieldNames(*(f"{program.field_prefix}{part}" for part in parts))
 
 
@@ -50,6 +60,8 @@ def _fields(program: Program, language: str) -> Iterable[FieldSpec]:
     yield FieldSpec("customer", names.next_reward, phrase(language, "next_label"), "text")
     yield FieldSpec("customer", names.expiring, phrase(language, "expiring_label"), "text")
     yield FieldSpec("customer", names.last, phrase(language, "last_label"), "text")
+    if program.tier:
+        yield FieldSpec("customer", names.tier, phrase(language, "tier_label"), "text")
     yield FieldSpec("sale", names.earned, phrase(language, "earned"), points)
     yield FieldSpec("sale", names.after, phrase(language, "after"), points)
     if program.earn.product is not None:
@@ -69,7 +81,9 @@ def customer_values(
     balance = program.points_of(view.balance)
     worth = program.value_of_point
     available = program.points_of(view.available)
+    tier = {names.tier: tier_text(program, view.tier, source)} if program.tier else {}
     return {
+        **tier,
         names.balance: balance if program.decimals else int(balance),
         names.value: None if worth is None else (available * worth).quantize(Decimal("0.01")),
         names.next_reward: _next_reward(program, view, source),
@@ -78,13 +92,41 @@ def customer_values(
     }
 
 
+def tier_text(program: Program, held: TierToday | None, source: Source) -> str | None:
+    """Say which tier a member holds, and what is missing to the next one."""
+    if held is None:
+        return None
+    title = held.tier.title if held.tier else ""
+    if held.next is None or held.is_locked:
+        return title or None
+    language = source.language
+    missing = missing_text(program, held.missing, source)
+    to_go = phrase(language, "next", points=missing, amount=held.next.title)
+    return f"{title} ({to_go})" if title else to_go
+
+
+def missing_text(program: Program, missing: Decimal, source: Source) -> str:
+    """Write what is missing to a tier in the measure by which it is reached."""
+    language = source.language
+    match program.tiers.basis:
+        case TierBasis.POINTS_EARNED:
+            return points_text(language, missing)
+        case TierBasis.AMOUNT_SPENT:
+            return money(language, missing, source.currency)
+        case TierBasis.VISITS:
+            return visits_text(language, missing)
+        case TierBasis.SENIORITY:
+            return months_text(language, missing)
+
+
 def _next_reward(program: Program, view: MemberView, source: Source) -> str | None:
     language = source.language
     if view.debt:
         owed = points_text(language, program.points_of(view.debt))
         return phrase(language, "debt", points=owed)
     available = program.points_of(view.available)
-    rewards = sorted(program.reward, key=lambda reward: reward.points)
+    mine = (reward for reward in program.reward if reward.is_for(view.tier_name))
+    rewards = sorted(mine, key=lambda reward: reward.points)
     reached = [reward for reward in rewards if reward.points <= available]
     if reached:
         best = reached[-1]

@@ -20,7 +20,7 @@ from typing import Any, get_args
 from pydantic.fields import FieldInfo
 
 from dolisync.config import Secret, Settings
-from dolisync.program.terms import Section
+from dolisync.program.section import Section
 
 WIDTH = 79
 NO_BREAK = "\u00a0"
@@ -42,9 +42,18 @@ _EXAMPLES: Values = {
     "source.api_key": {"credential": "dolibarr-api-key"},
     "source.database_url": {"credential": "dolibarr-database-url"},
     "source.database_timezone": "UTC",
+    "source.birthday_field": "birthday",
+    "source.opt_out_field": "no_loyalty",
     "source.poll_interval_s": 1,
     "program.point_value": Decimal("0.05"),
+    "program.earn.caps.per_sale": 500,
+    "program.earn.caps.per_day": 500,
+    "program.earn.caps.per_month": 2000,
+    "program.earn.caps.per_member": 50_000,
+    "program.campaign.first_day": date(2026, 12, 1),
+    "program.campaign.last_day": date(2026, 12, 24),
     "program.validity.days": 90,
+    "program.validity.inactive_months": 12,
     "program.validity.months": 24,
     "receipts.templates": "/etc/dolisync/templates",
 }
@@ -289,7 +298,9 @@ def _values(field: Values, schema: Values) -> str:
     if "anyOf" in field:
         return _values(_widest(field["anyOf"], schema), schema)
     if field.get("type") == "array":
-        return f"list of {_values(field['items'], schema)}s"
+        inner = _resolved(field["items"], schema)
+        named = _values(inner, schema)
+        return f"list of {named}" if "enum" in inner else f"list of {named}s"
     return _plain_values(field)
 
 

@@ -92,6 +92,25 @@ class Article:
 
 
 @dataclass(frozen=True, slots=True)
+class Buyer:
+    """What the customer's card said when a sale was first read, as far as programs ask.
+
+    ``kind`` is the code of the third-party type (TE_PRIVATE), ``tags`` come with all tags above
+    them, ``department`` is a code with its name beside it, ``country`` has two letters.
+    """
+
+    kind: str = ""
+    tags: tuple[str, ...] = ()
+    town: str = ""
+    department: str = ""
+    department_name: str = ""
+    region: str = ""
+    country: str = ""
+    birthday: date | None = None
+    opted_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SaleLine:
     """One line. Totals are what the line adds to the sale, negative for what it takes off.
 
@@ -128,7 +147,10 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """An invoice, a POS ticket or a credit note, as the rules see it."""
+    """An invoice, a POS ticket or a credit note, as the rules see it.
+
+    Amounts are in the company's currency; ``currency`` is the one that stands on the document.
+    """
 
     key: SaleKey
     ref: str
@@ -146,6 +168,7 @@ class Sale:
     terminal: str = ""
     lines: tuple[SaleLine, ...] = ()
     payments: tuple[Payment, ...] = ()
+    buyer: Buyer | None = None
 
     @property
     def is_pos(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 
@@ -24,6 +25,7 @@ _PHRASES = {
         "earned": "Points earned",
         "after": "Points after it",
         "product": "Loyalty points of the product",
+        "tier_label": "Loyalty tier",
         "payment": "Loyalty points",
     },
     "fr": {
@@ -40,6 +42,7 @@ _PHRASES = {
         "earned": "Points gagnés",
         "after": "Points après cette vente",
         "product": "Points de fidélité du produit",
+        "tier_label": "Niveau de fidélité",
         "payment": "Points de fidélité",
     },
     "it": {
@@ -56,6 +59,7 @@ _PHRASES = {
         "earned": "Punti guadagnati",
         "after": "Punti dopo la vendita",
         "product": "Punti fedeltà del prodotto",
+        "tier_label": "Livello fedeltà",
         "payment": "Punti fedeltà",
     },
     "de": {
@@ -72,6 +76,7 @@ _PHRASES = {
         "earned": "Punkte erhalten",
         "after": "Punkte danach",
         "product": "Treuepunkte des Produkts",
+        "tier_label": "Treuestufe",
         "payment": "Treuepunkte",
     },
     "es": {
@@ -88,6 +93,7 @@ _PHRASES = {
         "earned": "Puntos ganados",
         "after": "Puntos después de la venta",
         "product": "Puntos de fidelidad del producto",
+        "tier_label": "Nivel de fidelidad",
         "payment": "Puntos de fidelidad",
     },
 }
@@ -99,6 +105,21 @@ _POINTS = {
     "it": ("punto", "punti"),
     "de": ("Punkt", "Punkte"),
     "es": ("punto", "puntos"),
+}
+
+_VISITS = {
+    "en": ("purchase", "purchases"),
+    "fr": ("achat", "achats"),
+    "it": ("acquisto", "acquisti"),
+    "de": ("Einkauf", "Einkäufe"),
+    "es": ("compra", "compras"),
+}
+_MONTHS = {
+    "en": ("month", "months"),
+    "fr": ("mois", "mois"),
+    "it": ("mese", "mesi"),
+    "de": ("Monat", "Monate"),
+    "es": ("mes", "meses"),
 }
 
 LANGUAGES = tuple(sorted(_PHRASES))
@@ -127,6 +148,20 @@ def day_text(language: str, day: date) -> str:
 
 def points_text(language: str, points: Decimal) -> str:
     """Write a number of points with its word, singular where the language has it."""
-    one, many = _POINTS.get(language, _POINTS["en"])
-    is_one = Locale.parse(language).plural_form(points) == "one"
-    return f"{number(language, points)} {one if is_one else many}"
+    return _with_word(language, points, _POINTS)
+
+
+def visits_text(language: str, visits: Decimal) -> str:
+    """Write a number of purchases with its word."""
+    return _with_word(language, visits, _VISITS)
+
+
+def months_text(language: str, months: Decimal) -> str:
+    """Write a number of months with its word."""
+    return _with_word(language, months, _MONTHS)
+
+
+def _with_word(language: str, count: Decimal, words: Mapping[str, tuple[str, str]]) -> str:
+    one, many = words.get(language, words["en"])
+    is_one = Locale.parse(language).plural_form(count) == "one"
+    return f"{number(language, count)} {one if is_one else many}"

@@ -7,13 +7,14 @@ Connectors implement these protocols and know nothing of loyalty. Errors at ever
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
-from dolisync.model import Article, Customer, CustomerKey, Sale, SaleKey
+from dolisync.model import Article, Buyer, Customer, CustomerKey, Sale, SaleKey
 
 
 class Clock(Protocol):
@@ -148,6 +149,52 @@ class ArticleSource(Protocol):
         """Return the labels of all product tags."""
 
 
+class BuyerFact(enum.StrEnum):
+    """What can be asked of a customer's card besides its extra fields."""
+
+    KIND = "kind"
+    TAGS = "tags"
+    TOWN = "town"
+    DEPARTMENT = "department"
+    REGION = "region"
+    COUNTRY = "country"
+
+
+@dataclass(frozen=True, slots=True)
+class BuyerQuestion:
+    """What is to be read of each customer: facts, and the extra fields that hold two more."""
+
+    facts: frozenset[BuyerFact] = frozenset()
+    birthday_field: str | None = None
+    opt_out_field: str | None = None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The extra fields of the customer card."""
+        return tuple(name for name in (self.birthday_field, self.opt_out_field) if name)
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing is to be asked."""
+        return not (self.facts or self.fields)
+
+
+class BuyerSource(Protocol):
+    """Read what the customers' cards say today."""
+
+    def buyers(self, rowids: Sequence[int], question: BuyerQuestion) -> dict[int, Buyer]:
+        """Read these customers as far as asked; missing ones are left out.
+
+        Facts are read only where they are asked for: through some doors they are dear.
+        """
+
+    def customer_tags(self) -> frozenset[str]:
+        """Return the labels of all customer tags."""
+
+    def buyer_gaps(self, question: BuyerQuestion) -> tuple[str, ...]:
+        """Say what of this cannot be read through this door, in words, and why."""
+
+
 FieldValue = int | Decimal | str | None
 
 
@@ -164,12 +211,21 @@ class Discount:
 
 @dataclass(frozen=True, slots=True)
 class PlacedDiscount:
-    """A fixed discount as found in the outside system. A split one has several rowids."""
+    """A fixed discount as found in the outside system. A split one has several rowids.
+
+    ``free_amount`` is what of it is not used; ``worth`` what it was made for, without the copies
+    that replacing an invoice makes of it. ``owner`` (a customer's rowid) and ``text`` are of its
+    first part.
+    """
 
     token: str
     rowids: tuple[int, ...]
     amount_incl: Decimal
     used: bool
+    free_amount: Decimal = Decimal(0)
+    worth: Decimal = Decimal(0)
+    owner: int = 0
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +256,11 @@ class Sink(Protocol):
     ) -> dict[str, FieldValue] | None:
         """Read these extra fields back; ``None`` when the customer is gone."""
 
+    def read_customers(
+        self, customers: Sequence[CustomerKey], names: Sequence[str]
+    ) -> dict[CustomerKey, dict[str, FieldValue]]:
+        """Read these extra fields of many customers; those who are gone are left out."""
+
     def write_sale(self, sale: SaleKey, values: dict[str, FieldValue]) -> None:
         """Set these extra fields on the invoice; never touch the invoice itself."""
 
@@ -217,6 +278,15 @@ class Sink(Protocol):
 
     def revoke_discount(self, token: str) -> bool:
         """Remove a discount, whole, if it was not used; tell whether it was removed."""
+
+    def list_discounts(self, prefix: str) -> dict[str, PlacedDiscount]:
+        """Return all discounts, used or not, by their tokens that begin with this prefix."""
+
+    def remove_surplus(self, token: str, paid_for: Decimal) -> bool:
+        """Remove unused parts of a discount until no more than this amount is left of it.
+
+        Tells whether anything was removed. A part is removed whole or not at all.
+        """
 
 
 @dataclass(frozen=True, slots=True)

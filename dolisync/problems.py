@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -33,10 +33,38 @@ _WORDS = {
 }
 
 
-def describe(error: ValidationError, root: type[BaseModel], text: str) -> list[str]:
-    """Turn every validation error into one line: place, line number where known, remedy."""
+def describe(
+    error: ValidationError, root: type[BaseModel], text: str, data: Mapping[str, Any]
+) -> list[str]:
+    """Turn every validation error into one line: place, line number where known, remedy.
+
+    ``data`` is what the text says: the names of campaigns and the like stand in it.
+    """
     details = error.errors()
-    return [_describe_one(one, root, text) for one in details if not _is_echo(one, details)]
+    return [
+        _describe_one(one, root, text, _named(data, one["loc"]))
+        for one in details
+        if not _is_echo(one, details)
+    ]
+
+
+def _named(data: Any, location: Sequence[int | str]) -> str:
+    """Say which one of several is meant, by the name that it has in the file.
+
+    Not for what stands in the file once or is known by its place: sources and programs.
+    """
+    found = ""
+    above = ""
+    for depth, part in enumerate(location):
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            break
+        if isinstance(part, int) and isinstance(data, dict) and depth > 1:
+            name = data.get("name")
+            found = f"{above} '{name}': " if isinstance(name, str) else ""
+        above = str(part)
+    return found
 
 
 def _is_echo(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
@@ -47,20 +75,28 @@ def _is_echo(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
     )
 
 
-def _describe_one(detail: ErrorDetails, root: type[BaseModel], text: str) -> str:
+def _describe_one(detail: ErrorDetails, root: type[BaseModel], text: str, named: str) -> str:
     location = detail["loc"]
     words = _words(detail, location)
+    # Some say themselves whom they are about.
+    if named.rstrip(": ") not in words:
+        words = named + words
     if detail["type"] == "string_pattern_mismatch":
-        words += _meaning(root, location)
+        near = _near(detail["input"], _choices(detail["ctx"]["pattern"]))
+        words = f"{named}{near}" if near else words + _meaning(root, location)
     if detail["type"] == "extra_forbidden":
         words += _suggestion(str(location[-1]), _model_at(root, location[:-1]))
-    return f"{_place(location)}{_line(text, location)}: {words}{_given(detail)}"
+    return f"{_place(location)}{_line(text, location)}: {words}{_given(detail, words)}"
 
 
 def _words(detail: ErrorDetails, location: Sequence[int | str]) -> str:
     if detail["type"] == "tuple_type" and isinstance(detail["input"], dict):
         name = ".".join(part for part in location if isinstance(part, str))
         return f"may stand there several times: write [[{name}]], in double brackets"
+    if detail["type"] == "enum":
+        near = _near(detail["input"], re.findall(r"'([^']*)'", detail["ctx"]["expected"]))
+        if near:
+            return near
     if detail["type"] in _WORDS:
         return _WORDS[detail["type"]].format(**detail.get("ctx", {}))
     if detail["type"] == "value_error":
@@ -69,9 +105,23 @@ def _words(detail: ErrorDetails, location: Sequence[int | str]) -> str:
     return message[0].lower() + message[1:]
 
 
-def _given(detail: ErrorDetails) -> str:
-    """Quote what was written, but never where a secret may stand."""
+def _near(value: object, choices: Sequence[str]) -> str:
+    """Name the choice that was probably meant, nothing where none is near."""
+    meant = difflib.get_close_matches(str(value).casefold(), choices, n=1)
+    return f"'{value}' is not one; did you mean {meant[0]}?" if meant else ""
+
+
+def _choices(pattern: str) -> list[str]:
+    """Return the words among which a pattern leaves the choice, where it does."""
+    found = re.fullmatch(r"\^\(([a-z|]+)\)\$", pattern)
+    return found[1].split("|") if found else []
+
+
+def _given(detail: ErrorDetails, words: str) -> str:
+    """Quote what was written, but never where a secret may stand, and not twice."""
     value = detail["input"]
+    if f"'{value}'" in words:
+        return ""
     hidden = {"api_key", "database_url", "url", "literal"} & {str(part) for part in detail["loc"]}
     if hidden or detail["type"] in {"missing", "value_error", "extra_forbidden"}:
         return ""
@@ -91,7 +141,10 @@ def _place(location: Sequence[int | str]) -> str:
 
 
 def _line(text: str, location: Sequence[int | str]) -> str:
-    """Find the line of a key by walking the section headers; nothing when it is not certain."""
+    """Find the line of a key, or of one section of several, by walking the section headers.
+
+    Nothing when it is not certain.
+    """
     keys = [part for part in location if isinstance(part, str)]
     if not keys:
         return ""
@@ -104,7 +157,9 @@ def _line(text: str, location: Sequence[int | str]) -> str:
         if opened:
             if opened[1] == "[[":
                 _count(counts, opened[2])
-            places = [counts[name] for name in _prefixes(header) if name in counts]
+            places = [counts[name] for name in _prefixes(opened[2]) if name in counts]
+            if opened[1] == "[[" and opened[2] == ".".join(keys) and places == wanted:
+                return f" (line {number})"
             inside = opened[2] == header and places == wanted[: len(places)]
         elif inside and re.match(rf"^\s*{re.escape(keys[-1])}\s*=", line):
             return f" (line {number})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -27,9 +28,10 @@ from dolisync.ports import (
     Position,
     SinkAbilities,
 )
-from dolisync.program.assess import Surroundings
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
-from dolisync.sync import audit, expire, redeem
+from dolisync.sync import adjust, audit, expire, redeem
+from dolisync.sync.drift import compare_cards
 from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Rules, Showing, Tally
 from dolisync.sync.publish import Publisher, Report
@@ -151,6 +153,16 @@ class FakeSink:
             return None
         return {name: self.cards.get(customer, {}).get(name) for name in names}
 
+    def read_customers(
+        self, customers: Sequence[CustomerKey], names: Sequence[str]
+    ) -> dict[CustomerKey, dict[str, FieldValue]]:
+        self._begin("read_customers")
+        return {
+            key: {name: self.cards.get(key, {}).get(name) for name in names}
+            for key in customers
+            if key not in self.gone
+        }
+
     def write_sale(self, sale: SaleKey, values: dict[str, FieldValue]) -> None:
         self._begin("write_sale")
         self.invoices.setdefault(sale, {}).update(values)
@@ -171,7 +183,14 @@ class FakeSink:
         if discount.token in self.discounts:
             raise AssertionError(f"the discount {discount.token} was created twice")
         placed = PlacedDiscount(
-            discount.token, (len(self.discounts) + 1,), discount.amount_incl, False
+            discount.token,
+            (len(self.discounts) + 1,),
+            discount.amount_incl,
+            used=False,
+            free_amount=discount.amount_incl,
+            worth=discount.amount_incl,
+            owner=discount.customer.rowid,
+            text=discount.text,
         )
         self.discounts[discount.token] = (discount, placed)
         self._end()
@@ -186,15 +205,32 @@ class FakeSink:
         self._end()
         return True
 
+    def list_discounts(self, prefix: str) -> dict[str, PlacedDiscount]:
+        self._begin("list_discounts")
+        return {token: placed for token, (_, placed) in self.discounts.items()}
+
+    def remove_surplus(self, token: str, paid_for: Decimal) -> bool:
+        self._begin("remove_surplus")
+        discount, placed = self.discounts[token]
+        surplus = min(placed.amount_incl - paid_for, placed.free_amount)
+        left = placed.amount_incl - surplus
+        self.discounts[token] = (
+            discount,
+            replace(placed, amount_incl=left, free_amount=Decimal(0)),
+        )
+        return surplus > 0
+
     def use(self, token: str) -> None:
         """Let the customer use a discount on an invoice."""
         discount, placed = self.discounts[token]
-        self.discounts[token] = (discount, replace(placed, used=True))
+        used = replace(placed, used=True, free_amount=Decimal(0))
+        self.discounts[token] = (discount, used)
 
     def free(self, token: str) -> None:
         """Drop the draft that used it: Dolibarr sets it free."""
         discount, placed = self.discounts[token]
-        self.discounts[token] = (discount, replace(placed, used=False))
+        free = replace(placed, used=False, free_amount=placed.amount_incl)
+        self.discounts[token] = (discount, free)
 
     def _begin(self, call: str) -> None:
         self.calls.append(call)
@@ -253,6 +289,10 @@ class Shop:
         return self.programs[0]
 
     @property
+    def rules(self) -> Rules:
+        return self.intake.rules
+
+    @property
     def by_name(self) -> dict[str, Program]:
         return {program.name: program for program in self.programs}
 
@@ -283,7 +323,11 @@ class Shop:
 
     def reconcile(self, **settings: Any) -> Reconciliation:
         allow = settings.pop("allow_mass_reversal", False)
-        return Reconciler(self.intake, ReconcileSettings.model_validate(settings), allow).run_once()
+        compared = ReconcileSettings.model_validate(settings)
+        result = Reconciler(self.intake, compared, allow).run_once()
+        if self.showing.customers:
+            compare_cards(self.publisher)
+        return result
 
     def redeem(
         self, token: str = "DS-TEST", buyer: int = 7, reward: int = 0
@@ -295,6 +339,22 @@ class Shop:
             customer(buyer),
             self.program.reward[reward],
             token=token,
+        )
+
+    def adjust(
+        self, units: int, buyer: int = 7, token: str = "", *, into_debt: bool = False
+    ) -> None:
+        """Give points, or take them away, by hand."""
+        adjust.adjust(
+            self.engine,
+            self.clock,
+            self.program,
+            customer(buyer),
+            units,
+            "by hand",
+            token=token or secrets.token_hex(4),
+            showing=self.showing,
+            into_debt=into_debt,
         )
 
     def publish(self) -> Report:

@@ -33,6 +33,8 @@ WRITABLE = (
     "ref_ext",
 )
 
+LINKS = {"country_id": "fk_pays", "state_id": "fk_departement", "typent_id": "fk_typent"}
+
 
 def list_thirdparties(call: Call) -> Any:
     """GET /thirdparties: an empty list is not found, whatever the version."""
@@ -103,8 +105,9 @@ def _columns(call: Call) -> dict[str, Any]:
     columns = {name: call.body[name] for name in WRITABLE if name in call.body and name in known}
     if "name" in call.body:
         columns["nom"] = call.body["name"]
-    if "country_id" in call.body:
-        columns["fk_pays"] = int(call.body["country_id"])
+    for key, name in LINKS.items():
+        if key in call.body:
+            columns[name] = int(call.body[key])
     if "client" in columns:
         columns["client"] = int(columns["client"])
     return columns

@@ -12,12 +12,13 @@ from connectors.standin import extrafields
 from connectors.standin.lines import (
     ABANDONED,
     CREDIT_NOTE,
+    DISCOUNT_BIT,
     DRAFT,
     REPLACEMENT,
     STANDARD,
     VALIDATED,
 )
-from connectors.standin.money import Number
+from connectors.standin.money import Number, Totals
 from connectors.standin.numbering import PREFIX_OF_TYPE, is_last, is_provisional, next_ref
 from connectors.standin.payments import Payments
 from connectors.standin.store import ShopError, act
@@ -140,11 +141,30 @@ class Office(Payments):
         chosen = None if lines is None else set(lines)
         for line in self.lines(source):
             if chosen is None or line["rowid"] in chosen:
-                self.copy_line(line, made, sign)
+                added = self.copy_line(line, made, sign)
+                if line["fk_remise_except"]:
+                    self._copy_discount(line, added, kind)
         return made
 
-    def copy_line(self, line: sa.RowMapping, invoice: int, sign: int) -> None:
-        """Write a line again on another invoice, its price perhaps negative."""
+    def _copy_discount(self, line: sa.RowMapping, added: int, kind: int) -> None:
+        """Do to a discount what Dolibarr does when its line is copied.
+
+        A replacement consumes a second discount of the same text. A credit note names the first
+        one, which stays consumed by the line of the invoice.
+        """
+        discount = line["fk_remise_except"]
+        if kind == REPLACEMENT:
+            row = self.discount(discount)
+            totals = Totals(row["amount_ht"], row["amount_tva"], row["amount_ttc"])
+            discount = self._insert_discount(
+                row["fk_soc"], totals, row["tva_tx"], row["description"], None
+            )
+            self.store.update(self.tables.societe_remise_except, discount, fk_facture_line=added)
+        values = {"fk_remise_except": discount, "info_bits": DISCOUNT_BIT}
+        self.store.update(self.tables.facturedet, added, **values)
+
+    def copy_line(self, line: sa.RowMapping, invoice: int, sign: int) -> int:
+        """Write a line again on another invoice, its price perhaps negative; return its id."""
         columns = {name: line[name] for name in COPIED}
         product = columns.pop("fk_product")
         added = self.add_line(
@@ -155,6 +175,7 @@ class Office(Payments):
         in_currency = {f"multicurrency_{name}": value for name, value in exact.items()}
         self.store.update(self.tables.facturedet, added, **exact, **in_currency)
         self.sum_up(invoice)
+        return added
 
     @act
     def change_invoice(self, invoice: int, **columns: Any) -> None:
@@ -184,7 +205,8 @@ class Office(Payments):
         self.store.run(
             sa.update(discount).where(discount.c.fk_facture == invoice).values(fk_facture=None)
         )
-        self.store.run(sa.delete(discount).where(discount.c.fk_facture_source == invoice))
+        of_it = discount.c.fk_facture_source == invoice
+        self.store.run(sa.delete(discount).where(of_it, discount.c.fk_facture_line.is_(None)))
         extrafields.remove(self.store, "facture", invoice)
         self.store.delete(self.tables.facture, invoice)
 

@@ -188,6 +188,7 @@ PASSED_ON = (
     "last_main_doc",
     "ref_client",
     "import_key",
+    "multicurrency_code",
 )
 AMOUNTS = (
     "total_ht",

@@ -9,11 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from connectors.standin import extrafields, shapes
+from connectors.standin.dictionaries import COUNTRIES, CUSTOMER_TYPES, region_of
 from connectors.standin.money import decimal, php_number
 from connectors.standin.present import Object, batches, money, rate, words
 from connectors.standin.store import Row, Store
-
-COUNTRY_CODES = {1: "FR", 2: "BE", 3: "IT", 4: "ES", 5: "DE", 6: "CH", 7: "GB", 41: "AT"}
 
 
 def thirdparties(store: Store, rowids: Sequence[int]) -> list[Object]:
@@ -41,7 +40,11 @@ def _thirdparty(store: Store, row: Row, fields: dict[str, Any] | None) -> Object
         "array_options": extrafields.options(store, "societe", fields),
         "status": str(row["status"]),
         "country_id": words(country),
-        "country_code": COUNTRY_CODES.get(country, "") if country else None,
+        "country_code": COUNTRIES.get(country, "") if country else None,
+        "state_id": words(row["fk_departement"] or None),
+        "region_id": words(region_of(row["fk_departement"])),
+        "typent_id": words(row["fk_typent"] or 0),
+        "typent_code": CUSTOMER_TYPES.get(row["fk_typent"]),
         "client": str(row["client"]),
         "fournisseur": str(row["fournisseur"]),
         "tva_assuj": str(row["tva_assuj"]),

@@ -16,6 +16,7 @@ from connectors.standin import (
     api_invoices,
     api_setup,
     api_thirdparties,
+    dictionaries,
 )
 from connectors.standin.faults import Faults
 from connectors.standin.rights import LEAST, SEE_ALL_CUSTOMERS, ApiUser
@@ -30,6 +31,7 @@ ROUTES = [
     *api_thirdparties.ROUTES,
     *api_catalog.ROUTES,
     *api_setup.ROUTES,
+    *dictionaries.ROUTES,
 ]
 USERS = [
     ApiUser(1, "admin", "standin-admin-0123456789", admin=True),
@@ -146,6 +148,7 @@ class StandIn:
             self.store.insert(
                 self.store.tables.c_paiement, id=rowid, code=code, libelle=label, type=2
             )
+        dictionaries.furnish(self.store)
         self.shop.add_bank_account("CASH1", "Cash desk", cash=True)
         self.shop.add_bank_account("BQ1", "Bank")
         generic = self.shop.add_customer(GENERIC_NAME, code_client=None)

@@ -36,6 +36,10 @@ class Tables:
     paiement: sa.Table
     paiement_facture: sa.Table
     c_paiement: sa.Table
+    c_country: sa.Table
+    c_typent: sa.Table
+    c_regions: sa.Table
+    c_departements: sa.Table
     societe: sa.Table
     societe_remise_except: sa.Table
     product: sa.Table
@@ -208,6 +212,44 @@ class _Builder:
             sa.Index("uk_c_paiement_code", "entity", "code", unique=True),
         )
 
+    def c_country(self) -> sa.Table:
+        return self.table(
+            "c_country",
+            key_column(),
+            sa.Column("code", text_of(2), nullable=False),
+            sa.Column("label", text_of(128), nullable=False),
+            sa.Column("active", sa.Integer, nullable=False, server_default="1"),
+        )
+
+    def c_typent(self) -> sa.Table:
+        return self.table(
+            "c_typent",
+            key_column("id"),
+            sa.Column("code", text_of(12), nullable=False),
+            *texts(128, "libelle"),
+            sa.Column("active", sa.Integer, nullable=False, server_default="1"),
+        )
+
+    def c_regions(self) -> sa.Table:
+        return self.table(
+            "c_regions",
+            key_column(),
+            sa.Column("code_region", sa.Integer, nullable=False, unique=True),
+            sa.Column("fk_pays", sa.Integer, nullable=False),
+            *texts(100, "nom"),
+            sa.Column("active", sa.Integer, nullable=False, server_default="1"),
+        )
+
+    def c_departements(self) -> sa.Table:
+        return self.table(
+            "c_departements",
+            key_column(),
+            sa.Column("code_departement", text_of(6), nullable=False),
+            *numbers("fk_region"),
+            *texts(50, "nom"),
+            sa.Column("active", sa.Integer, nullable=False, server_default="1"),
+        )
+
     def societe(self) -> sa.Table:
         newer = texts(30, "phone_mobile") if self.major > 16 else []
         return self.table(
@@ -222,7 +264,7 @@ class _Builder:
             *texts(255, "address"),
             *texts(25, "zip"),
             *texts(50, "town"),
-            *numbers("fk_pays"),
+            *numbers("fk_departement", "fk_pays", "fk_typent"),
             *texts(30, "phone", "fax"),
             *newer,
             *texts(255, "url"),
@@ -440,6 +482,10 @@ def build_tables(major: int, *, mariadb: bool) -> Tables:
         paiement=make.paiement(),
         paiement_facture=make.paiement_facture(),
         c_paiement=make.c_paiement(),
+        c_country=make.c_country(),
+        c_typent=make.c_typent(),
+        c_regions=make.c_regions(),
+        c_departements=make.c_departements(),
         societe=make.societe(),
         societe_remise_except=make.societe_remise_except(),
         product=make.product(),

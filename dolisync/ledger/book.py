@@ -7,7 +7,7 @@ lots and to debt; so the balance is at all times the sum of the lots less the de
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -51,6 +51,8 @@ class Lot:
     available_from: date
     expires_on: date | None
     lapsed: int = 0
+    # The last day that no activity of the member puts off.
+    fixed_until: date | None = None
     is_new: bool = False
 
     def is_usable(self, day: date) -> bool:
@@ -129,6 +131,7 @@ class Journal:
         lot = Lot(
             self.next_lot, entry.sale_id, points, points, entry.occurred_on, expires_on, is_new=True
         )
+        lot.fixed_until = expires_on
         self.next_lot += 1
         book.lots.append(lot)
         self.lots.append(lot)
@@ -171,6 +174,11 @@ class Book:
     lots: list[Lot] = field(default_factory=list)
     is_new: bool = False
 
+    def lots_of(self, ids: Collection[int]) -> list[Lot]:
+        """Return the loaded lots with these ids, in their order."""
+        wanted = set(ids)
+        return [lot for lot in self.lots if lot.id in wanted]
+
     def available(self, day: date) -> int:
         """Return what can be spent on this day: usable lots less debt, never below zero."""
         usable = sum(lot.remaining for lot in self.lots if lot.is_usable(day))
@@ -211,16 +219,39 @@ class Book:
         Points of the own lots that have expired meanwhile are gone already: their expiry is undone
         first, so that they do not count twice. With ``clamp`` the missing rest is forgiven.
         """
-        own = [lot for lot in self.lots if lot.sale_id in set(own_sales)]
-        missing = units - sum(lot.remaining for lot in own)
+        sales = set(own_sales)
+        own = [lot for lot in self.lots if lot.sale_id in sales]
+        self.take_lots_back(journal, entry, units, own, shortfall, today)
+
+    def take_lots_back(
+        self,
+        journal: Journal,
+        entry: Entry,
+        units: int,
+        own: Sequence[Lot],
+        shortfall: Shortfall,
+        today: date,
+        settled: int = 0,
+    ) -> int:
+        """Take ``units`` back as ``take_back`` does, from these lots first.
+
+        ``settled`` of them had settled debt when they came: that is debt again, whatever the
+        shortfall says. Returns how many others were in no usable lot: they are debt now, or
+        forgiven.
+        """
+        rest = units - settled
+        missing = rest - sum(lot.remaining for lot in own)
         self._revive(journal, entry, own, missing)
         posting_id = journal.post(self, entry, -units)
+        if settled:
+            journal.allocate(self, posting_id, None, -settled)
         others = self._others(own, today)
-        rest = self._draw(journal, posting_id, [*reversed(own), *others], units)
+        rest = self._draw(journal, posting_id, [*reversed(own), *others], rest)
         if rest:
             journal.allocate(self, posting_id, None, -rest)
             if shortfall is Shortfall.CLAMP:
-                self._forgive(journal, entry, rest)
+                self.forgive(journal, entry, rest)
+        return rest
 
     def _revive(self, journal: Journal, entry: Entry, lots: Sequence[Lot], missing: int) -> None:
         for lot in lots:
@@ -231,7 +262,8 @@ class Book:
                 lot.lapsed -= revived
                 missing -= revived
 
-    def _forgive(self, journal: Journal, entry: Entry, units: int) -> None:
+    def forgive(self, journal: Journal, entry: Entry, units: int) -> None:
+        """Forgive debt: what was to be taken back is spent already."""
         forgiven = _derived(
             entry, "forgiven", Kind.ADJUST, "forgiven: the points were already spent"
         )
@@ -277,6 +309,21 @@ class Book:
             message = f"{units} asked for, {self.available(today)} available"
             raise NotEnoughPoints(message)
         self._spend(journal, journal.post(self, entry, -units), units, today)
+
+    def hand_over(
+        self, journal: Journal, entry: Entry, units: int, today: date
+    ) -> list[tuple[Lot, int]]:
+        """Take available points away, soonest expiry first; return from which lots how many.
+
+        Raises ``NotEnoughPoints``.
+        """
+        before = {lot.id: lot.remaining for lot in self.lots}
+        self.redeem(journal, entry, units, today)
+        taken = ((lot, before[lot.id] - lot.remaining) for lot in self._in_spending_order())
+        return [(lot, points) for lot, points in taken if points]
+
+    def _in_spending_order(self) -> list[Lot]:
+        return sorted(self.lots, key=lambda lot: lot.spending_order)
 
     def adjust(
         self, journal: Journal, entry: Entry, units: int, expires_on: date | None, today: date
@@ -335,7 +382,7 @@ class Book:
         if rest:
             journal.allocate(self, posting_id, None, -rest)
             if shortfall is Shortfall.CLAMP:
-                self._forgive(journal, entry, rest)
+                self.forgive(journal, entry, rest)
 
     def _others(self, own: Sequence[Lot], today: date) -> list[Lot]:
         """Return the usable lots besides these, in the order in which they are spent."""
@@ -368,10 +415,24 @@ class Book:
         lot.lapsed += lot.remaining
         journal.allocate(self, posting_id, lot, -lot.remaining)
 
-    def _spend(self, journal: Journal, posting_id: int, units: int, today: date) -> None:
+    def write_off(self, journal: Journal, entry: Entry) -> None:
+        """End the account: all lots are emptied and the debt is waived, by one posting."""
+        posting_id = journal.post(self, entry, -self.balance)
+        for lot in self.lots:
+            if lot.remaining:
+                journal.allocate(self, posting_id, lot, -lot.remaining)
+        if self.debt:
+            journal.allocate(self, posting_id, None, self.debt)
+
+    def draw_from_others(self, journal: Journal, posting_id: int, units: int, today: date) -> int:
+        """Take points from usable lots, then as debt; return how much of it is debt."""
         rest = self._draw(journal, posting_id, self._others((), today), units)
         if rest:
             journal.allocate(self, posting_id, None, -rest)
+        return rest
+
+    def _spend(self, journal: Journal, posting_id: int, units: int, today: date) -> None:
+        self.draw_from_others(journal, posting_id, units, today)
 
     def _draw(self, journal: Journal, posting_id: int, lots: Iterable[Lot], units: int) -> int:
         for lot in lots:

@@ -11,6 +11,7 @@ from typing import Any
 
 from dolisync.model import (
     Article,
+    Buyer,
     CustomerKey,
     DiscountKind,
     Payment,
@@ -73,6 +74,8 @@ def _plain(number: Decimal) -> str:
 
 def to_document(sale: Sale) -> str:
     """Write a sale as JSON text, whole."""
+    # Only where it is known: most programs do not ask, and a document is written for each sale.
+    buyer = {} if sale.buyer is None else {"buyer": _buyer_row(sale.buyer)}
     return _encode(
         {
             "ref": sale.ref,
@@ -90,6 +93,7 @@ def to_document(sale: Sale) -> str:
             "terminal": sale.terminal,
             "lines": [_line_row(line) for line in sale.lines],
             "payments": [_payment_facts(payment) for payment in sale.payments],
+            **buyer,
         }
     )
 
@@ -120,6 +124,20 @@ def _article_row(article: Article) -> list[Any]:
     return [list(article.tags), *prices, [list(pair) for pair in article.fields]]
 
 
+def _buyer_row(buyer: Buyer) -> list[Any]:
+    return [
+        buyer.kind,
+        list(buyer.tags),
+        buyer.town,
+        buyer.department,
+        buyer.department_name,
+        buyer.region,
+        buyer.country,
+        str(buyer.birthday) if buyer.birthday else None,
+        int(buyer.opted_out),
+    ]
+
+
 def from_document(key: SaleKey, text: str) -> Sale:
     """Read a sale back from ``to_document``'s text."""
     data = json.loads(text)
@@ -140,6 +158,7 @@ def from_document(key: SaleKey, text: str) -> Sale:
         terminal=data["terminal"],
         lines=tuple(_line(row) for row in data["lines"]),
         payments=tuple(_payment(row) for row in data["payments"]),
+        buyer=_buyer(data["buyer"]) if "buyer" in data else None,
     )
 
 
@@ -168,6 +187,14 @@ def _article(row: list[Any]) -> Article:
     tags, price_excl, price_incl, fields = row
     pairs = tuple((name, text) for name, text in fields)
     return Article(tuple(tags), Decimal(price_excl), Decimal(price_incl), pairs)
+
+
+def _buyer(row: list[Any]) -> Buyer:
+    kind, tags, town, department, name, region, country, birthday, opted_out = row
+    day = date.fromisoformat(birthday) if birthday else None
+    return Buyer(
+        kind, tuple(tags), town, department, name, region, country, day, opted_out=bool(opted_out)
+    )
 
 
 def _payment(row: list[Any]) -> Payment:

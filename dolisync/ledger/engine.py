@@ -87,6 +87,17 @@ def write(engine: Engine, work: Callable[[Connection], T]) -> T:
     return result
 
 
+def rehearse(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Run ``work`` in a transaction that is rolled back: what it would do, and nothing done.
+
+    A plan made so cannot differ from the deed. It holds the ledger's lock while it runs.
+    """
+    with engine.connect() as connection, connection.begin() as transaction:
+        result = work(connection)
+        transaction.rollback()
+    return result
+
+
 def _is_conflict(error: BaseException) -> bool:
     if isinstance(error, IntegrityError):
         # Another writer took the same id, sequence or key first: read again and go on from there.

@@ -158,6 +158,13 @@ def is_open(connection: Connection, key: str) -> bool:
     return connection.execute(select(box.id).where(box.open_key == key)).first() is not None
 
 
+def unsent(connection: Connection, keys: Iterable[str]) -> set[str]:
+    """Return which of these targets have a row that was not sent yet."""
+    box = tables.outbox.c
+    query = select(box.open_key).where(box.open_key.in_(tuple(keys)), box.state == "new")
+    return set(connection.execute(query).scalars())
+
+
 def listed(connection: Connection, states: Iterable[str], limit: int) -> list[Item]:
     """Return rows in these states, newest first."""
     box = tables.outbox.c

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, 
 from dolisync.ledger import tables
 from dolisync.ledger.book import Kind
 from dolisync.model import CustomerKey, SaleKey
+from dolisync.program.terms import RewardTerms
 
 MINOR = Decimal(100)
 
@@ -83,6 +84,41 @@ def read(connection: Connection, condition: ColumnElement[bool]) -> list[Redempt
         )
         for row in connection.execute(query)
     ]
+
+
+def of_source(connection: Connection, source: str) -> dict[str, Redemption]:
+    """Return all redemptions of a source by their tokens."""
+    return {entry.token: entry for entry in read(connection, tables.member.c.source == source)}
+
+
+def add(
+    connection: Connection,
+    member_id: int,
+    reward: RewardTerms,
+    units: int,
+    token: str,
+    now: datetime,
+    state: str,
+) -> int:
+    """Note a redemption and return its number; its posting is written by the caller."""
+    id_ = int(connection.execute(select(func.max(tables.redemption.c.id))).scalar() or 0) + 1
+    connection.execute(
+        insert(tables.redemption),
+        {
+            "id": id_,
+            "token": token,
+            "member_id": member_id,
+            "reward": reward.name,
+            "title": reward.title,
+            "points": units,
+            "amount_minor": int(reward.amount * MINOR),
+            "tax_rate": str(reward.tax_rate),
+            "state": state,
+            "reason": "",
+            "created_at": now,
+        },
+    )
+    return id_
 
 
 def unsettled(connection: Connection, source: str) -> list[Redemption]:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     Table,
     and_,
+    false,
     func,
     or_,
     select,
@@ -31,7 +32,12 @@ from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind
 
 @dataclass(slots=True)
 class KnownSale:
-    """A sale as the ledger knows it. ``dirty`` rows are written at the end of the transaction."""
+    """A sale as the ledger knows it. ``dirty`` rows are written at the end of the transaction.
+
+    ``named_customer`` is the customer (rowid) whom the source names, where the ledger keeps the
+    sale with another one: two customers were merged by hand, or a merge was undone. ``batch_id`` is
+    the backfill that took it in first; since ``set_aside_at`` that one is undone.
+    """
 
     id: int
     sale: Sale
@@ -43,6 +49,15 @@ class KnownSale:
     is_new: bool = False
     is_dirty: bool = False
     version: int = FINGERPRINT_VERSION
+    named_customer: int | None = None
+    batch_id: int | None = None
+    set_aside_at: datetime | None = None
+    erased_at: datetime | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Tell whether it may hold points: it is there, and not set aside."""
+        return self.vanished_at is None and self.set_aside_at is None
 
     @property
     def key(self) -> SaleKey:
@@ -68,10 +83,16 @@ class Holding:
 
 @dataclass(slots=True)
 class Transaction:
-    """One ledger transaction. ``now`` is the moment of all its rows."""
+    """One ledger transaction. ``now`` is the moment of all its rows.
+
+    With ``batch_id`` it is part of a backfill: sales that it sees first belong to that batch, and
+    so do those that an undone backfill had set aside.
+    """
 
     connection: Connection
     now: datetime
+    batch_id: int | None = None
+    erased: set[SaleKey] = field(default_factory=set)
     sales: dict[SaleKey, KnownSale] = field(default_factory=dict)
     returns: dict[SaleKey | None, set[SaleKey]] = field(default_factory=lambda: defaultdict(set))
     days: dict[tuple[CustomerKey, date], set[SaleKey]] = field(
@@ -110,15 +131,24 @@ class Transaction:
     def marks(self, keys: Collection[SaleKey]) -> dict[SaleKey, str | None]:
         """Return the fingerprints of those of these sales that the ledger knows.
 
-        ``None`` stands for one that says nothing: of an older version, or of a vanished sale.
+        ``None`` stands for one that says nothing: of an older version, of a vanished sale, or of
+        one set aside that a backfill is to take in again. Those of erased persons are noted.
         """
         sale, found = tables.sale.c, {}
+        again = sale.set_aside_at.is_not(None) if self.batch_id is not None else false()
+        void = or_(sale.vanished_at.is_not(None), again)
         for group, rowids in by_source(keys):
             query = select(
-                sale.rowid, sale.fingerprint, sale.fingerprint_version, sale.vanished_at
+                sale.rowid,
+                sale.fingerprint,
+                sale.fingerprint_version,
+                void.label("is_void"),
+                sale.erased_at,
             ).where(_of_source(group), sale.rowid.in_(rowids))
-            for rowid, mark, version, vanished_at in self.connection.execute(query):
-                counts = vanished_at is None and version == FINGERPRINT_VERSION
+            for rowid, mark, version, is_void, erased_at in self.connection.execute(query):
+                if erased_at is not None:
+                    self.erased.add(SaleKey(*group, rowid))
+                counts = not is_void and version == FINGERPRINT_VERSION
                 found[SaleKey(*group, rowid)] = mark if counts else None
         return found
 
@@ -166,6 +196,7 @@ class Transaction:
         if known is None:
             self._next_sale = self._next_sale or self._next_id(tables.sale)
             known = KnownSale(self._next_sale, sale, mark, 0, rule_set_id, self.now, is_new=True)
+            known.batch_id = self.batch_id
             self._next_sale += 1
         else:
             self.returns[return_origin(known.sale)].discard(known.key)
@@ -174,7 +205,13 @@ class Transaction:
         self._keep(known)
         known.version = FINGERPRINT_VERSION
         known.vanished_at, known.is_dirty = None, True
+        if known.set_aside_at is not None and self.batch_id is not None:
+            known.set_aside_at, known.batch_id = None, self.batch_id
         return known
+
+    def set_aside(self, known: KnownSale) -> None:
+        """Let a sale count nothing: the backfill that brought it is undone."""
+        known.set_aside_at, known.is_dirty = self.now, True
 
     def mark_vanished(self, key: SaleKey) -> None:
         """Note that a sale is gone from its source."""
@@ -264,6 +301,7 @@ class Transaction:
                     row.remaining,
                     row.available_from,
                     row.expires_on,
+                    fixed_until=row.fixed_until,
                 )
                 books[row.member_id].lots.append(entry)
                 fresh.append(entry)
@@ -286,6 +324,11 @@ class Transaction:
     def load_lots(self, book: Book, lot_ids: Collection[int]) -> None:
         """Load particular lots of a member, spent or expired ones too."""
         self._load_lots({book.member_id: book}, tables.lot.c.id.in_(lot_ids))
+
+    def load_lots_of(self, members: Collection[int], lot_ids: Collection[int]) -> None:
+        """Load particular lots of several loaded members, spent or expired ones too."""
+        books = {id_: self.books[self.member_keys[id_]] for id_ in members}
+        self._load_lots(books, tables.lot.c.id.in_(lot_ids))
 
     def taken_by(self, sale_id: int, book: Book) -> list[tuple[int, int]]:
         """Return what a sale took from which lots of a member, the last first; load these lots."""
@@ -399,6 +442,10 @@ def known_sale(row: Any) -> KnownSale:
         row.first_seen_at,
         row.vanished_at,
         version=row.fingerprint_version,
+        named_customer=row.seen_customer_rowid,
+        batch_id=row.batch_id,
+        set_aside_at=row.set_aside_at,
+        erased_at=row.erased_at,
     )
 
 
@@ -436,6 +483,9 @@ def _sale_row(known: KnownSale) -> Row:
         "document": to_document(sale),
         "first_seen_at": known.first_seen_at,
         "vanished_at": known.vanished_at,
+        "seen_customer_rowid": known.named_customer,
+        "batch_id": known.batch_id,
+        "set_aside_at": known.set_aside_at,
     }
 
 
@@ -456,4 +506,5 @@ def _lot_row(lot: Lot) -> Row:
         "remaining": lot.remaining,
         "available_from": lot.available_from,
         "expires_on": lot.expires_on,
+        "fixed_until": lot.fixed_until,
     }

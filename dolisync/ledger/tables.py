@@ -262,6 +262,54 @@ batch = Table(
     **_OPTIONS,
 )
 
+# What each sale counts for its member's later ones, where rules look back: derived from the sales,
+# so that sums need no documents. Days are ordinal numbers.
+counted = Table(
+    "counted",
+    metadata,
+    Column("sale_id", Key, ForeignKey("sale.id"), primary_key=True, autoincrement=False),
+    Column("program", String(40), primary_key=True),
+    Column("source", String(40), nullable=False),
+    Column("entity", Integer, nullable=False),
+    Column("customer_rowid", Key, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("rowid", Key, nullable=False),
+    Column("rule_set_id", Key, nullable=False),
+    Column("sales", Integer, nullable=False),
+    Column("units", BigInteger, nullable=False),
+    Column("spent_minor", BigInteger, nullable=False),
+    # What it was judged with: how many sales were known, the tier (empty where nothing of this
+    # matters: a return by itself), what it wanted and what the caps gave.
+    Column("known_sales", Integer, nullable=False),
+    Column("tier", String(40)),
+    Column("wanted", BigInteger, nullable=False),
+    Column("given", BigInteger, nullable=False),
+    Column("tier_after", String(40), nullable=False),
+    Index(None, "source", "entity", "customer_rowid", "program", "day"),
+    **_OPTIONS,
+)
+
+# Tiers that staff set by hand. Without a tier, what they had set before ends.
+tier_setting = Table(
+    "tier_setting",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=False),
+    Column("token", String(40), nullable=False, unique=True),
+    Column("program", String(40), nullable=False),
+    Column("source", String(40), nullable=False),
+    Column("entity", Integer, nullable=False),
+    Column("customer_rowid", Key, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("tier", String(40), nullable=False),
+    Column("is_locked", Integer, nullable=False),
+    Column("until", Integer),
+    Column("made_by", String(80), nullable=False),
+    Column("reason", String(255), nullable=False),
+    Column("recorded_at", UtcMoment, nullable=False),
+    Index(None, "source", "entity", "customer_rowid"),
+    **_OPTIONS,
+)
+
 outbox = Table(
     "outbox",
     metadata,

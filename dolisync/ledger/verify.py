@@ -38,6 +38,8 @@ RULE_HASH = "each posting's hash covers it and the one before; each day's anchor
 RULE_REDEMPTION = "a redemption's points left once, and came back once if it was not used"
 RULE_SPENT = "of a redemption's points comes back what the sales say on which it was used"
 
+RULE_COUNTED = "what is kept of a sale for rules that look back is what it counts"
+
 
 def verify_books(engine: Engine) -> list[Breach]:
     """Check everything that the ledger's rows can tell by themselves."""

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, false, func, select
 
 from dolisync.ledger import tables
+from dolisync.ledger.batches import BatchKind
 from dolisync.ledger.book import SALE_KINDS, Kind
 from dolisync.ledger.store import by_source
 from dolisync.model import CustomerKey, SaleKey
+from dolisync.program.tiers import TierToday
 
 ROWID_DIGITS = 18
 
@@ -49,7 +51,8 @@ class MemberView:
 
     ``balance`` counts all lots less debt, ``available`` what can be spent on that day.
     ``waiting`` points are earned and cannot be spent yet: their goods may still come back.
-    ``expiring`` are the points of the next day on which any expire.
+    ``expiring`` are the points of the next day on which any expire. ``tier`` is there where it was
+    asked for, and the program has tiers.
     """
 
     member_id: int | None
@@ -66,6 +69,12 @@ class MemberView:
     lots: tuple[LotView, ...] = ()
     last: PostingView | None = None
     waiting: int = 0
+    tier: TierToday | None = None
+
+    @property
+    def tier_name(self) -> str:
+        """The name of the tier held, empty for none."""
+        return self.tier.name if self.tier else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +237,13 @@ def history_length(connection: Connection, member_id: int) -> int:
 
 
 def sale_movements(connection: Connection, sales: Collection[SaleKey]) -> list[SaleMovement]:
-    """Return what these sales moved, per program and customer, as far as they moved anything."""
+    """Return what these sales moved, per program and customer, as far as they moved anything.
+
+    The balance after it is that of its own day: of accounts re-booked in a merge it keeps the one
+    that its own postings left.
+    """
     found: dict[tuple[SaleKey, str, CustomerKey], SaleMovement] = {}
+    balances: dict[tuple[SaleKey, str], int] = {}
     for (source, entity), rowids in by_source(sales):
         for row in connection.execute(_movements_query(source, entity, rowids)):
             key, owner = (
@@ -238,12 +252,14 @@ def sale_movements(connection: Connection, sales: Collection[SaleKey]) -> list[S
             )
             before = found.get((key, row.program, owner))
             units = row.points + (before.units if before else 0)
+            if not row.is_rebooked:
+                balances[key, row.program] = row.balance_after
             found[key, row.program, owner] = SaleMovement(
                 key,
                 row.program,
                 owner,
                 units,
-                row.balance_after,
+                balances.get((key, row.program), row.balance_after),
                 row.customer_rowid == row.owner_rowid,
             )
     return list(found.values())
@@ -259,9 +275,11 @@ def _movements_query(source: str, entity: int, rowids: Collection[int]) -> Selec
             member.customer_rowid,
             posting.points,
             posting.balance_after,
+            func.coalesce(tables.batch.c.kind == BatchKind.MERGE, false()).label("is_rebooked"),
         )
         .join(tables.posting, posting.sale_id == sale.id)
         .join(tables.member, member.id == posting.member_id)
+        .outerjoin(tables.batch, tables.batch.c.id == posting.batch_id)
         .where(
             sale.source == source,
             sale.entity == entity,

@@ -7,14 +7,16 @@ share of the goods.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from fnmatch import fnmatchcase
+from functools import partial
 
 from dolisync.model import Article, SaleLine
+from dolisync.program.article_terms import ArticleKind, ArticleTerms
+from dolisync.program.patterns import fits_any
 from dolisync.program.reasons import Reason, Why, because
-from dolisync.program.terms import ArticleKind, ArticleTerms, Discounted, EarnTerms
+from dolisync.program.terms import Discounted, EarnTerms
 
 ZERO = Decimal(0)
 _NAMED = 5
@@ -25,23 +27,23 @@ _UNKNOWN = Article()
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What earns of one sale. ``by_product`` says of each product sold whether all of it does.
+    """Which lines of one sale are meant. ``by_product`` says of each product whether all of it is.
 
     ``has_free_goods``: something was sold that is no product of the catalogue.
     """
 
-    terms: EarnTerms
+    means: Callable[[SaleLine], bool]
     sold: frozenset[int]
     by_product: dict[int, bool | None]
     has_free_goods: bool
 
     def counts(self, line: SaleLine) -> bool:
-        """Tell whether a line earns; one of a return is judged as the product was sold."""
+        """Tell whether a line is meant; one of a return is judged as the product was sold."""
         if line.rowid not in self.sold and line.product_rowid is not None:
             as_sold = self.by_product.get(line.product_rowid)
             if as_sold is not None:
                 return as_sold
-        return earns(self.terms, line)
+        return self.means(line)
 
     def is_shared(self, line: SaleLine) -> bool:
         """Tell whether a line belongs to no article: a discount on all of the sale, or its return.
@@ -55,16 +57,16 @@ class Scope:
         return line.total_incl > 0 or not self.has_free_goods
 
 
-def scope_of(terms: EarnTerms, sold: Sequence[SaleLine]) -> Scope:
+def scope_of(means: Callable[[SaleLine], bool], sold: Sequence[SaleLine]) -> Scope:
     """Judge the articles of a sale as they were sold."""
     found: dict[int, bool | None] = {}
     for line in sold:
         if line.product_rowid is not None:
-            earning = earns(terms, line)
-            same = found.get(line.product_rowid, earning) == earning
-            found[line.product_rowid] = earning if same else None
+            meant = means(line)
+            same = found.get(line.product_rowid, meant) == meant
+            found[line.product_rowid] = meant if same else None
     free = any(line.product_rowid is None and line.total_incl > 0 for line in sold)
-    return Scope(terms, frozenset(line.rowid for line in sold), found, free)
+    return Scope(means, frozenset(line.rowid for line in sold), found, free)
 
 
 def earns(terms: EarnTerms, line: SaleLine) -> bool:
@@ -80,25 +82,20 @@ def earns(terms: EarnTerms, line: SaleLine) -> bool:
 def fits(selection: ArticleTerms, line: SaleLine) -> bool:
     """Tell whether a line is one of the articles meant; a selection without lists means none."""
     article = line.article or _UNKNOWN
-    tests = []
+    if selection.is_empty:
+        return False
     if selection.kinds:
         kind = ArticleKind.SERVICE if line.is_service else ArticleKind.PRODUCT
-        tests.append(kind in selection.kinds)
-    if selection.references:
-        tests.append(_fits_reference(selection.references, line.product_ref))
-    if selection.tags:
-        wanted = {tag.casefold() for tag in selection.tags}
-        tests.append(any(tag.casefold() in wanted for tag in article.tags))
-    for name, values in selection.field_values.items():
-        tests.append(dict(article.fields).get(name, "").strip().casefold() in values)
-    return bool(tests) and all(tests)
-
-
-def _fits_reference(wanted: Iterable[str], reference: str) -> bool:
-    # Square brackets are characters like others: Dolibarr allows them in a reference.
-    return any(
-        fnmatchcase(reference.casefold(), pattern.casefold().replace("[", "[[]"))
-        for pattern in wanted
+        if kind not in selection.kinds:
+            return False
+    if selection.references and not fits_any(selection.references, line.product_ref):
+        return False
+    wanted = selection.folded_tags
+    if wanted and not any(tag.casefold() in wanted for tag in article.tags):
+        return False
+    return all(
+        dict(article.fields).get(name, "").strip().casefold() in values
+        for name, values in selection.field_values.items()
     )
 
 
@@ -124,17 +121,41 @@ def earning_lines(
     """Return the lines that earn, discounts on the whole sale cut to their share, and why."""
     if not terms.selections and terms.leave_out_discounted is Discounted.NONE:
         return tuple(lines), ()
-    scope = scope_of(terms, sold)
-    goods = [line for line in lines if not scope.is_shared(line)]
-    kept = [line for line in goods if scope.counts(line)]
-    out = [line for line in goods if not scope.counts(line)]
-    share = _share(scope, sold)
-    shared = [_cut(line, share) for line in lines if scope.is_shared(line)]
+    kept, shared, out = _parted(partial(earns, terms), sold, lines)
     return (*kept, *shared), (*_out_reason(out), *_shared_reason(shared))
 
 
+def lines_of(
+    selection: ArticleTerms, sold: Sequence[SaleLine], lines: Sequence[SaleLine]
+) -> tuple[SaleLine, ...]:
+    """Return the lines of some articles, discounts on the whole sale cut to their share."""
+    means = partial(fits, selection)
+    if lines is sold and not any(map(means, sold)):
+        # Most sales have nothing of most selections.
+        return ()
+    kept, shared, _ = _parted(means, sold, lines)
+    return (*kept, *shared)
+
+
+def _parted(
+    means: Callable[[SaleLine], bool], sold: Sequence[SaleLine], lines: Sequence[SaleLine]
+) -> tuple[list[SaleLine], list[SaleLine], list[SaleLine]]:
+    """Part lines into those meant, what they bear of what belongs to all, and the others."""
+    scope = scope_of(means, sold)
+    kept: list[SaleLine] = []
+    shared: list[SaleLine] = []
+    out: list[SaleLine] = []
+    for line in lines:
+        if scope.is_shared(line):
+            shared.append(line)
+        else:
+            (kept if scope.counts(line) else out).append(line)
+    share = _share(scope, sold) if shared else ZERO
+    return kept, [_cut(line, share) for line in shared], out
+
+
 def _share(scope: Scope, sold: Sequence[SaleLine]) -> Decimal:
-    """Return the share of the goods sold that earns."""
+    """Return the share of the goods sold that is meant."""
     goods = [line for line in sold if not scope.is_shared(line)]
     total = sum((line.total_incl for line in goods), ZERO)
     if total <= 0:

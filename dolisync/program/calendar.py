@@ -7,12 +7,13 @@ from datetime import date, timedelta
 
 from dolisync.program.terms import Until, ValidityTerms
 
-_NEVER = ValidityTerms()
-
 
 def last_day_of_use(validity: ValidityTerms, earned_on: date) -> date | None:
-    """Return the last day on which points can be used, or ``None`` when they never expire."""
-    if validity == _NEVER:
+    """Return the last day on which points can be used, whatever their member does.
+
+    ``None`` when nothing but inactivity ends them.
+    """
+    if not validity.is_fixed:
         return None
     last = add_days(add_months(earned_on, validity.months or 0), validity.days or 0)
     if validity.until is Until.DAY:

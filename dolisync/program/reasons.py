@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 
 ReasonValue = str | int | Decimal
 
@@ -21,14 +22,24 @@ class Why(enum.StrEnum):
     POS_CUSTOMER = "the customer is the till's default customer: an anonymous sale"
     EXCLUDED_CUSTOMER = "the customer is excluded from the program"
     BEFORE_START = "its date {date} is before the program's start on {start}"
+    OPTED_OUT = "the customer has opted out"
+    CHANNEL_OUT = "the program counts no sales of this kind: {channel}"
+    TERMINAL_OUT = "the program counts no sales at this terminal: {terminal}"
+    CUSTOMER_NOT_MEANT = "the program is for other customers, by {what}: {wanted}"
+    CUSTOMER_LEFT_OUT = "the program leaves such customers out, by {what}: {wanted}"
     NOT_PAID = "not paid in full yet: {points} points are pending"
     VANISHED = "it no longer exists in Dolibarr"
+    ERASED = "its customer was erased: nothing is known of it any more, and it moves no points"
+    SET_ASIDE = "the backfill that brought it was undone; another one may bring it again"
     PAID_SHARE = "closed with '{code}' before being fully paid: {paid} of {total} count"
     BASE = "counted amount, {basis}: {amount}"
     DEPOSIT_ADDED = "deposits and credit used on it are part of what was bought: {amount} added"
     REWARD_ADDED = "discounts bought with points do not lower it: {amount} added"
     ARTICLES_OUT = "{amount} of articles that earn nothing: {which}"
     DISCOUNT_SHARED = "discounts on the whole sale lower what counts by its share: {amount}"
+    DISCOUNT_ADDED = "fixed discounts of the card do not lower it: {amount} added"
+    DISCOUNT_PAID = "a fixed discount of {amount} paid all of it, so it earns nothing"
+    MODE_PAID = "{amount} was paid by {mode} and earns nothing: {left} left"
     POINTS_PAID = "{amount} was paid with points and earns nothing: {left} left"
     AMOUNT = "{points} points: {rate} for {each} {per}{how}"
     BAND = "{points} points: {gives} in the band from {at_least}{how}"
@@ -39,7 +50,29 @@ class Why(enum.StrEnum):
     PRODUCT = "{points} points from product cards"
     VISIT = "{points} points for the visit"
     VISIT_TAKEN = "no points for the visit: another sale of this customer counts on {date}"
+    TIER = "{points} points in the tier {title}: {how}"
+    CAPPED = "capped at {cap} {span}: {given} of {points} points"
+    CAMPAIGN = "{title}: {points} points more, times {times} on {base} for {amount}"
+    CAMPAIGN_BONUS = "{title}: {points} points more, a bonus of {bonus}"
+    CAMPAIGN_BOTH = (
+        "{title}: {points} points more, times {times} on {base} for {amount}, and {bonus}"
+    )
+    CAMPAIGN_BEATEN = "{title}: it holds, but {other} counts instead"
+    CAMPAIGN_BEFORE = "{title}: not before {day}"
+    CAMPAIGN_AFTER = "{title}: not after {day}"
+    CAMPAIGN_WEEKDAY = "{title}: not on a {weekday}"
+    CAMPAIGN_HOURS = "{title}: not at {time}, it is from {hours}"
+    CAMPAIGN_NO_TIME = "{title}: it is from {hours}, and the sale has no time of day"
+    CAMPAIGN_CHANNEL = "{title}: not for sales of this kind ({channel})"
+    CAMPAIGN_TERMINAL = "{title}: not at this terminal ({terminal})"
+    CAMPAIGN_CUSTOMER = "{title}: for other customers, by {what}: {wanted}"
+    CAMPAIGN_BIRTHDAY = "{title}: it is not the {when} of the customer's birthday"
+    CAMPAIGN_NO_BIRTHDAY = "{title}: the customer's birthday is not known"
+    CAMPAIGN_NOT_FIRST = "{title}: it is not the first purchase"
+    CAMPAIGN_ARTICLES = "{title}: nothing of what it is for was bought"
+    CAMPAIGN_MINIMUM = "{title}: {amount} of what it is for is below {minimum}"
     EXPIRES = "usable until {date}"
+    INACTIVE = "usable until {months} months without a sale, a redemption or a gift of points"
     WAITS = "pending until {date}, while its goods may be returned"
     NEGATIVE = "its amount is not above zero, so it earns nothing"
     NOTHING = "it earned nothing"
@@ -50,6 +83,10 @@ class Why(enum.StrEnum):
     SPENT_BACK = "{back} of {points} points spent on it come back: {share} % of {what} is returned"
     SPENT_KEPT = "{points} points spent on it stay spent: the program gives none back"
     SPENT_ABANDONED = "all {points} points spent on it come back: it was abandoned"
+    SPENT_TWICE = (
+        "its reward stands on several sales with {used}, and {worth} was paid for: {excess} less "
+        "comes back"
+    )
     RETURNS_OFF = "the program takes nothing back on returns"
 
 
@@ -69,6 +106,22 @@ class Reason:
             key: value if isinstance(value, int) else str(value) for key, value in self.values
         }
         return {"code": self.why.name.lower(), "text": str(self), "values": values}
+
+
+class _Campaign(Protocol):
+    """A campaign as far as reasons name it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+
+def of_campaign(why: Why, campaign: _Campaign, **values: ReasonValue) -> Reason:
+    """Make a reason about a campaign: by its title for people, by its name for machines."""
+    named = (("name", campaign.name), ("title", campaign.title))
+    return Reason(why, (*named, *values.items()))
 
 
 def because(why: Why, **values: ReasonValue) -> Reason:

@@ -7,12 +7,13 @@ function of the sale and its returns, so any row of partial returns ends at exac
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from dolisync.model import DiscountKind, Sale, SaleKind, SaleLine, SaleStatus
-from dolisync.program.assess import Surroundings, uncounted
+from dolisync.program.assess import uncounted
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program, SpentPoints
 
 ZERO, ALL = Decimal(0), Decimal(1)
@@ -65,8 +66,14 @@ def _share_of_goods(around: Surroundings, origin: Sale, returns: Sequence[Sale])
     sold = _goods(around, origin.lines)
     if sold <= 0:
         return ZERO
-    returned = -sum((_goods(around, credit.lines) for credit in returns), ZERO)
-    return _between(returned / sold)
+    rewards = uses(around, origin)
+    goods = (
+        line
+        for credit in returns
+        for line in credit.lines
+        if undone_reward(around, rewards, line) is None
+    )
+    return _between(-_goods(around, goods) / sold)
 
 
 def _goods(around: Surroundings, lines: Iterable[SaleLine]) -> Decimal:
@@ -79,17 +86,35 @@ def _goods(around: Surroundings, lines: Iterable[SaleLine]) -> Decimal:
     return sum(goods, ZERO)
 
 
+def undone_reward(
+    around: Surroundings, rewards: Mapping[str, Decimal], line: SaleLine
+) -> str | None:
+    """Return which of a sale's rewards a line of its return undoes, if any.
+
+    Dolibarr copies the reward's line with its token. Staff who write it by hand leave the token
+    out: a line without product that adds just what a reward took off is that reward's.
+    """
+    if line.total_incl <= 0:
+        return None
+    named = tokens_in(around, line.text)
+    if named or line.product_rowid is not None:
+        return named[0] if named else None
+    alike = (token for token, amount in rewards.items() if amount == line.total_incl)
+    return next(alike, None)
+
+
 def _share_of_line(
     around: Surroundings, origin: Sale, returns: Sequence[Sale], token: str
 ) -> Decimal:
-    used = uses(around, origin).get(token, ZERO)
+    rewards = uses(around, origin)
+    used = rewards.get(token, ZERO)
     if used <= 0:
         return ZERO
     undone_amounts = (
         line.total_incl
         for credit in returns
         for line in credit.lines
-        if line.total_incl > 0 and token in tokens_in(around, line.text)
+        if undone_reward(around, rewards, line) == token
     )
     return _between(sum(undone_amounts, ZERO) / used)
 

@@ -1,41 +1,43 @@
 """The terms of a loyalty program: what an owner can set, and in which words.
 
-These models are the only place where a program's options are named. They validate config.toml,
-explain themselves in config.example.toml, and are what the rules read. Amounts are in the
-company's currency; points are whole, or have two decimals where ``decimals`` says so.
+These models and those they hold are the only place where a program's options are named. They
+validate config.toml, explain themselves in config.example.toml, and are what the rules read.
+Amounts are in the company's currency; points are whole, or have two decimals where ``decimals``
+says so.
 """
 
 from __future__ import annotations
 
 import enum
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-PositiveAmount = Annotated[Decimal, Field(gt=0, max_digits=15, decimal_places=4)]
-PointCount = Annotated[Decimal, Field(gt=0, max_digits=12, decimal_places=2)]
-Label = Annotated[str, Field(min_length=1, max_length=60)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
-FieldPrefix = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,15}$")]
-
-
-def _known_timezone(name: str) -> str:
-    if name not in available_timezones():
-        message = f"'{name}' is not a time zone; write a name such as Europe/Rome"
-        raise ValueError(message)
-    return name
-
-
-TimezoneName = Annotated[str, AfterValidator(_known_timezone)]
-
-
-class Section(BaseModel):
-    """A section of config.toml: unknown keys are errors, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from dolisync.program.article_terms import ArticleTerms
+from dolisync.program.campaign_terms import (
+    CampaignTerms,
+    Channel,
+    Combine,
+    CustomerTerms,
+    LeaveOutCustomersTerms,
+    OnlyCustomersTerms,
+    Terminal,
+)
+from dolisync.program.section import (
+    FieldPrefix,
+    Label,
+    Name,
+    PointCount,
+    PositiveAmount,
+    Section,
+    TimezoneName,
+)
 
 
 class Moment(enum.StrEnum):
@@ -82,13 +84,6 @@ class SpentPoints(enum.StrEnum):
     KEEP = "keep"
 
 
-class ArticleKind(enum.StrEnum):
-    """What an article is."""
-
-    PRODUCT = "product"
-    SERVICE = "service"
-
-
 class Discounted(enum.StrEnum):
     """Which articles count as discounted."""
 
@@ -126,45 +121,6 @@ class AmountTerms(Section):
     scope: Scope = Field(
         Scope.SALE, description="Count and round on the whole sale, or on each line by itself."
     )
-
-
-FieldTest = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62} *= *\S.*$", max_length=200)]
-
-
-class ArticleTerms(Section):
-    """Some articles: those that fit each of the lists that are not empty."""
-
-    tags: tuple[Label, ...] = Field(
-        (), description="Product tags, as they are called in Dolibarr; tags below them count too."
-    )
-    references: tuple[Label, ...] = Field(
-        (), description="References; * stands for any characters, as in CAFE-*."
-    )
-    kinds: tuple[ArticleKind, ...] = Field((), description="product, service or both.")
-    fields: tuple[FieldTest, ...] = Field(
-        (),
-        description="Extra fields of the product card and their values, as in brand=Acme. Of "
-        "several values of one field any will do.",
-    )
-
-    @property
-    def is_empty(self) -> bool:
-        """Tell whether nothing is said."""
-        return not (self.tags or self.references or self.kinds or self.fields)
-
-    @property
-    def field_names(self) -> tuple[str, ...]:
-        """The extra fields that must be read."""
-        return tuple(sorted(self.field_values))
-
-    @property
-    def field_values(self) -> dict[str, set[str]]:
-        """The values that fit, by field, in one case."""
-        found: dict[str, set[str]] = {}
-        for test in self.fields:
-            name, _, value = test.partition("=")
-            found.setdefault(name.strip(), set()).add(value.strip().casefold())
-        return found
 
 
 class OnlyTerms(ArticleTerms):
@@ -213,6 +169,36 @@ class VisitTerms(Section):
     )
 
 
+class CapTerms(Section):
+    """The most that can be earned; sales count by their dates, and with what returns left of them.
+
+    When a return makes room, later sales of the same day, month or member earn what was cut off.
+    """
+
+    per_sale: PointCount | None = Field(None, description="The most points of one sale.")
+    per_day: PointCount | None = Field(None, description="The most points of a member on a day.")
+    per_month: PointCount | None = Field(
+        None, description="The most points of a member in a calendar month."
+    )
+    per_member: PointCount | None = Field(
+        None, description="The most points that a member earns by sales, ever."
+    )
+
+    @property
+    def all(self) -> tuple[Decimal, ...]:
+        """The caps that are set."""
+        given = (self.per_sale, self.per_day, self.per_month, self.per_member)
+        return tuple(cap for cap in given if cap is not None)
+
+    @cached_property
+    def look_back(self) -> bool:
+        """Tell whether what a sale earns depends on those before it."""
+        return self.all != (() if self.per_sale is None else (self.per_sale,))
+
+
+PaymentModeCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,6}$")]
+
+
 class EarnTerms(Section):
     """How sales earn; the parts add up."""
 
@@ -231,6 +217,25 @@ class EarnTerms(Section):
     leave_out_paid_with_points: bool = Field(
         default=True,
         description="What was paid with points, or a discount bought with points, earns nothing.",
+    )
+    leave_out_fixed_discounts: bool = Field(
+        default=True,
+        description="What a fixed discount of the customer card paid that was not bought with "
+        "points (a voucher, a gesture) earns nothing.",
+    )
+    leave_out_paid_by: tuple[PaymentModeCode, ...] = Field(
+        (),
+        description="What was paid by these modes earns nothing: their codes, as of vouchers and "
+        "gift cards.",
+    )
+    channels: tuple[Channel, ...] = Field(
+        (), description="Only sales at the till (pos) earn, or only invoices of the office."
+    )
+    terminals: tuple[Terminal, ...] = Field(
+        (), description="Only sales at these terminals of TakePOS earn, by their numbers."
+    )
+    leave_out_terminals: tuple[Terminal, ...] = Field(
+        (), description="Sales at these terminals of TakePOS earn nothing."
     )
     amount: AmountTerms | None = Field(None, description="Points per amount spent.")
     band_basis: Basis = Field(
@@ -252,6 +257,13 @@ class EarnTerms(Section):
     )
     only: OnlyTerms | None = Field(None, description="Only these articles earn.")
     leave_out: tuple[LeaveOutTerms, ...] = Field((), description="These articles earn nothing.")
+    only_customers: OnlyCustomersTerms | None = Field(
+        None, description="Only sales to these customers earn."
+    )
+    leave_out_customers: tuple[LeaveOutCustomersTerms, ...] = Field(
+        (), description="Sales to these customers earn nothing."
+    )
+    caps: CapTerms = Field(default_factory=CapTerms, description="The most that can be earned.")
 
     @property
     def selections(self) -> tuple[ArticleTerms, ...]:
@@ -300,6 +312,16 @@ class ValidityTerms(Section):
         description="Their last day: day, or the end_of_month or end_of_year in which that day "
         "lies. Alone, the end of the month or year in which they were earned.",
     )
+    inactive_months: Annotated[int, Field(ge=1, le=1200)] | None = Field(
+        None,
+        description="All points of a member end this many months after the last sale that earned, "
+        "redemption or gift of points; with the others, whatever ends first.",
+    )
+
+    @property
+    def is_fixed(self) -> bool:
+        """Tell whether anything but inactivity ends points."""
+        return not (self.months is None and self.days is None and self.until is Until.DAY)
 
 
 class ReturnTerms(Section):
@@ -326,6 +348,118 @@ class ReturnTerms(Section):
     )
 
 
+class TierBasis(enum.StrEnum):
+    """What a tier is reached by."""
+
+    POINTS_EARNED = "points_earned"
+    AMOUNT_SPENT = "amount_spent"
+    VISITS = "visits"
+    SENIORITY = "seniority"
+
+
+class Window(enum.StrEnum):
+    """Which sales count for a tier."""
+
+    ROLLING = "rolling"
+    CALENDAR_YEAR = "calendar_year"
+    LIFETIME = "lifetime"
+
+
+class Review(enum.StrEnum):
+    """On which days tiers are reviewed: the first of each month, or of each year."""
+
+    MONTH = "month"
+    YEAR = "year"
+
+
+class Downgrade(enum.StrEnum):
+    """What a review does to a member who does not reach his tier any more."""
+
+    ONE_STEP = "one_step"
+    TO_EARNED = "to_earned"
+    NEVER = "never"
+
+
+class TiersTerms(Section):
+    """How members come into tiers and out of them.
+
+    A tier is reached at once: the sale that crosses its threshold still earns in the old tier, the
+    next one in the new. It is lost only on a day of review. A correction of an old sale corrects
+    tiers too, and what later sales earned in them.
+    """
+
+    basis: TierBasis = Field(
+        TierBasis.AMOUNT_SPENT,
+        description="What counts: points_earned, amount_spent (including tax), visits (sales), "
+        "each after returns; or seniority (whole months since the first sale).",
+    )
+    window: Window = Field(
+        Window.ROLLING,
+        description="Which sales count: those of the last months (rolling), of the calendar_year, "
+        "or all (lifetime).",
+    )
+    months: Annotated[int, Field(ge=1, le=120)] = Field(
+        12, description="With window = rolling: how many months."
+    )
+    review: Review = Field(
+        Review.MONTH,
+        description="When tiers are reviewed: on the first day of each month, or of each year. "
+        "window = calendar_year needs year.",
+    )
+    grace_days: Annotated[int, Field(ge=0, le=180)] = Field(
+        0,
+        description="A tier is lost so many days after the review, unless sales until then suffice "
+        "together with those of the window.",
+    )
+    downgrade: Downgrade = Field(
+        Downgrade.TO_EARNED,
+        description="Who does not reach the tier any more falls one_step at each review, at once "
+        "to_earned (the tier reached), or never.",
+    )
+    default: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]{0,30})?$")] = Field(
+        "",
+        description="The tier of new members, below which nobody falls; left empty, members have "
+        "no tier until they reach one.",
+    )
+    rounding: Rounding = Field(
+        Rounding.DOWN,
+        description="Parts of a point from a tier's multiplier are rounded down, half_up or up.",
+    )
+
+
+class TierTerms(Section):
+    """A tier that members reach by what they buy."""
+
+    name: Name = Field("silver", description="A short name that never changes.")
+    title: Label = Field("Silver", description="What staff and customers read.")
+    at_least: Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=2)] = Field(
+        Decimal(500), description="It is reached from here on, in the measure of the basis."
+    )
+    multiplier: Annotated[Decimal, Field(gt=0, le=1000, max_digits=7, decimal_places=3)] = Field(
+        Decimal(1), description="What sales earn is multiplied by this."
+    )
+    bonus: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)] = Field(
+        Decimal(0), description="So many points more for each sale that earns."
+    )
+
+
+class CampaignsTerms(Section):
+    """How campaigns that hold for the same sale come together.
+
+    A tier multiplies first, then campaigns; bonuses are not multiplied.
+    """
+
+    combine: Combine = Field(
+        Combine.BEST,
+        description="best: only the one that gives most counts; add: what they give adds up "
+        "(double and triple is four times); multiply: their factors multiply (six times).",
+    )
+    rounding: Rounding = Field(
+        Rounding.DOWN,
+        description="Parts of a point from campaigns are rounded down, half_up or up.",
+    )
+
+
 class RewardTerms(Section):
     """A reward: a fixed discount on the customer card, paid with points."""
 
@@ -344,6 +478,13 @@ class RewardTerms(Section):
         default=False,
         description="Put it on the customer card by itself as soon as the points suffice.",
     )
+    tiers: tuple[Name, ...] = Field(
+        (), description="Only members in these tiers can have it; leave empty for all."
+    )
+
+    def is_for(self, tier: str) -> bool:
+        """Tell whether members of a tier can have it; without a name, those in none."""
+        return not self.tiers or tier in self.tiers
 
     @model_validator(mode="after")
     def _cents(self) -> Self:
@@ -351,6 +492,21 @@ class RewardTerms(Section):
             message = "amount has more than two decimals; write whole cents"
             raise ValueError(message)
         return self
+
+
+def _all_distinct(what: str, found: Sequence[str]) -> None:
+    for entry in found:
+        if found.count(entry) > 1:
+            message = f"two tiers have the same {what}: {entry}"
+            raise ValueError(message)
+
+
+def _all_known(where: str, wanted: Iterable[str], names: Sequence[str]) -> None:
+    for name in wanted:
+        if name not in names:
+            known = ", ".join(names) or "none"
+            message = f"{where} names the tier '{name}', which is not there; tiers: {known}"
+            raise ValueError(message)
 
 
 class Program(Section):
@@ -387,7 +543,33 @@ class Program(Section):
         default_factory=ValidityTerms, description="How long points live."
     )
     returns: ReturnTerms = Field(default_factory=ReturnTerms, description="What returns do.")
+    tiers: TiersTerms = Field(default_factory=TiersTerms, description="How tiers are reached.")
+    tier: tuple[TierTerms, ...] = Field((), description="The tiers.")
+    campaigns: CampaignsTerms = Field(
+        default_factory=CampaignsTerms, description="How campaigns come together."
+    )
+    campaign: tuple[CampaignTerms, ...] = Field((), description="Campaigns.")
     reward: tuple[RewardTerms, ...] = Field((), description="What points buy.")
+
+    @model_validator(mode="after")
+    def _tiers_consistent(self) -> Self:
+        names = [tier.name for tier in self.tier]
+        _all_distinct("name", names)
+        _all_distinct("threshold", [f"{tier.at_least:f}" for tier in self.tier])
+        _all_known("tiers.default", [self.tiers.default] if self.tiers.default else [], names)
+        for reward in self.reward:
+            _all_known(f"reward '{reward.name}'", reward.tiers, names)
+        by_year = self.tiers.window is Window.CALENDAR_YEAR
+        if self.tier and by_year and self.tiers.review is not Review.YEAR:
+            message = 'tiers by calendar_year are reviewed once a year: set review = "year"'
+            raise ValueError(message)
+        if not all(self._is_whole(tier.bonus) for tier in self.tier):
+            message = "a tier gives parts of a point, which would be cut off; set decimals = 2"
+            raise ValueError(message)
+        if not all(self._is_whole(cap) for cap in self.earn.caps.all):
+            message = "a cap has parts of a point, which would be cut off; set decimals = 2"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -413,8 +595,74 @@ class Program(Section):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _campaigns_consistent(self) -> Self:
+        names = [campaign.name for campaign in self.campaign]
+        for campaign in self.campaign:
+            where = f"campaign '{campaign.name}'"
+            if names.count(campaign.name) > 1:
+                message = f"two campaigns have the name '{campaign.name}'; each needs its own"
+                raise ValueError(message)
+            if not self._is_whole(campaign.bonus):
+                message = (
+                    f"{where} gives parts of a point, which would be cut off; set decimals = 2"
+                )
+                raise ValueError(message)
+            if campaign.customers is not None:
+                tiers = [tier.name for tier in self.tier]
+                _all_known(where, campaign.customers.tiers, tiers)
+        return self
+
     def _is_whole(self, points: Decimal) -> bool:
         return self.units(points) * self.points_of(1) == points
+
+    @cached_property
+    def ranks(self) -> tuple[TierTerms, ...]:
+        """The tiers, the lowest threshold first."""
+        return tuple(sorted(self.tier, key=lambda tier: tier.at_least))
+
+    @cached_property
+    def thresholds(self) -> tuple[int, ...]:
+        """Where the tiers begin: in ledger units, cents, sales or months, as their basis says."""
+        basis = self.tiers.basis
+        scale = self.scale if basis is TierBasis.POINTS_EARNED else 1
+        scale = 100 if basis is TierBasis.AMOUNT_SPENT else scale
+        return tuple(math.ceil(tier.at_least * scale) for tier in self.ranks)
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The places of the tiers among their ranks, by name."""
+        return {tier.name: place for place, tier in enumerate(self.ranks)}
+
+    def tier_named(self, name: str) -> TierTerms | None:
+        """Return a tier by its name."""
+        return self.ranks[self.places[name]] if name in self.places else None
+
+    @cached_property
+    def looks_back(self) -> bool:
+        """Tell whether what a sale earns depends on a member's other sales."""
+        by_first = any(campaign.first_purchase for campaign in self.campaign)
+        return bool(self.tier) or self.earn.caps.look_back or by_first
+
+    @cached_property
+    def campaigns_in_order(self) -> tuple[CampaignTerms, ...]:
+        """The campaigns in an order that does not depend on the file: by priority, then name."""
+        return tuple(sorted(self.campaign, key=lambda entry: (-entry.priority, entry.name)))
+
+    @property
+    def article_selections(self) -> tuple[ArticleTerms, ...]:
+        """Everything that chooses articles."""
+        of_campaigns = (campaign.articles for campaign in self.campaign)
+        chosen = (terms for terms in of_campaigns if terms is not None and not terms.is_empty)
+        return (*self.earn.selections, *chosen)
+
+    @property
+    def customer_selections(self) -> tuple[CustomerTerms, ...]:
+        """Everything that chooses customers."""
+        only = self.earn.only_customers
+        of_campaigns = (campaign.customers for campaign in self.campaign)
+        given = (only, *self.earn.leave_out_customers, *of_campaigns)
+        return tuple(terms for terms in given if terms is not None and not terms.is_empty)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -15,6 +15,7 @@ from dolisync.model import CustomerKey
 from dolisync.ports import Clock
 from dolisync.program.calendar import last_day_of_use
 from dolisync.program.terms import Program
+from dolisync.sync.activity import follow_activity
 from dolisync.sync.judge import Showing
 
 
@@ -84,6 +85,7 @@ def _adjust(
     entry = Entry(key, Kind.ADJUST, today, transaction.now, reason)
     book.adjust(transaction.journal, entry, units, expires_on, today)
     transaction.flush()
+    follow_activity(transaction, [program], list(transaction.books))
     return Adjustment(key, units, before, book.balance, book.debt, expires_on)
 
 

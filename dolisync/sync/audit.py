@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Engine
 
-from dolisync.ledger import tables
+from dolisync.ledger import courses
 from dolisync.ledger.engine import reading
+from dolisync.ledger.pages import page_after
 from dolisync.ledger.redemptions import State, came_back
 from dolisync.ledger.store import Holding, KnownSale, MemberKey, Transaction
-from dolisync.ledger.verify import RULE_SALE, RULE_SPENT, Breach, verify_books
+from dolisync.ledger.verify import RULE_COUNTED, RULE_SALE, RULE_SPENT, Breach, verify_books
 from dolisync.model import Sale, SaleKey
 from dolisync.ports import Clock
 from dolisync.program.assess import Verdict
 from dolisync.program.terms import Program
-from dolisync.sync.judge import Rules, distrust, family_of, head_of, judge_family, origins_of
+from dolisync.sync.judge import Rules, Verdicts, distrust, load_families
 from dolisync.sync.spent import spendings, tokens_of
+from dolisync.sync.timeline import looking_back
 
 PAGE = 500
 
@@ -31,25 +33,22 @@ def verify(
 def verify_sales(
     engine: Engine, clock: Clock, rules: Rules, progress: Callable[[int], None] | None = None
 ) -> Iterator[Breach]:
-    """Judge all known sales anew, in pages, and report those that hold something else."""
-    checked, last = 0, 0
+    """Judge all known sales anew, in pages, and report those that hold something else.
+
+    Members come one after the other, because what a sale holds may depend on the one before it:
+    what is kept of those before the page was checked with them.
+    """
+    checked, place = 0, None
     while True:
         with reading(engine) as connection:
-            page = _page(connection, last)
-            if not page:
+            page = page_after(connection, place, PAGE)
+            if page is None:
                 return
-            last = max(id_ for id_, _ in page)
-            yield from _check(Transaction(connection, clock.now()), rules, [k for _, k in page])
-        checked += len(page)
+            place = page.place
+            yield from _check(Transaction(connection, clock.now()), rules, list(page.keys))
+        checked += len(page.keys)
         if progress:
             progress(checked)
-
-
-def _page(connection: Connection, last: int) -> list[tuple[int, SaleKey]]:
-    sale = tables.sale.c
-    query = select(sale.id, sale.source, sale.entity, sale.rowid)
-    query = query.where(sale.id > last).order_by(sale.id).limit(PAGE)
-    return [(row.id, SaleKey(*row[1:])) for row in connection.execute(query)]
 
 
 def _check(transaction: Transaction, rules: Rules, keys: list[SaleKey]) -> Iterator[Breach]:
@@ -57,10 +56,12 @@ def _check(transaction: Transaction, rules: Rules, keys: list[SaleKey]) -> Itera
     known = [sale for family in families for sale in family]
     held = transaction.holdings([sale.id for sale in known])
     transaction.load_books((), ids={id_ for members in held.values() for id_ in members})
+    verdicts = Verdicts.to_read(transaction, rules, families)
     for family in families:
         # A source that was taken out of the configuration is no longer judged.
         if family[0].key.source in rules.around:
-            yield from _check_family(transaction, rules, family, held)
+            yield from _check_family(verdicts, family, held)
+    yield from _check_counted(verdicts, families)
     yield from _check_spent(transaction, rules, [known.sale for known in known])
 
 
@@ -77,28 +78,29 @@ def _check_spent(transaction: Transaction, rules: Rules, sales: Sequence[Sale]) 
             yield Breach(RULE_SPENT, f"redemption {redemption.token}", found)
 
 
-def load_families(transaction: Transaction, keys: list[SaleKey]) -> list[list[KnownSale]]:
-    """Load the families that begin with one of these sales: heads with all their returns."""
-    transaction.load_sales(keys)
-    asked = [transaction.sales[key] for key in keys]
-    transaction.load_sales(set(origins_of([known.sale for known in asked])))
-    transaction.load_days({(known.sale.customer, known.sale.date) for known in asked})
-    heads = [known.key for known in asked if head_of(transaction, known.sale) == known.key]
-    transaction.load_returns(heads)
-    return [family_of(transaction, head) for head in heads]
+def _check_counted(verdicts: Verdicts, families: Sequence[Sequence[KnownSale]]) -> Iterator[Breach]:
+    """Compare what is kept for the rules that look back with what the sales count."""
+    known = {sale.id: sale for family in families for sale in family}
+    connection = verdicts.transaction.connection
+    for name in looking_back(verdicts.rules.book):
+        if not courses.is_prepared(connection, name):
+            continue
+        kept = courses.of_sales(connection, name, known)
+        found = {id_: row for id_, (_, row) in verdicts.timeline.rows[name].items()}
+        for id_ in sorted(kept.keys() | found.keys()):
+            if kept.get(id_) != found.get(id_) and known[id_].key.source in verdicts.rules.around:
+                where = f"sale {known[id_].sale.ref} ({known[id_].key}) in '{name}'"
+                yield Breach(RULE_COUNTED, where, f"{kept.get(id_)} kept, not {found.get(id_)}")
 
 
 def _check_family(
-    transaction: Transaction,
-    rules: Rules,
-    family: list[KnownSale],
-    held: dict[int, dict[int, Holding]],
+    verdicts: Verdicts, family: list[KnownSale], held: dict[int, dict[int, Holding]]
 ) -> Iterator[Breach]:
-    head = family[0]
-    for program in rules.book.by_id(head.rule_set_id).programs:
-        around = rules.around[head.key.source]
-        verdicts = judge_family(transaction, program, around, family)
-        for known, verdict in zip(family, verdicts, strict=True):
+    transaction = verdicts.transaction
+    for program in verdicts.rules.book.by_id(family[0].rule_set_id).programs:
+        for known, verdict in zip(family, verdicts.of(program, family), strict=True):
+            if known.erased_at is not None:
+                continue
             yield from _compare(transaction, program, known, verdict, held.get(known.id, {}))
 
 

@@ -33,8 +33,9 @@ class Question:
 
 def question_of(programs: Iterable[Program]) -> Question:
     """Return what these programs want to know."""
-    terms = [program.earn for program in programs]
-    selections = [selection for earn in terms for selection in earn.selections]
+    asking = list(programs)
+    terms = [program.earn for program in asking]
+    selections = [selection for program in asking for selection in program.article_selections]
     below = {Discounted.BELOW_PRICE, Discounted.ANY}
     return Question(
         tuple(sorted({name for selection in selections for name in selection.field_names})),

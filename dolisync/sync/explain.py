@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Engine, select
 
 from dolisync.errors import UserError
 from dolisync.ledger import tables
-from dolisync.ledger.documents import fingerprint
 from dolisync.ledger.engine import reading
 from dolisync.ledger.rulesets import RuleSet
 from dolisync.ledger.store import Holding, KnownSale, Transaction, return_origin
@@ -22,9 +21,18 @@ from dolisync.ports import SaleSource
 from dolisync.program.assess import Verdict
 from dolisync.program.reasons import Reason, Why, because
 from dolisync.program.terms import Program, SpentPoints
-from dolisync.sync.audit import load_families
-from dolisync.sync.judge import Rules, distrust, head_of, judge_family, note, origins_of
+from dolisync.sync.judge import (
+    Rules,
+    Verdicts,
+    distrust,
+    head_of,
+    load_families,
+    note,
+    origins_of,
+)
 from dolisync.sync.spent import Spending, Use, spendings, tokens_of
+
+CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,8 @@ class Explanation:
 
     ``in_ledger`` tells that the ledger knows it; ``is_live`` that it was read from Dolibarr just
     now, and ``differs`` that the ledger still knows it otherwise. ``parked`` is why it could not be
-    taken in, where it could not.
+    taken in, where it could not. ``named_customer`` is the customer (rowid) whom Dolibarr names,
+    where the ledger keeps it with another one.
     """
 
     sale: Sale
@@ -74,6 +83,7 @@ class Explanation:
     parked: str
     judgements: tuple[Judgement, ...]
     rewards: tuple[RewardUse, ...] = ()
+    named_customer: int | None = None
 
 
 @dataclass(slots=True)
@@ -134,7 +144,7 @@ def explain(
     ``live`` sales are judged as they were read, in memory: nothing is written.
     """
     transaction = Transaction(connection, now)
-    transaction.load_sales({*keys, *(sale.key for sale in live)})
+    transaction.load_sales({*keys, *(sale.key for sale in live), *origins_of(live)})
     before = {key: known.fingerprint for key, known in transaction.sales.items()}
     for sale in live:
         note(transaction, rules, sale)
@@ -143,7 +153,8 @@ def explain(
     held = transaction.holdings([sale.id for sale in known if not sale.is_new])
     transaction.load_books((), ids={id_ for members in held.values() for id_ in members})
     rewards = _rewards(transaction, rules, [sale.sale for sale in known])
-    judge = _Judge(transaction, rules, held, before, {sale.key for sale in live}, rewards)
+    verdicts = Verdicts.to_read(transaction, rules, families)
+    judge = _Judge(verdicts, held, before, {sale.key for sale in live}, rewards)
     return [judge.explain(family) for family in families]
 
 
@@ -157,9 +168,21 @@ def _rewards(
         for spending in spendings(transaction, rules.book, rules.around, distrust, tokens):
             for use in spending.uses:
                 if spending.program is not None:
-                    reason = _spent_reason(spending, spending.program, use)
-                    found[use.sale.key].append(RewardUse(spending.redemption.token, reason))
+                    token = spending.redemption.token
+                    found[use.sale.key] += [
+                        RewardUse(token, reason)
+                        for reason in _spent_reasons(spending, spending.program, use)
+                    ]
     return found
+
+
+def _spent_reasons(spending: Spending, program: Program, use: Use) -> Iterator[Reason]:
+    yield _spent_reason(spending, program, use)
+    if spending.excess:
+        worth, excess = (
+            amount.quantize(CENT) for amount in (spending.redemption.amount, spending.excess)
+        )
+        yield because(Why.SPENT_TWICE, used=worth + excess, worth=worth, excess=excess)
 
 
 def _spent_reason(spending: Spending, program: Program, use: Use) -> Reason:
@@ -182,8 +205,7 @@ def _roots(transaction: Transaction, keys: Sequence[SaleKey]) -> list[SaleKey]:
 
 @dataclass(frozen=True, slots=True)
 class _Judge:
-    transaction: Transaction
-    rules: Rules
+    verdicts: Verdicts
     held: dict[int, dict[int, Holding]]
     before: dict[SaleKey, str]
     live: set[SaleKey]
@@ -191,15 +213,12 @@ class _Judge:
 
     def explain(self, family: Sequence[KnownSale]) -> list[Explanation]:
         head = family[0]
-        rule_set = self.rules.book.by_id(head.rule_set_id)
-        around = self.rules.around.get(head.key.source)
-        if around is None:
+        rules = self.verdicts.rules
+        rule_set = rules.book.by_id(head.rule_set_id)
+        if head.key.source not in rules.around:
             message = f"the source '{head.key.source}' is not in the configuration any more"
             raise UserError(message, "add its section [[source]] again to judge its sales")
-        verdicts = [
-            (program, judge_family(self.transaction, program, around, family))
-            for program in rule_set.programs
-        ]
+        verdicts = [(program, self.verdicts.of(program, family)) for program in rule_set.programs]
         return [
             self._explain_one(
                 known,
@@ -212,7 +231,7 @@ class _Judge:
         ]
 
     def _explain_one(self, known: KnownSale, judgements: tuple[Judgement, ...]) -> Explanation:
-        mark = fingerprint(known.sale)
+        mark = known.fingerprint
         in_ledger = not known.is_new
         return Explanation(
             known.sale,
@@ -223,16 +242,17 @@ class _Judge:
             mark,
             known.first_seen_at if in_ledger else None,
             known.vanished_at,
-            _parked(self.transaction.connection, known.key),
+            _parked(self.verdicts.transaction.connection, known.key),
             judgements,
             tuple(self.rewards.get(known.key, ())),
+            known.named_customer,
         )
 
     def _held(self, known: KnownSale, program: Program) -> tuple[Held, ...]:
         holdings = {} if known.is_new else self.held.get(known.id, {})
         found = []
         for member_id, holding in holdings.items():
-            owner = self.transaction.member_keys[member_id]
+            owner = self.verdicts.transaction.member_keys[member_id]
             if owner.program == program.name:
                 found.append(Held(owner.customer, holding.units, holding.forgiven))
         return tuple(found)

@@ -21,6 +21,7 @@ from dolisync.ledger.engine import reading, write
 from dolisync.ledger.store import Transaction, return_origin
 from dolisync.model import CustomerKey, Sale, SaleKey
 from dolisync.ports import Clock, CustomerSource, Position, Pulse, SaleSource, no_pulse
+from dolisync.sync.buyers import Buyers
 from dolisync.sync.catalogue import Catalogue
 from dolisync.sync.judge import Rules, Tally, take_in
 from dolisync.sync.merge import CustomersMoved, fate_of
@@ -75,6 +76,7 @@ class Intake:
     pulse: Pulse = no_pulse
     catalogue: Catalogue | None = None
     customers: CustomerSource | None = None
+    buyers: Buyers | None = None
     _fates: dict[CustomerKey, CustomerKey | None] = field(default_factory=dict)
     _seen_payments: set[int] = field(default_factory=set)
 
@@ -156,18 +158,22 @@ class Intake:
         self._seen_payments.clear()
         write(self.engine, lambda connection: self._save_cursor(connection, back))
 
-    def take(self, sales: Sequence[Sale], cursor: Cursor | None = None) -> Tally:
-        """Book these sales and the cursor in one transaction.
+    def take(
+        self, sales: Sequence[Sale], cursor: Cursor | None = None, batch_id: int | None = None
+    ) -> Tally:
+        """Book these sales and the cursor in one transaction, perhaps as part of a batch.
 
         A sale that the rules cannot digest is parked with its reason; the others go on.
         """
         complete = self._with_origins(sales)
         if self.catalogue is not None:
             complete = self.catalogue.complete(complete)
+        if self.buyers is not None:
+            complete = self.buyers.complete(complete)
         self._fates.clear()
         while True:
             try:
-                return self._take(complete, cursor)
+                return self._take(complete, cursor, batch_id)
             except CustomersMoved as moved:
                 self._fates |= {old: self._fate(old) for old in moved.customers}
 
@@ -178,25 +184,35 @@ class Intake:
         with reading(self.engine) as connection:
             return fate_of(connection, self.source, self.customers, old)
 
-    def _take(self, sales: Sequence[Sale], cursor: Cursor | None) -> Tally:
+    def _take(self, sales: Sequence[Sale], cursor: Cursor | None, batch_id: int | None) -> Tally:
         try:
-            return write(self.engine, lambda connection: self._book(connection, sales, cursor))
+            return write(
+                self.engine, lambda connection: self._book(connection, sales, cursor, batch_id)
+            )
         except _INDIGESTIBLE as error:
             if not sales:
                 raise
             if len(sales) == 1:
                 return self._park(sales, cursor, error)
-            return self._one_by_one(sales, cursor)
+            return self._one_by_one(sales, cursor, batch_id)
 
-    def _one_by_one(self, sales: Sequence[Sale], cursor: Cursor | None) -> Tally:
+    def _one_by_one(
+        self, sales: Sequence[Sale], cursor: Cursor | None, batch_id: int | None
+    ) -> Tally:
         total = Tally()
         for sale in sales:
-            total.add(self._take([sale], None))
-        total.add(self._take([], cursor))
+            total.add(self._take([sale], None, batch_id))
+        total.add(self._take([], cursor, batch_id))
         return total
 
-    def _book(self, connection: Connection, sales: Sequence[Sale], cursor: Cursor | None) -> Tally:
-        transaction = Transaction(connection, self.clock.now())
+    def _book(
+        self,
+        connection: Connection,
+        sales: Sequence[Sale],
+        cursor: Cursor | None,
+        batch_id: int | None,
+    ) -> Tally:
+        transaction = Transaction(connection, self.clock.now(), batch_id)
         tally = take_in(transaction, self.rules, sales, self._fates)
         # Also one that is again what the ledger holds: it was digested.
         self._unpark(connection, [sale.key for sale in sales])
@@ -288,11 +304,18 @@ class Intake:
 
     # --- backfill --------------------------------------------------------------------------------
 
-    def backfill(self, start: date, end: date, progress: Progress | None = None) -> Tally:
+    def backfill(
+        self,
+        start: date,
+        end: date,
+        progress: Progress | None = None,
+        batch_id: int | None = None,
+    ) -> Tally:
         """Take in all sales dated from ``start`` to before ``end``, without moving the cursor.
 
         May be stopped anywhere: asked for the same days again, it goes on where it was. What is
-        booked already is recognised, so repeating a finished one changes nothing.
+        booked already is recognised, so repeating a finished one changes nothing. With a batch,
+        sales that were not known before belong to it, and those once set aside come back.
         """
         if end <= start:
             message = f"the range {start} to {end} is empty"
@@ -305,7 +328,8 @@ class Intake:
             page = self.source.between(start, end, done, size)
             # A finished backfill begins at the beginning when it is asked for again.
             done = page.next_rowid or 0
-            total.add(self.take(page.sales, Cursor(backfill_rowid=done, stream=stream)))
+            cursor = Cursor(backfill_rowid=done, stream=stream)
+            total.add(self.take(page.sales, cursor, batch_id))
             self.pulse()
             if progress:
                 progress(total)

@@ -11,28 +11,31 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 
-from dolisync.ledger import outbox
+import structlog
+
+from dolisync.ledger import courses, outbox
 from dolisync.ledger.batches import new_token
 from dolisync.ledger.book import Book, Entry, Kind
 from dolisync.ledger.documents import fingerprint
+from dolisync.ledger.pages import page_after
 from dolisync.ledger.rulesets import RuleBook
 from dolisync.ledger.store import Holding, KnownSale, MemberKey, Transaction, return_origin
 from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind, SaleLine
-from dolisync.program.assess import (
-    Family,
-    Surroundings,
-    Verdict,
-    assess,
-    assess_alone,
-    earned_on,
-    refuse,
-)
+from dolisync.program.assess import Family, Verdict, assess, assess_alone, earned_on, refuse
+from dolisync.program.before import NOTHING_BEFORE, Before
 from dolisync.program.calendar import last_day_of_use
 from dolisync.program.reasons import Why, because
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
-from dolisync.sync.merge import CustomersMoved, Fates, Merged, cards, merge
+from dolisync.sync.activity import follow_activity
+from dolisync.sync.buyers import with_first_buyer
+from dolisync.sync.merge import CustomersMoved, Fates, Merged, as_kept, cards, merge
 from dolisync.sync.spent import Spent, spendings, tokens_of
+from dolisync.sync.timeline import Judging, Timeline, looking_back
 
+log = structlog.get_logger()
+
+PREPARED_AT_ONCE = 500
 # The doors may read a wall time of the hour that comes twice a year an hour apart.
 CLOCK_CHANGE = timedelta(hours=1)
 
@@ -94,7 +97,9 @@ def take_in(
     ``CustomersMoved`` when it does not; left out, sales were merely given to others.
     """
     marks = transaction.marks({sale.key for sale in sales})
-    changed = [sale for sale in sales if _is_changed(marks.get(sale.key), sale)]
+    # What was erased stays erased, whatever becomes of the document.
+    known_now = (sale for sale in sales if sale.key not in transaction.erased)
+    changed = [sale for sale in known_now if _is_changed(marks.get(sale.key), sale)]
     if not changed:
         return Tally(read=len(sales))
     known = {sale.key for sale in changed if sale.key in marks}
@@ -104,12 +109,13 @@ def take_in(
     moved: list[SaleKey] = []
     for sale in changed:
         before = transaction.sales.get(sale.key)
-        if before is not None:
-            concerned.append(before.sale)
-            if before.sale.customer != sale.customer:
-                moved.append(sale.key)
-        concerned.append(note(transaction, rules, sale).sale)
-    tally = judge_again(transaction, rules, concerned)
+        was = None if before is None else before.sale
+        now = note(transaction, rules, sale, fates).sale
+        concerned += [now] if was is None else [was, now]
+        if was is not None and was.customer != now.customer:
+            moved.append(sale.key)
+    places = [place for one in merged for place in one.places]
+    tally = judge_again(transaction, rules, concerned, places)
     # Also where no points moved with it: it shows the balance of a customer that it has left.
     shown = [key for key in moved if rules.showing.get(key.source, Showing()).sales]
     targets = [outbox.sale_target(key) for key in shown]
@@ -129,7 +135,7 @@ def _merge(
         for sale in changed
         if sale.key in known
         and known[sale.key].vanished_at is None
-        and known[sale.key].sale.customer != sale.customer
+        and known[sale.key].sale.customer != as_kept(transaction, sale, fates)[0].customer
     }
     if not left or fates is None:
         return []
@@ -144,17 +150,25 @@ def _merge(
     ]
 
 
-def note(transaction: Transaction, rules: Rules, sale: Sale) -> KnownSale:
+def note(
+    transaction: Transaction, rules: Rules, sale: Sale, fates: Fates | None = None
+) -> KnownSale:
     """Take in what a sale looks like now, in memory; its row is written by ``flush``."""
     before = transaction.sales.get(sale.key)
     rule_set = rules.book.on(sale.date).id
+    mark = fingerprint(sale)
     if before is not None and _is_another(before.sale, sale):
-        known = transaction.record(sale, fingerprint(sale), rule_set)
-        known.rule_set_id = rule_set
+        known = transaction.record(sale, mark, rule_set)
+        known.rule_set_id, known.named_customer = rule_set, None
         return known
+    kept, named = as_kept(transaction, sale, fates)
     if before is not None:
-        sale = _keep_product_points(before.sale, sale)
-    return transaction.record(sale, fingerprint(sale), rule_set)
+        kept = _keep_product_points(before.sale, kept)
+        became = (fates or {}).get(before.sale.customer)
+        kept = with_first_buyer(before.sale, kept, became)
+    known = transaction.record(kept, mark, rule_set)
+    known.named_customer = named
+    return known
 
 
 def _is_another(before: Sale, now: Sale) -> bool:
@@ -205,17 +219,33 @@ def _as_before(before: SaleLine, now: SaleLine) -> SaleLine:
     return replace(now, product_points=before.product_points, article=article)
 
 
-def judge_again(transaction: Transaction, rules: Rules, concerned: Sequence[Sale]) -> Tally:
-    """Judge every family that these sales belong or belonged to, and post the differences."""
+def judge_again(
+    transaction: Transaction,
+    rules: Rules,
+    concerned: Sequence[Sale],
+    places: Collection[tuple[CustomerKey, int]] = (),
+) -> Tally:
+    """Judge every family that these sales belong or belonged to, and post the differences.
+
+    ``places`` are days (ordinal numbers) from which on something else changed for a customer.
+    """
     heads = _heads(transaction, rules, concerned)
-    transaction.load_returns(heads)
+    notes = {sale.key for sale in concerned if sale.kind is SaleKind.CREDIT_NOTE}
+    transaction.load_returns({*heads, *notes})
+    heads += _returns_of_returns(transaction, notes, heads)
     spent = _spent(transaction, rules, [*concerned, *(transaction.sales[k].sale for k in heads)])
     families = [family_of(transaction, head) for head in heads]
+    changed = [*((sale.customer, sale.date.toordinal()) for sale in concerned), *places]
+    verdicts = Verdicts.of_change(transaction, rules, families, changed)
+    families += verdicts.more
     known = [sale for family in families for sale in family]
     held = _load_accounts(transaction, rules, known)
     tally = Tally()
-    poster = _Poster(transaction, rules, held, tally)
+    poster = _Poster(transaction, verdicts, held, tally)
     moves = [move for family in families for move in poster.moves_of(family)]
+    if verdicts.more:
+        # What one sale loses because of another may be what that one earns: see _turn.
+        moves.sort(key=_turn)
     _load_lots(transaction, moves)
     if spent is not None:
         spent.give_back()
@@ -225,6 +255,8 @@ def judge_again(transaction: Transaction, rules: Rules, concerned: Sequence[Sale
         spent.take_again()
         poster.targets += [target for target in spent.targets if rules.shows(target.source)]
     transaction.flush()
+    follow_activity(transaction, rules.book.current.programs, list(transaction.books))
+    poster.targets += verdicts.write()
     if spent is not None:
         spent.note([transaction.sales[key] for key in {sale.key for sale in concerned}])
     outbox.wish(transaction.connection, poster.targets, transaction.now)
@@ -261,6 +293,14 @@ def _heads(transaction: Transaction, rules: Rules, concerned: Sequence[Sale]) ->
         of_heads = [transaction.sales[key].sale for key in heads]
         transaction.load_days({(sale.customer, sale.date) for sale in of_heads})
     return heads
+
+
+def _returns_of_returns(
+    transaction: Transaction, notes: Collection[SaleKey], heads: Sequence[SaleKey]
+) -> list[SaleKey]:
+    """Find returns that name one of these returns: judged alone, but only once it is known."""
+    named = {known.key for note in notes for known in transaction.returns_of(note)}
+    return sorted(named - set(heads))
 
 
 def head_of(transaction: Transaction, sale: Sale) -> SaleKey:
@@ -340,21 +380,21 @@ class _Poster:
     """Judge families and post differences; remembers what must be shown afterwards."""
 
     transaction: Transaction
-    rules: Rules
+    verdicts: Verdicts
     held: dict[int, dict[int, Holding]]
     tally: Tally
     targets: list[outbox.Target] = field(default_factory=list)
 
+    @property
+    def rules(self) -> Rules:
+        return self.verdicts.rules
+
     def moves_of(self, family: Sequence[KnownSale]) -> Iterator[_Move]:
-        origin = family[0]
-        rule_set = self.rules.book.by_id(origin.rule_set_id)
-        around = self.rules.around[origin.key.source]
         ids = tuple(known.id for known in family)
-        for program in rule_set.programs:
-            verdicts = judge_family(self.transaction, program, around, family)
+        for program in self.rules.book.by_id(family[0].rule_set_id).programs:
             moves = [
                 move
-                for known, verdict in zip(family, verdicts, strict=True)
+                for known, verdict in zip(family, self.verdicts.of(program, family), strict=True)
                 for move in self._moves(program, known, ids, verdict)
             ]
             yield from sorted(moves, key=_turn)
@@ -362,6 +402,8 @@ class _Poster:
     def _moves(
         self, program: Program, known: KnownSale, family: tuple[int, ...], verdict: Verdict
     ) -> Iterator[_Move]:
+        if known.erased_at is not None:
+            return
         holdings = self.held.get(known.id, {})
         owner = MemberKey(program.name, known.sale.customer)
         own = None
@@ -413,10 +455,16 @@ class _Poster:
             kind,
             verdict.earned_on if as_dated else today,
             self.transaction.now,
-            _reason_text(known.sale, units),
+            self._reason_text(known, units),
             known.id,
             rule_set_id=known.rule_set_id,
+            batch_id=self.transaction.batch_id,
         )
+
+    def _reason_text(self, known: KnownSale, units: int) -> str:
+        if known.key in self.verdicts.timeline.more:
+            return f"sale {known.sale.ref}: what was before it changed"
+        return _reason_text(known.sale, units)
 
     def _show(self, sale: SaleKey, customer: CustomerKey) -> None:
         showing = self.rules.showing.get(sale.source, Showing())
@@ -432,16 +480,119 @@ def _reason_text(sale: Sale, units: int) -> str:
     return f"sale {sale.ref}" if units > 0 else f"sale {sale.ref} corrected"
 
 
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What the rules give for families: judged one by one, or along their members' timelines."""
+
+    transaction: Transaction
+    rules: Rules
+    timeline: Timeline
+
+    @classmethod
+    def of_change(
+        cls,
+        transaction: Transaction,
+        rules: Rules,
+        families: Sequence[Sequence[KnownSale]],
+        places: Collection[tuple[CustomerKey, int]],
+    ) -> Verdicts:
+        """Judge families that changed, and what depends on them; the ledger is to follow.
+
+        ``places`` are those of changes: what was there may count no more.
+        """
+        prepare(transaction, rules)
+        timeline = _timeline(transaction, rules, follows=True)
+        timeline.walk(families, places)
+        return cls(transaction, rules, timeline)
+
+    @classmethod
+    def to_read(
+        cls, transaction: Transaction, rules: Rules, families: Sequence[Sequence[KnownSale]]
+    ) -> Verdicts:
+        """Judge families as the ledger knows what was before them; nothing is to be written."""
+        timeline = _timeline(transaction, rules, follows=False)
+        timeline.walk([family for family in families if family[0].key.source in rules.around])
+        return cls(transaction, rules, timeline)
+
+    @property
+    def more(self) -> list[list[KnownSale]]:
+        """The families that had to be judged again besides those that changed."""
+        return list(self.timeline.more.values())
+
+    def of(self, program: Program, family: Sequence[KnownSale]) -> tuple[Verdict, ...]:
+        """Return what one family holds in a program, in its order."""
+        found = self.timeline.verdicts.get((program.name, family[0].key))
+        if found is not None:
+            return found
+        around = self.rules.around[family[0].key.source]
+        return judge_family(self.transaction, program, around, family)
+
+    def before(self, program: Program, head: SaleKey) -> Before:
+        """Return what the sales before one came to, nothing where its program does not look."""
+        return self.timeline.befores.get((program.name, head), NOTHING_BEFORE)
+
+    def write(self) -> list[outbox.Target]:
+        """Keep what the sales count; return the cards on which a tier may have changed."""
+        self.timeline.write()
+        shown = [key for key in self.timeline.with_tiers() if self.rules.shows(key.source)]
+        return [outbox.customer_target(customer) for customer in shown]
+
+
+def _timeline(transaction: Transaction, rules: Rules, *, follows: bool) -> Timeline:
+    judging = Judging(judge_family, _trusted, load_families)
+    return Timeline(transaction, rules.book, rules.around, judging, follows)
+
+
+def prepare(transaction: Transaction, rules: Rules) -> None:
+    """Write what all known sales count, where a program has begun to look back since."""
+    connection = transaction.connection
+    names = [n for n in looking_back(rules.book) if not courses.is_prepared(connection, n)]
+    if not names:
+        return
+    page, count = page_after(connection, None, PREPARED_AT_ONCE), 0
+    while page is not None:
+        # Judged on its own, so that what one page loaded is forgotten with it.
+        alone = Transaction(connection, transaction.now)
+        families = load_families(alone, list(page.keys))
+        Verdicts.to_read(alone, rules, families).timeline.write()
+        count += len(page.keys)
+        page = page_after(connection, page.place, PREPARED_AT_ONCE)
+    for name in names:
+        courses.note_prepared(connection, name)
+    if count:
+        log.info("rules look back from now on", programs=names, sales=count)
+
+
+def load_families(transaction: Transaction, keys: list[SaleKey]) -> list[list[KnownSale]]:
+    """Load the families that begin with one of these sales: heads with all their returns."""
+    transaction.load_sales(keys)
+    asked = [transaction.sales[key] for key in keys]
+    transaction.load_sales(set(origins_of([known.sale for known in asked])))
+    transaction.load_days({(known.sale.customer, known.sale.date) for known in asked})
+    heads = [known.key for known in asked if head_of(transaction, known.sale) == known.key]
+    transaction.load_returns(heads)
+    return [family_of(transaction, head) for head in heads]
+
+
 def judge_family(
-    transaction: Transaction, program: Program, around: Surroundings, family: Sequence[KnownSale]
+    transaction: Transaction,
+    program: Program,
+    around: Surroundings,
+    family: Sequence[KnownSale],
+    before: Before = NOTHING_BEFORE,
 ) -> tuple[Verdict, ...]:
-    """Judge a loaded family in one program, in the order given; vanished sales hold nothing."""
+    """Judge a loaded family in one program, in the order given; vanished sales hold nothing.
+
+    ``before`` is what its member's sales before it came to, where rules look back.
+    """
     head = family[0]
-    if head.vanished_at is not None:
-        return tuple(_vanished(program, known.sale) for known in family)
+    if head.erased_at is not None:
+        return tuple(_of_erased(program, known.sale) for known in family)
+    if not head.counts:
+        return tuple(_nothing_of(program, head, known.sale) for known in family)
     if head.sale.kind is SaleKind.CREDIT_NOTE:
         return (_judge_lone_return(transaction, program, around, head.sale),)
-    return _judge_with_returns(transaction, program, around, family)
+    return _judge_with_returns(transaction, program, around, family, before)
 
 
 def _judge_lone_return(
@@ -459,22 +610,32 @@ def _judge_lone_return(
     return Verdict(credit.key, 0, (because(Why.RETURN_OF_UNKNOWN),), day)
 
 
+def _trusted(family: Sequence[KnownSale]) -> list[KnownSale]:
+    """Return the returns in a family that are judged with its head."""
+    origin = family[0].sale
+    return [known for known in family[1:] if known.counts and distrust(origin, known.sale) is None]
+
+
 def _judge_with_returns(
-    transaction: Transaction, program: Program, around: Surroundings, family: Sequence[KnownSale]
+    transaction: Transaction,
+    program: Program,
+    around: Surroundings,
+    family: Sequence[KnownSale],
+    before: Before,
 ) -> tuple[Verdict, ...]:
     origin = family[0].sale
     verdicts: dict[SaleKey, Verdict] = {}
     trusted: list[Sale] = []
     for known in family[1:]:
         doubt = distrust(origin, known.sale)
-        if known.vanished_at is not None:
-            verdicts[known.key] = _vanished(program, known.sale)
+        if not known.counts:
+            verdicts[known.key] = _nothing_of(program, known, known.sale)
         elif doubt is not None:
             verdicts[known.key] = assess_alone(program, around, known.sale, doubt)
         else:
             trusted.append(known.sale)
     other = _other_visit(transaction, program, around, family[0])
-    for verdict in assess(program, around, Family(origin, tuple(trusted), other)):
+    for verdict in assess(program, around, Family(origin, tuple(trusted), other, before)):
         verdicts[verdict.sale] = verdict
     return tuple(verdicts[known.key] for known in family)
 
@@ -496,8 +657,14 @@ def distrust(origin: Sale, credit: Sale) -> str | None:
     return None
 
 
-def _vanished(program: Program, sale: Sale) -> Verdict:
-    return Verdict(sale.key, 0, (because(Why.VANISHED),), earned_on(program, sale))
+def _of_erased(program: Program, sale: Sale) -> Verdict:
+    return Verdict(sale.key, 0, (because(Why.ERASED),), earned_on(program, sale))
+
+
+def _nothing_of(program: Program, void: KnownSale, sale: Sale) -> Verdict:
+    """Judge a sale that counts nothing, because it or the sale that it returns is void."""
+    why = Why.SET_ASIDE if void.vanished_at is None else Why.VANISHED
+    return Verdict(sale.key, 0, (because(why),), earned_on(program, sale))
 
 
 def _other_visit(
@@ -510,7 +677,7 @@ def _other_visit(
     return any(
         other.key < known.key and _is_visit_of(program, around, other.sale)
         for other in transaction.on_day(known.sale.customer, known.sale.date)
-        if other.vanished_at is None
+        if other.counts
     )
 
 

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, select
 from dolisync.ledger import tables
 from dolisync.ledger.store import KnownSale, Transaction
 from dolisync.model import CustomerKey, SaleKey, SaleKind, SaleStatus
+from dolisync.program.assess import Verdict
 from dolisync.program.terms import Program
-from dolisync.sync.audit import load_families
-from dolisync.sync.judge import Rules, judge_family
+from dolisync.sync.judge import Rules, Verdicts, judge_family, load_families
 
 
 def pending_units(
@@ -27,8 +27,9 @@ def pending_units(
         return 0
     transaction = Transaction(connection, now)
     families = load_families(transaction, _unpaid(connection, customer))
+    verdicts = Verdicts.to_read(transaction, rules, families)
     return sum(
-        _pending(transaction, rules, terms, family)
+        _pending(verdicts, terms, family)
         for family in families
         for terms in rules.book.by_id(family[0].rule_set_id).programs
         if terms.name == program
@@ -48,18 +49,18 @@ def _unpaid(connection: Connection, customer: CustomerKey) -> list[SaleKey]:
     return [SaleKey(*row) for row in connection.execute(query)]
 
 
-def _pending(
-    transaction: Transaction, rules: Rules, program: Program, family: Sequence[KnownSale]
-) -> int:
+def _pending(verdicts: Verdicts, program: Program, family: Sequence[KnownSale]) -> int:
     head = family[0]
     paid = replace(head, sale=replace(head.sale, status=SaleStatus.PAID))
-    now = _units(transaction, rules, program, family)
-    later = _units(transaction, rules, program, [paid, *family[1:]])
-    return max(later - now, 0)
+    later = judge_family(
+        verdicts.transaction,
+        program,
+        verdicts.rules.around[head.key.source],
+        [paid, *family[1:]],
+        verdicts.before(program, head.key),
+    )
+    return max(_units(later) - _units(verdicts.of(program, family)), 0)
 
 
-def _units(
-    transaction: Transaction, rules: Rules, program: Program, family: Sequence[KnownSale]
-) -> int:
-    around = rules.around[family[0].key.source]
-    return sum(verdict.units for verdict in judge_family(transaction, program, around, family))
+def _units(verdicts: Sequence[Verdict]) -> int:
+    return sum(verdict.units for verdict in verdicts)

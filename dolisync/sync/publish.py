@@ -23,9 +23,11 @@ from dolisync.ledger import outbox, redemptions
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.outbox import Item
 from dolisync.ledger.views import member_views, sale_movements
+from dolisync.model import CustomerKey
 from dolisync.ports import Clock, Discount, FieldValue, Pulse, Sink, no_pulse
 from dolisync.program.terms import Program
 from dolisync.sync import redeem
+from dolisync.sync.tiers import with_tiers
 
 log = structlog.get_logger()
 
@@ -142,21 +144,28 @@ class Publisher:
         customers = [item.target.customer for item in items if item.target.kind == "customer"]
         sales = [item.target.sale for item in items if item.target.kind == "sale"]
         values: dict[str, Values] = {}
-        now = self.clock.now()
+        for customer, shown in self.card_values(customers).items():
+            values[outbox.customer_target(customer).key] = shown
         with reading(self.engine) as connection:
-            for program in self._my_programs():
-                today = now.astimezone(program.zone).date()
-                for customer, view in member_views(
-                    connection, program.name, customers, today
-                ).items():
-                    shown = values.setdefault(outbox.customer_target(customer).key, {})
-                    shown.update(customer_values(program, view, self.source, today))
             # The present owner's movement last: it overwrites those of earlier owners.
             movements = sale_movements(connection, sales)
             for movement in sorted(movements, key=lambda moved: moved.is_owner):
                 if movement.program in self.programs:
                     shown = values.setdefault(outbox.sale_target(movement.sale).key, {})
                     shown.update(sale_values(self.programs[movement.program], movement))
+        return values
+
+    def card_values(self, customers: Sequence[CustomerKey]) -> dict[CustomerKey, Values]:
+        """Compute what these customers' cards must show now."""
+        values: dict[CustomerKey, Values] = {customer: {} for customer in customers}
+        now = self.clock.now()
+        with reading(self.engine) as connection:
+            for program in self._my_programs():
+                today = now.astimezone(program.zone).date()
+                views = member_views(connection, program.name, customers, today)
+                for customer, view in with_tiers(connection, program, views, today).items():
+                    shown = customer_values(program, view, self.source, today)
+                    values[customer].update(shown)
         return values
 
     def _my_programs(self) -> list[Program]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Connection, Engine
 
@@ -15,6 +15,7 @@ from dolisync.model import Customer, PaymentKind, Sale, SaleKey, SaleKind
 from dolisync.phrases import LANGUAGES
 from dolisync.ports import Clock
 from dolisync.program.assess import Verdict
+from dolisync.program.calendar import add_months
 from dolisync.program.reasons import Why
 from dolisync.program.terms import Program
 from dolisync.receipt import Receipt, ReceiptLine, ReceiptPayment, ReceiptPoints
@@ -109,7 +110,7 @@ class _Points:
             earned=program.points_of(units),
             pending=program.points_of(verdict.pending),
             balance=program.points_of(balance),
-            last_day=verdict.expires_on if units > 0 else None,
+            last_day=_last_day(program, verdict) if units > 0 else None,
             rule_points=reward.points if reward else None,
             rule_amount=reward.amount if reward else None,
         )
@@ -118,3 +119,12 @@ class _Points:
         """Return the balance of today, for a sale that moved no points."""
         today = self.now.astimezone(program.zone).date()
         return member_view(self.connection, program.name, self.sale.customer, today).balance
+
+
+def _last_day(program: Program, verdict: Verdict) -> date | None:
+    """Return until when points just earned can be used, if nothing else happens."""
+    months = program.validity.inactive_months
+    if months is None:
+        return verdict.expires_on
+    unseen = add_months(verdict.earned_on, months)
+    return unseen if verdict.expires_on is None else min(unseen, verdict.expires_on)

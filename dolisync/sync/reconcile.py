@@ -18,15 +18,12 @@ from sqlalchemy import func, select
 
 from dolisync.config import ReconcileSettings
 from dolisync.errors import UserError
-from dolisync.ledger import outbox, redemptions, tables
+from dolisync.ledger import tables
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.store import Transaction
-from dolisync.model import CustomerKey, SaleKey
-from dolisync.ports import Sink
-from dolisync.sync import redeem
+from dolisync.model import SaleKey
 from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Tally, vanish
-from dolisync.sync.publish import Publisher
 
 log = structlog.get_logger()
 
@@ -55,7 +52,6 @@ class Reconciliation:
 
     compared: int = 0
     vanished: int = 0
-    returned_discounts: int = 0
     missed: int = 0
     tally: Tally = field(default_factory=Tally)
 
@@ -90,7 +86,6 @@ class Reconciler:
         self._reverse(gone, result)
         self.intake.follow_payments_from_now()
         self._take_missed(result)
-        self._refresh_cards()
         return result
 
     def _take_missed(self, result: Reconciliation) -> None:
@@ -134,6 +129,7 @@ class Reconciler:
                     sale.source == self.intake.source.name,
                     sale.entity == self.intake.source.entity,
                     sale.vanished_at.is_(None),
+                    sale.erased_at.is_(None),
                     sale.id > last,
                 )
                 .order_by(sale.id)
@@ -198,54 +194,3 @@ class Reconciler:
             "check that it is the right database; if they were deleted on purpose: "
             "dolisync reconcile --allow-mass-reversal",
         )
-
-    def _refresh_cards(self) -> None:
-        """Let every member's card be written and read again: it shows what the ledger says."""
-        source = self.intake.source
-        showing = self.intake.rules.showing.get(source.name)
-        if showing is None or not showing.customers:
-            return
-        member = tables.member.c
-        query = select(member.customer_rowid).where(
-            member.source == source.name, member.entity == source.entity
-        )
-        with reading(self.intake.engine) as connection:
-            rowids = sorted(set(connection.execute(query).scalars()))
-        now = self.intake.clock.now()
-        for start in range(0, len(rowids), PAGE):
-            targets = [
-                outbox.customer_target(CustomerKey(source.name, source.entity, rowid))
-                for rowid in rowids[start : start + PAGE]
-            ]
-            write(self.intake.engine, lambda c, t=targets: outbox.wish(c, t, now))  # type: ignore[misc]
-
-
-def follow_discounts(publisher: Publisher, sink: Sink) -> int:
-    """See what became of open discounts: used ones are noted, deleted ones give points back."""
-    with reading(publisher.engine) as connection:
-        open_ones = redemptions.unsettled(connection, publisher.source.name)
-    returned = 0
-    for redemption in open_ones:
-        placed = sink.find_discount(redemption.customer, redemption.token)
-        if placed is None and redemption.state == redemptions.State.USED:
-            # It was used on something, and went with it: nothing says that it was not.
-            continue
-        if placed is None:
-            redeem.give_back(
-                publisher.engine,
-                publisher.clock,
-                publisher.programs,
-                redemption.token,
-                redemptions.State.REVOKED,
-                "discount deleted in Dolibarr",
-            )
-            returned += 1
-        else:
-            _note_state(publisher, redemption, is_used=placed.used)
-    return returned
-
-
-def _note_state(publisher: Publisher, redemption: redemptions.Redemption, *, is_used: bool) -> None:
-    state = redemptions.State.USED if is_used else redemptions.State.OPEN
-    if redemption.state != state:
-        write(publisher.engine, lambda c: redemptions.set_state(c, redemption, state))

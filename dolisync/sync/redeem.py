@@ -10,16 +10,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, select
 
 from dolisync.errors import NotFound, UserError
 from dolisync.ledger import outbox, tables
 from dolisync.ledger.book import Book, Entry, Kind, NotEnoughPoints
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.redemptions import (
-    MINOR,
     Redemption,
     State,
+    add,
     allocations,
     by_tokens,
     came_back,
@@ -30,9 +30,12 @@ from dolisync.ledger.tokens import random_token
 from dolisync.model import CustomerKey
 from dolisync.ports import Clock
 from dolisync.program.terms import Program, RewardTerms
+from dolisync.sync.activity import follow_activity
 from dolisync.sync.judge import Showing
 from dolisync.sync.spent import put_back
+from dolisync.sync.tiers import tiers_of
 
+TOKEN_PREFIX = "DS-"  # noqa: S105 - the mark of our discounts, not a secret
 _TOKEN_LENGTH = 12
 # A discount that Dolibarr refused is not asked for again at every turn.
 PAUSE_AFTER_REFUSAL = timedelta(days=1)
@@ -40,7 +43,7 @@ PAUSE_AFTER_REFUSAL = timedelta(days=1)
 
 def new_token() -> str:
     """Return a token that nobody can guess and that marks a discount as ours."""
-    return random_token("DS-", _TOKEN_LENGTH)
+    return random_token(TOKEN_PREFIX, _TOKEN_LENGTH)
 
 
 def choose_reward(program: Program, name: str | None) -> RewardTerms:
@@ -66,8 +69,9 @@ def redeem(
     token: str,
     reason: str = "redeemed by command",
 ) -> Redemption:
-    """Spend points for a reward and wish for its discount. Raises ``NotEnoughPoints``.
+    """Spend points for a reward and wish for its discount.
 
+    Raises ``NotEnoughPoints``, or ``NotInTier`` when it is for others.
     ``token`` is made before the first attempt, so that a repeated transaction is the same one.
     """
 
@@ -93,12 +97,21 @@ def _spend(
     transaction.load_books([key])
     book = transaction.book(key)
     today = transaction.now.astimezone(program.zone).date()
+    _refuse_other_tiers(transaction, program, customer, reward)
     units = program.units(reward.points)
     if book.available(today) < units:
         available = program.points_of(book.available(today))
         message = f"'{reward.title}' costs {reward.points} points; {available} are available"
         raise NotEnoughPoints(message, "dolisync balance shows what is missing, and until when")
-    id_ = _insert(transaction.connection, book.member_id, reward, units, token, transaction.now)
+    id_ = add(
+        transaction.connection,
+        book.member_id,
+        reward,
+        units,
+        token,
+        transaction.now,
+        State.WANTED,
+    )
     entry = Entry(
         f"redeem:{token}",
         Kind.REDEEM,
@@ -109,38 +122,30 @@ def _spend(
     )
     book.redeem(transaction.journal, entry, units, today)
     transaction.flush()
+    follow_activity(transaction, [program], [key])
     discount = outbox.Target("discount", customer.source, customer.entity, customer.rowid, token)
     outbox.wish(
         transaction.connection, [discount, outbox.customer_target(customer)], transaction.now
     )
 
 
-def _insert(
-    connection: Connection,
-    member_id: int,
-    reward: RewardTerms,
-    units: int,
-    token: str,
-    now: datetime,
-) -> int:
-    id_ = int(connection.execute(select(func.max(tables.redemption.c.id))).scalar() or 0) + 1
-    connection.execute(
-        insert(tables.redemption),
-        {
-            "id": id_,
-            "token": token,
-            "member_id": member_id,
-            "reward": reward.name,
-            "title": reward.title,
-            "points": units,
-            "amount_minor": int(reward.amount * MINOR),
-            "tax_rate": str(reward.tax_rate),
-            "state": State.WANTED,
-            "reason": "",
-            "created_at": now,
-        },
-    )
-    return id_
+class NotInTier(UserError):  # noqa: N818
+    """Say that a reward is for members of other tiers."""
+
+
+def _refuse_other_tiers(
+    transaction: Transaction, program: Program, customer: CustomerKey, reward: RewardTerms
+) -> None:
+    if not reward.tiers:
+        return
+    today = transaction.now.astimezone(program.zone).date()
+    found = tiers_of(transaction.connection, program, [customer], today)
+    held = found[customer].tier
+    if not reward.is_for(found[customer].name):
+        titles = [tier.title for tier in program.ranks if tier.name in reward.tiers]
+        message = f"'{reward.title}' is for members in {' or '.join(titles)}"
+        now = f"is in {held.title}" if held else "has no tier"
+        raise NotInTier(message, f"the customer {now}; dolisync balance says what is missing")
 
 
 def by_token(engine: Engine, token: str) -> Redemption:
@@ -269,7 +274,7 @@ def _issue(
     showing: Mapping[str, Showing],
 ) -> list[Redemption]:
     issued = []
-    for customer in _rich(engine, program, reward, clock.now() - PAUSE_AFTER_REFUSAL):
+    for customer in _rich(engine, program, reward, clock.now()):
         shown = showing.get(customer.source)
         while shown is not None and shown.discounts:
             try:
@@ -277,16 +282,17 @@ def _issue(
                 redemption = redeem(
                     engine, clock, program, customer, reward, token=token, reason=""
                 )
-            except NotEnoughPoints:
+            except (NotEnoughPoints, NotInTier):
                 break
             issued.append(redemption)
     return issued
 
 
 def _rich(
-    engine: Engine, program: Program, reward: RewardTerms, refused_since: datetime
+    engine: Engine, program: Program, reward: RewardTerms, now: datetime
 ) -> list[CustomerKey]:
     """Find members who have the points; not those whose discount was refused a while ago."""
+    refused_since, today = now - PAUSE_AFTER_REFUSAL, now.astimezone(program.zone).date()
     member, redemption = tables.member.c, tables.redemption.c
     refused = select(redemption.member_id).where(
         redemption.state == State.REFUSED,
@@ -299,4 +305,8 @@ def _rich(
         member.id.not_in(refused),
     )
     with reading(engine) as connection:
-        return [CustomerKey(*row) for row in connection.execute(query)]
+        rich = [CustomerKey(*row) for row in connection.execute(query)]
+        if not reward.tiers:
+            return rich
+        found = tiers_of(connection, program, rich, today)
+        return [customer for customer in rich if reward.is_for(found[customer].name)]

@@ -29,8 +29,8 @@ from dolisync.ledger.redemptions import (
 from dolisync.ledger.rulesets import RuleBook
 from dolisync.ledger.store import KnownSale, Transaction
 from dolisync.model import Sale, SaleStatus
-from dolisync.program.assess import Surroundings
 from dolisync.program.spent import Undone, spread, undone, units_back, uses
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 
 ZERO = Decimal(0)
@@ -57,9 +57,19 @@ class Spending:
 
     @property
     def due(self) -> int:
-        """The points that must have come back, in ledger units."""
+        """The points that must have come back, in ledger units.
+
+        A reward that stands on more sales than it was paid for comes back only once it is used for
+        less than its worth.
+        """
         back = sum((use.amount * use.undone.share for use in self.uses), ZERO)
+        back -= self.excess
         return units_back(self.redemption.points, self.redemption.amount, back)
+
+    @property
+    def excess(self) -> Decimal:
+        """What all sales together use of it beyond its worth: Dolibarr can double a discount."""
+        return max(sum((use.amount for use in self.uses), ZERO) - self.redemption.amount, ZERO)
 
 
 def tokens_of(around: Mapping[str, Surroundings], sales: Iterable[Sale]) -> set[str]:

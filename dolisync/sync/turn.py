@@ -15,7 +15,7 @@ from dolisync.ledger.store import known_sale
 from dolisync.model import SaleKey
 from dolisync.ports import Clock, SaleSource
 from dolisync.program.terms import Program
-from dolisync.sync import expire, redeem
+from dolisync.sync import expire, redeem, tiers
 from dolisync.sync.intake import Intake, Progress
 from dolisync.sync.judge import Showing, Tally
 from dolisync.sync.publish import Publisher
@@ -78,8 +78,9 @@ class Turn:
         return len(redeem.issue_automatic(self.engine, self.clock, self.programs, mine))
 
     def sweep(self) -> int:
-        """Expire old lots, anchor the day's chains, forget outbox rows done long ago."""
+        """Expire old lots, review tiers, anchor the day's chains, forget old rows of the outbox."""
         expired = expire.run_once(self.engine, self.clock, self.programs, self.showing)
+        tiers.review(self.engine, self.clock, self.programs, self.showing)
         now = self.clock.now()
         write(self.engine, lambda connection: outbox.clean(connection, now))
         write(self.engine, lambda connection: chain.drop_anchor(connection, now.date(), now))

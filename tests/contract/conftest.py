@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.standin import VERSIONS, StandIn
+from tests.contract.office import RealOffice, StandInOffice
 from tests.contract.site import LIVE, Site, missing_names
 from tests.contract.till import RealTill, StandInTill
 
@@ -38,7 +39,7 @@ def site(
     with StandIn(version, database_url=url, directory=directory) as standin:
         # The stand-in keeps tms in UTC, as a database does that runs in UTC.
         found = Site(standin.url, standin.api_key, standin.database_url, "Europe/Paris", "UTC")
-        found.till = StandInTill(standin.shop)
+        found.till, found.office = StandInTill(standin.shop), StandInOffice(standin.shop)
         yield found
         found.close()
 
@@ -51,5 +52,6 @@ def live_site() -> Site:
     login, password = (os.environ.get(name) for name in TILL)
     if login and password:
         found.till = RealTill(url, login, password)
+        found.office = RealOffice(url, login, password)
     found.timezone = os.environ.get("DOLISYNC_LIVE_TIMEZONE", told or "UTC")
     return found

@@ -16,6 +16,7 @@ from connectors.dolibarr_rest_sink import RestSink
 from connectors.dolibarr_sql import SqlSaleSource
 from connectors.dolibarr_sql_sink import SqlSink
 from dolisync.model import CustomerKey, Sale, SaleKey
+from tests.contract.office import Office
 from tests.contract.till import RealTill, Till
 
 NAME = "shop"
@@ -48,6 +49,7 @@ class Site:
     timezone: str
     database_timezone: str
     till: Till | None = None
+    office: Office | None = None
     http: DolibarrHttp = field(init=False)
 
     def __post_init__(self) -> None:
@@ -156,6 +158,15 @@ class Site:
         """Do in the database what no REST call does."""
         with Database(self._engine).writing("a test") as writer:
             return writer.change(sql, values)
+
+    def rows(self, sql: str, *values: object) -> list[Any]:
+        """Look into the database."""
+        with Database(self._engine).reading("a test") as reader:
+            return list(reader.rows(sql, values))
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._engine.dialect.name == "sqlite"
 
     def now(self) -> datetime:
         return self.sql().now()

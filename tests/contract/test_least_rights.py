@@ -17,7 +17,7 @@ from connectors.dolibarr_sql import SqlSaleSource
 from connectors.dolibarr_sql_sink import SqlSink
 from connectors.standin import VERSIONS, StandIn
 from dolisync.errors import RefusedError
-from dolisync.ports import Discount, FieldSpec, Requirements
+from dolisync.ports import BuyerFact, BuyerQuestion, Discount, FieldSpec, Requirements
 from tests.contract.site import NAME, Site
 
 pytestmark = pytest.mark.mariadb
@@ -27,8 +27,10 @@ REQUIREMENTS = Requirements(
         FieldSpec("customer", "lrpoints", "Points", "integer"),
         FieldSpec("sale", "lrearned", "Earned", "text"),
         FieldSpec("product", "lrextra", "Extra", "amount"),
+        FieldSpec("customer", "lrbirthday", "Born", "text"),
     )
 )
+BUYERS = BuyerQuestion(frozenset(BuyerFact), "lrbirthday")
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -72,6 +74,7 @@ def missing(shop: Site, engine: Engine) -> list[str]:
         pos_customers=range(1, 100),
         fk_user=1,
         product_fields=["lrextra"],
+        buyers=BUYERS,
     )
     return [one.remedy for one in findings if one.topic == "grants" and one.level != "ok"]
 
@@ -89,6 +92,8 @@ def test_reads_all_that_the_owner_reads(shop: Site, least: Engine) -> None:
     assert source.get(rowids) == shop.sql(with_product_points="lrextra").get(rowids)
     assert source.customers([customer]) == shop.sql().customers([customer])
     assert source.find_customer("least@example.org")
+    assert source.buyers([customer], BUYERS) == shop.sql().buyers([customer], BUYERS)
+    assert source.customer_tags() == shop.sql().customer_tags()
     assert source.paid_after(0, 10).pairs
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connectors import dolibarr_setup
+from connectors.dolibarr_sql_sink import SqlSink
 from dolisync.errors import RefusedError
 from dolisync.ports import Discount, FieldSpec, Requirements, Sink
 from tests.contract.site import Site, line, unique
@@ -85,6 +86,20 @@ class TestCustomerFields:
         assert customer_sink.read_customer(key, ["ctpoints"]) is None
         with pytest.raises(RefusedError, match="gone"):
             customer_sink.write_customer(key, {"ctpoints": 1})
+
+    def test_many_are_read_at_once_and_those_gone_left_out(
+        self, site: Site, customer_sink: Sink
+    ) -> None:
+        written, bare, gone = (
+            site.customer_key(rowid) for rowid in (site.customer(), site.customer(), GONE)
+        )
+        customer_sink.write_customer(written, {"ctpoints": 12, "cttier": "Gold"})
+        found = customer_sink.read_customers([written, bare, gone], ["ctpoints", "cttier"])
+        assert found == {
+            written: {"ctpoints": 12, "cttier": "Gold"},
+            bare: {"ctpoints": None, "cttier": None},
+        }
+        assert customer_sink.read_customers([], ["ctpoints"]) == {}
 
     def test_both_doors_read_the_same(self, site: Site) -> None:
         key = site.customer_key(site.customer())
@@ -204,6 +219,29 @@ class TestDiscounts:
         wanted = discount(site, site.customer(), token=token, text=f"Voucher {token} of today")
         assert site.sql_sink().create_discount(wanted).token == token
 
+    def test_all_are_listed_by_their_prefix(self, site: Site) -> None:
+        sink, customer, prefix = site.sql_sink(), site.customer(), f"{unique('L')}-"
+        wanted = [discount(site, customer, token=f"{prefix}{n}") for n in (1, 2)]
+        placed = [sink.create_discount(one) for one in wanted]
+        sink.create_discount(discount(site, customer, token=f"X{prefix}3"))
+        assert sink.list_discounts(prefix) == {one.token: one for one in placed}
+        other_company = SqlSink(site.database_url, entity=2, timezone=site.timezone, fk_user=1)
+        assert other_company.list_discounts(prefix) == {}
+        other_company.close()
+        assert (placed[0].owner, placed[0].free_amount) == (customer, 3)
+        assert wanted[0].token in placed[0].text
+
+    def test_of_a_split_one_no_more_is_removed_than_is_surplus(self, site: Site) -> None:
+        sink, customer = site.sql_sink(), site.customer()
+        wanted = discount(site, customer)
+        split(site, sink.create_discount(wanted).rowids[0])
+        assert not sink.remove_surplus(wanted.token, Decimal(3))
+        # No part is cut: 1.80 goes, and 0.20 too much stays.
+        assert sink.remove_surplus(wanted.token, Decimal(1))
+        assert sink.find_discount(None, wanted.token).amount_incl == Decimal("1.2")
+        assert sink.remove_surplus(wanted.token, Decimal(0))
+        assert sink.find_discount(None, wanted.token) is None
+
     @pytest.mark.parametrize("amount", ["0", "-1"])
     def test_no_discount_at_all(self, site: Site, amount: str) -> None:
         with pytest.raises(RefusedError):
@@ -241,6 +279,8 @@ class TestAbilities:
             lambda: sink.create_discount(wanted),
             lambda: sink.find_discount(None, wanted.token),
             lambda: sink.revoke_discount(wanted.token),
+            lambda: sink.list_discounts("L"),
+            lambda: sink.remove_surplus(wanted.token, Decimal(0)),
         ]
         if not able.customer_fields:
             key = site.customer_key(customer)

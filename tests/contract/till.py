@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import requests
 
+from connectors.standin import ShopError
+
 TIMEOUT_S = 60
 
 
@@ -21,6 +23,16 @@ class Till(Protocol):
 
     def discard(self, ticket: int) -> None:
         """Throw the open ticket away."""
+
+    def change_quantity(self, line: int, quantity: int) -> None:
+        """Change the quantity of a line of the open ticket; below zero it is a return."""
+
+    def credit_note(self, ticket: int) -> None:
+        """Press "credit note" on a closed ticket. Raises ``TillBrokeError``."""
+
+
+class TillBrokeError(Exception):
+    """Tell that the till's page died."""
 
 
 class StandInTill:
@@ -41,6 +53,15 @@ class StandInTill:
 
     def discard(self, ticket: int) -> None:
         self._shop.pos_discard(ticket)
+
+    def change_quantity(self, line: int, quantity: int) -> None:
+        self._shop.change_line(line, qty=quantity)
+
+    def credit_note(self, ticket: int) -> None:
+        try:
+            self._shop.pos_credit_note(ticket)
+        except ShopError as error:
+            raise TillBrokeError from error
 
 
 class RealTill:
@@ -74,6 +95,15 @@ class RealTill:
 
     def discard(self, ticket: int) -> None:
         self._act("delete", placeid=ticket)
+
+    def change_quantity(self, line: int, quantity: int) -> None:
+        self._act("updateqty", idline=line, number=quantity)
+
+    def credit_note(self, ticket: int) -> None:
+        try:
+            self._act("creditnote", invoiceid=ticket)
+        except requests.HTTPError as error:
+            raise TillBrokeError from error
 
     def _log_in(self, login: str, password: str) -> None:
         form = {"token": self._token, "actionlogin": "login", "loginfunction": "loginfunction"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import date
 
 import requests
 
@@ -52,6 +53,35 @@ class Pages:
     def customer_card(self, rowid: int) -> str:
         return self.get("/societe/card.php", socid=rowid)
 
+    def post(self, path: str, **form: object) -> str:
+        """Send a form, with the token that the last page gave."""
+        form = {"token": self.token, **form}
+        answer = self.session.post(f"{self.url}{path}", data=form, timeout=TIMEOUT_S)
+        answer.raise_for_status()
+        return answer.text
+
+    def replace_invoice(self, rowid: int, day: date) -> int:
+        """Open the draft that replaces an invoice, as the form of new invoices does."""
+        return self._new_invoice(day, type=1, fac_replacement=rowid)
+
+    def credit_same_lines(self, rowid: int, customer: int, day: date) -> int:
+        """Open a credit note with the lines of an invoice."""
+        chosen = {"fac_avoir": rowid, "invoiceAvoirWithLines": 1}
+        return self._new_invoice(day, type=2, socid=customer, **chosen)
+
+    def _new_invoice(self, day: date, **form: object) -> int:
+        self._remember_token(self.get("/compta/facture/card.php", action="create"))
+        at = {"day": day.day, "month": day.month, "year": day.year}
+        dated = {
+            f"{box}{part}": value for box in ("re", "newinvoicedate") for part, value in at.items()
+        }
+        page = self.post(
+            "/compta/facture/card.php", action="add", cond_reglement_id=1, **dated, **form
+        )
+        found = re.search(r"card\.php\?(?:fac)?id=(\d+)", page)
+        assert found, "Dolibarr made no document"
+        return int(found[1])
+
     def open_till(self, terminal: int = 1) -> Till:
         self._remember_token(self.get("/takepos/index.php", setterminal=terminal))
         return Till(self)
@@ -87,6 +117,14 @@ class Till:
             place=0,
             token=self.pages.token,
         )
+
+    def change_quantity(self, line: int, quantity: int) -> None:
+        """Change the quantity of a line; below zero it is a return."""
+        self._act("updateqty", idline=line, number=quantity)
+
+    def credit_note(self, ticket: int) -> str:
+        """Press "credit note" on a paid ticket."""
+        return self._act("creditnote", invoiceid=ticket)
 
     def pay(self, mode: str) -> None:
         self._act("valid", pay=mode, amount=0, excess=0, invoiceid=self.invoice)

@@ -50,7 +50,7 @@ class Shop:
     def dolisync(self, *arguments: str) -> str:
         result = CliRunner().invoke(cli.main, ["--config", str(self.config), *arguments])
         assert result.exit_code == 0, result.output
-        return result.output
+        return result.stdout
 
     def read(self, *arguments: str) -> Any:
         """Run a command with --json."""

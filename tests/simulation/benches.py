@@ -15,7 +15,7 @@ from dolisync.config import Source
 from dolisync.ledger import rulesets, tables
 from dolisync.ledger.engine import _begin_sqlite, _prepare_sqlite
 from dolisync.ledger.rulesets import RuleBook
-from dolisync.program.assess import Surroundings
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync.judge import Rules, Showing
 
@@ -76,6 +76,78 @@ PROGRAMS: tuple[tuple[dict[str, object], ...], ...] = (
     ),
     ({"earn": {"amount": {}}, "returns": {"take_back": False}, "reward": [_DISCOUNT]},),
 )
+_TIERS = [
+    {"name": "silver", "title": "Silver", "at_least": 40, "multiplier": 2},
+    {"name": "gold", "title": "Gold", "at_least": 120, "multiplier": "2.5", "bonus": 3},
+]
+# Rules that look back have histories of their own: so those above are drawn as they always were.
+LOOKING_BACK: tuple[tuple[dict[str, object], ...], ...] = (
+    (
+        {
+            "earn": {"amount": {}, "caps": {"per_sale": 60, "per_day": 70, "per_month": 150}},
+            "reward": [_DISCOUNT],
+        },
+    ),
+    ({**_PLAIN, "tier": _TIERS, "tiers": {"months": 1, "grace_days": 2}},),
+    (
+        {
+            "earn": {"moment": "validated", "amount": {}, "visit": {}, "caps": {"per_member": 300}},
+            "tier": _TIERS,
+            "tiers": {"basis": "points_earned", "window": "lifetime", "default": "silver"},
+            "returns": {"shortfall": "clamp"},
+            "validity": {"months": 1},
+            "reward": [{**_DISCOUNT, "automatic": True, "tiers": ["gold"]}],
+        },
+    ),
+    (
+        {
+            "earn": {"amount": {}, "visit": {}, "leave_out_terminals": ["2"]},
+            "tier": _TIERS,
+            "campaigns": {"combine": "multiply", "rounding": "up"},
+            "campaign": [
+                {"name": "welcome", "bonus": 30, "first_purchase": True},
+                {"name": "weekend", "multiply": "1.5", "weekdays": ["saturday", "sunday"]},
+                {"name": "large", "multiply": 2, "minimum": 30, "articles": {"kinds": ["product"]}},
+                {"name": "gold", "bonus": 5, "customers": {"tiers": ["gold"]}},
+            ],
+            "reward": [_DISCOUNT],
+        },
+    ),
+)
+# So have the terms of what comes back, goes over to others and has its days.
+UPHEAVALS: tuple[tuple[dict[str, object], ...], ...] = (
+    (_PLAIN,),
+    (
+        {
+            **_PLAIN,
+            "validity": {"days": 20},
+            "returns": {"past_lots_days": 10},
+        },
+    ),
+    (
+        {
+            "earn": {"amount": {}, "visit": {"points": 7}, "wait_days": 2},
+            "returns": {"spent_points": "reward_line", "shortfall": "clamp"},
+            "validity": {"months": 1, "until": "end_of_month"},
+            "reward": [_DISCOUNT],
+        },
+    ),
+    (
+        {
+            "earn": {"amount": {}, "moment": "validated"},
+            "returns": {"shortfall": "clamp"},
+            "reward": [{**_DISCOUNT, "automatic": True}],
+        },
+        {
+            "name": "stamps",
+            "field_prefix": "stamp",
+            "earn": {"visit": {"points": 1}},
+            "returns": {"spent_points": "keep"},
+            "validity": {"days": 12},
+        },
+    ),
+)
+_ALL = (*PROGRAMS, *LOOKING_BACK, *UPHEAVALS)
 
 
 @dataclass
@@ -104,7 +176,7 @@ class Bench:
 
 @functools.cache
 def _program(variant: int) -> tuple[Program, ...]:
-    return tuple(Program.model_validate(terms) for terms in PROGRAMS[variant])
+    return tuple(Program.model_validate(terms) for terms in _ALL[variant])
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import sqlite3
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,22 +17,25 @@ from unittest import mock
 import tenacity.nap
 from simulation import benches, checks
 from simulation.benches import SOURCE_SETTINGS, START, Bench
-from simulation.shop import CUSTOMERS, ZONE, Shop
+from simulation.shop import ZONE, Shop
 from simulation.trouble import Crash, Trouble
-from simulation.world import MemorySink, MemorySource, World, customer_key
+from simulation.world import MemorySink, MemorySource, Merge, Snapshot, World, customer_key
 from sqlalchemy import select
 
 from dolisync.config import ReconcileSettings
 from dolisync.errors import TransientError, UserError
-from dolisync.ledger import outbox, redemptions, tables
+from dolisync.ledger import batches, outbox, redemptions, tables
+from dolisync.ledger.batches import BatchKind
 from dolisync.ledger.book import NotEnoughPoints
 from dolisync.ledger.engine import reading, write
 from dolisync.ports import SaleSource, Sink
 from dolisync.program.terms import Program
-from dolisync.sync import expire, intake, publish, reconcile, redeem
+from dolisync.sync import discounts, drift, expire, intake, merge, publish, reconcile, redeem
+from dolisync.sync.discounts import follow_discounts
+from dolisync.sync.drift import compare_cards
 from dolisync.sync.intake import Intake
 from dolisync.sync.publish import Publisher
-from dolisync.sync.reconcile import MassVanishing, Reconciler, follow_discounts
+from dolisync.sync.reconcile import MassVanishing, Reconciler
 
 LONGEST_COMMIT_S = 120
 DRAIN_ROUNDS = 60
@@ -114,6 +118,30 @@ WRITING = Scene(
     "turn",
     0.5,
 )
+_SPENDING = ("sell", "sell", "use", "use", "credit_reward", "abandon_reward", "free", "drop")
+MERGING = Scene(
+    "merging",
+    (*_SPENDING, "merge", "merge"),
+    ("redeem", "redeem", "publish", "follow", "expire", "restart"),
+    usual="turn",
+    usual_share=0.5,
+)
+RETURNING = Scene(
+    "returning",
+    (*_SPENDING, "credit_reward", "reopen", "set_draft", "validate", "replace_with_reward"),
+    ("redeem", "redeem", "redeem", "expire", "follow", "publish", "reconcile"),
+    usual="turn",
+    usual_share=0.5,
+)
+RESTORING = Scene(
+    "restoring",
+    (*_SPENDING, "merge", "invoice", "pay", "edit", "move"),
+    ("redeem", "redeem", "copy_ledger", "copy_ledger", "restore_ledger", "copy_dolibarr")
+    + ("restore_dolibarr", "reconcile", "publish"),
+    usual="turn",
+    usual_share=0.4,
+)
+UPHEAVALS = (EVERYTHING, MERGING, MERGING, RETURNING, RETURNING, RESTORING, RESTORING)
 SCENES = (EVERYTHING, EVERYTHING, EVERYTHING, READING, WRITING, WRITING, CLOCK, SELDOM)
 
 
@@ -145,13 +173,21 @@ class Machine:
     design: Design = field(default_factory=Design)
     longest: int = 24
     scene: Scene | None = None
+    looks_back: bool = False
+    upheavals: bool = False
     steps: list[str] = field(default_factory=list)
+    was_restored: bool = False
 
     def __post_init__(self) -> None:
         rng = self.rng = random.Random(self.seed)
-        self.scene = self.scene or rng.choice(SCENES)
+        self.scene = self.scene or rng.choice(UPHEAVALS if self.upheavals else SCENES)
         self.world = World(START)
         self.variant = rng.randrange(len(benches.PROGRAMS))
+        if self.looks_back:
+            self.variant = len(benches.PROGRAMS) + self.seed % len(benches.LOOKING_BACK)
+        if self.upheavals:
+            first = len(benches.PROGRAMS) + len(benches.LOOKING_BACK)
+            self.variant = first + self.seed % len(benches.UPHEAVALS)
         self.bench: Bench = benches.bench(self.variant)
         self.shop = Shop(self.world, rng, rng.choice([5, 40, LONGEST_COMMIT_S]))
         self.clock = DaemonClock(self.world, timedelta(seconds=rng.choice([0, 0, -30, 45])))
@@ -164,9 +200,12 @@ class Machine:
         self.clock_jumps = "clock" in troubles
         self.sleeps_days = rng.random() < 0.3
         self.page_size = rng.choice(self.design.page_sizes)
-        self.acts = self._some(self.shop.acts(), self.scene.acts)
+        acts = self.shop.upheavals() if self.upheavals else self.shop.acts()
+        self.acts = self._some(acts, self.scene.acts)
         self.chores = self._some(self._all_chores(), self.scene.chores)
         self._tokens = 0
+        self._ledger_copy: sqlite3.Connection | None = None
+        self._dolibarr_copy: Snapshot | None = None
         self.source = MemorySource(self.world, self.trouble)
         self.sink = MemorySink(self.world, self.trouble)
         self.start_daemon()
@@ -196,6 +235,7 @@ class Machine:
             "sql",
             self.design.overlap,
             self.page_size,
+            customers=self.source,
         )
         self.publisher = self.new_publisher()
 
@@ -257,9 +297,25 @@ class Machine:
 
     def _act(self) -> None:
         name, act = self.rng.choice(self.acts)
+        merges = len(self.world.merges)
         done = act()
         if done:
             self._note(name, done)
+        if merges < len(self.world.merges):
+            self._note_trace(self.world.merges[-1])
+
+    def _note_trace(self, seen: Merge) -> None:
+        """Note whether the ledger can tell a merge: it must know sales that changed hands."""
+        if not seen.rowids & self._known_sales(seen.old):
+            self.world.untraceable.add(seen.old)
+
+    def _known_sales(self, customer: int) -> set[int]:
+        sale = tables.sale.c
+        query = select(sale.rowid).where(
+            sale.customer_rowid == customer, sale.vanished_at.is_(None)
+        )
+        with reading(self.bench.engine) as connection:
+            return set(connection.execute(query).scalars())
 
     def _note(self, name: str, what: str) -> None:
         moment = self.world.clock().astimezone(ZONE)
@@ -314,6 +370,15 @@ class Machine:
             "backfill": self.backfill,
             "restart": self.restart,
             "retry": self.retry_dead,
+            **(self._copies() if self.upheavals else {}),
+        }
+
+    def _copies(self) -> dict[str, Callable[[], str]]:
+        return {
+            "copy_ledger": self.copy_ledger,
+            "restore_ledger": self.restore_ledger,
+            "copy_dolibarr": self.copy_dolibarr,
+            "restore_dolibarr": self.restore_dolibarr,
         }
 
     def turn(self) -> str:
@@ -350,7 +415,7 @@ class Machine:
                 program.reward[0],
                 token=self.new_token(),
             )
-        except NotEnoughPoints:
+        except (NotEnoughPoints, redeem.NotInTier):
             return ""
         return f"{made.token} for customer {customer.rowid}"
 
@@ -359,8 +424,8 @@ class Machine:
         enough = member.balance >= program.units(program.reward[0].points)
         query = select(member.customer_rowid).where(member.program == program.name, enough)
         with reading(self.bench.engine) as connection:
-            found = sorted(connection.execute(query).scalars())
-        return self.rng.choice(found or CUSTOMERS)
+            found = set(connection.execute(query).scalars()) & self.world.customers
+        return self.rng.choice(sorted(found or self.world.customers))
 
     def new_token(self) -> str:
         self._tokens += 1
@@ -390,10 +455,11 @@ class Machine:
     def reconcile(self) -> str:
         if not self.design.reconciles:
             return "left out"
-        return str(Reconciler(self.intake, ReconcileSettings()).run_once())
+        found = str(Reconciler(self.intake, ReconcileSettings()).run_once())
+        return f"{found}, {len(compare_cards(self.publisher))} differences"
 
     def follow(self) -> str:
-        return f"{follow_discounts(self.publisher, self.publisher.sink)} came back"
+        return f"{follow_discounts(self.publisher, self.publisher.sink)} "
 
     def backfill(self) -> str:
         today = self.clock.now().date()
@@ -408,6 +474,45 @@ class Machine:
         now = self.clock.now()
         revived = write(self.bench.engine, lambda c: outbox.retry_dead(c, None, now))
         return f"{revived} rows"
+
+    def copy_ledger(self) -> str:
+        self._ledger_copy = sqlite3.connect(":memory:")
+        benches.copy_played(self._ledger_copy)
+        return "done"
+
+    def restore_ledger(self) -> str:
+        """Do what the guide says after the ledger was lost: an old copy, and what is newer."""
+        if self._ledger_copy is None:
+            return ""
+        benches.restore_played(self._ledger_copy)
+        self.was_restored = True
+        self.start_daemon()
+        for seen in self.world.merges:
+            if not seen.rowids & self._known_sales(seen.old) and not self._is_merged(seen):
+                self.world.untraceable.add(seen.old)
+        return f"and looked: {self.take_in()}, {self.adopt()}"
+
+    def _is_merged(self, seen: Merge) -> bool:
+        with reading(self.bench.engine) as connection:
+            found = batches.listed(connection, BatchKind.MERGE)
+        return any(one.details["from"] == seen.old for one in found)
+
+    def adopt(self) -> str:
+        found = follow_discounts(self.publisher, self.publisher.sink, self.bench.rules)
+        return f"adopted {found.adopted}"
+
+    def copy_dolibarr(self) -> str:
+        self._dolibarr_copy = self.world.snapshot()
+        return "done"
+
+    def restore_dolibarr(self) -> str:
+        if self._dolibarr_copy is None:
+            return ""
+        self.world.restore(self._dolibarr_copy)
+        self.shop.forms.clear()
+        # Rowids come again, but not within the hour in which one document is taken for another.
+        self.world.advance(2 * 3600)
+        return f"back to sales {sorted(self.world.sales)}"
 
     # --- the end ---------------------------------------------------------------------------------
 
@@ -426,8 +531,12 @@ class Machine:
         if self.design.reconciles:
             reconciler = Reconciler(self.intake, ReconcileSettings(), allow_mass_reversal=True)
             self._run("reconcile", lambda: str(reconciler.run_once()))
+            self._run("compare", lambda: str(len(compare_cards(self.publisher))))
+            if self.upheavals:
+                self._run("adopt", self.adopt)
             self._publish_to_the_end()
-        checks.everything(self.bench, self.clock, self.world, self.variant)
+        is_plain = not (self.was_restored or self.world.was_restored)
+        checks.everything(self.bench, self.clock, self.world, self.variant, is_plain=is_plain)
 
     def _wait_for_morning(self) -> None:
         """Go on to the next morning, so that no midnight falls into the end."""
@@ -456,6 +565,6 @@ def surroundings(machine: Machine) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.object(tenacity.nap, "time", no_time))
         stack.enter_context(mock.patch.object(redeem, "new_token", machine.new_token))
-        for module in (intake, publish, reconcile):
+        for module in (intake, publish, reconcile, discounts, drift, merge):
             stack.enter_context(mock.patch.object(module, "log", _Quiet()))
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -31,7 +31,6 @@ from dolisync.model import (
 )
 
 ZONE = ZoneInfo("Europe/Paris")
-CUSTOMERS = (ANONYMOUS, 2, 3, 4)
 PRICES = ("0.99", "3.35", "10", "12.50", "20", "49.90", "100")
 PRODUCT_POINTS = {1: None, 2: Decimal(5), 3: Decimal("0.5"), 4: Decimal(2)}
 COUNTED = {SaleStatus.VALIDATED, SaleStatus.PAID, SaleStatus.CLOSED}
@@ -51,6 +50,7 @@ class Shop:
     latest_commit_s: float = 0
     forms: list[tuple[int, Fields]] = field(default_factory=list)
     _line_rowid: int = 0
+    _last_document: int = 0
 
     def acts(self) -> dict[str, Act]:
         """Name every act; each returns what it did, or nothing where it was not possible."""
@@ -81,6 +81,16 @@ class Shop:
             "use": self.use_discount,
             "free": self.free_discount,
             "drop": self.drop_discount,
+        }
+
+    def upheavals(self) -> dict[str, Act]:
+        """Name the acts after which little is as it was, with all the others."""
+        return {
+            **self.acts(),
+            "merge": self.merge,
+            "replace_with_reward": self.replace_with_reward,
+            "abandon_reward": self.abandon_reward,
+            "credit_reward": self.credit_reward,
         }
 
     # --- drawing ---------------------------------------------------------------------------------
@@ -129,7 +139,7 @@ class Shop:
         )
 
     def _document(self, kind: SaleKind, customer: int, lines: tuple[SaleLine, ...]) -> Sale:
-        rowid = self.world.new_rowid()
+        rowid = self._last_document = self.world.new_rowid()
         sale = Sale(
             key=key(rowid),
             ref=f"FA{rowid:04d}",
@@ -146,7 +156,7 @@ class Shop:
         return _with_lines(sale, lines)
 
     def _customer(self) -> int:
-        return self.rng.choice(CUSTOMERS)
+        return self.rng.choice(sorted(self.world.customers))
 
     def _write(self, sale: Sale, **changes: object) -> None:
         """Change a row: its time of change moves."""
@@ -242,6 +252,7 @@ class Shop:
         if sale is None:
             return ""
         customer = self._customer()
+        self._muddle(sale.key.rowid)
         self._write(sale, customer=customer_key(customer))
         return f"{_what(sale)} -> customer {customer}"
 
@@ -280,9 +291,22 @@ class Shop:
     def replace_sale(self) -> str:
         """Replace an unpaid invoice by another."""
         old = self._pick(SaleStatus.VALIDATED)
+        return self._replace(old, self._lines()) if old else ""
+
+    def replace_with_reward(self) -> str:
+        """Replace an unpaid invoice by its copy: Dolibarr makes a second discount of its reward."""
+        old = self._pick(SaleStatus.VALIDATED)
         if old is None:
             return ""
-        new = self._document(SaleKind.REPLACEMENT, old.customer.rowid, self._lines())
+        done = self._replace(old, old.lines)
+        for line in _reward_lines(old):
+            self.world.add_discount(
+                old.customer.rowid, line.text, -line.total_incl, self._last_document
+            )
+        return done
+
+    def _replace(self, old: Sale, lines: tuple[SaleLine, ...]) -> str:
+        new = self._document(SaleKind.REPLACEMENT, old.customer.rowid, lines)
         new = replace(new, origin=old.key)
         gone = replace(old, status=SaleStatus.ABANDONED, close_code="replaced")
         rows = {old.key.rowid: stamped(self.world, gone), new.key.rowid: new}
@@ -310,11 +334,7 @@ class Shop:
         if draw < 0.3:
             amount = (origin.total_incl / 3).quantize(CENT)
             return (self._priced(-amount, ONE),)
-        lines = origin.lines if draw < 0.7 else self.rng.sample(origin.lines, 1)
-        return tuple(
-            replace(line, total_excl=-line.total_excl, total_incl=-line.total_incl)
-            for line in lines
-        )
+        return _negative(origin.lines if draw < 0.7 else self.rng.sample(origin.lines, 1))
 
     def rewrite_source(self) -> str:
         """Press a payment button on a credit note: the till guesses its origin anew."""
@@ -332,6 +352,48 @@ class Shop:
         self.world.change(self._lag(), {note.key.rowid: row}, also_locked=locked)
         return f"{note.key.rowid}: {origin_of(note)} -> {origin.rowid if origin else None}"
 
+    def credit_reward(self) -> str:
+        """Credit a sale on which a reward was used: all of it, or its first line."""
+        sales = [sale for sale in self.world.free_sales() if _reward_lines(sale)]
+        counted = [sale for sale in sales if sale.status in COUNTED]
+        if not counted:
+            return ""
+        origin = self.rng.choice(counted)
+        lines = origin.lines if self.rng.random() < 0.5 else origin.lines[:1]
+        note = self._document(SaleKind.CREDIT_NOTE, origin.customer.rowid, _negative(lines))
+        note = replace(note, origin=origin.key)
+        self.world.change(self._lag(), {note.key.rowid: note}, also_locked=[origin.key.rowid])
+        return f"{_what(note)} of {origin.key.rowid}"
+
+    def abandon_reward(self) -> str:
+        """Abandon an invoice on which a reward was used: Dolibarr keeps it consumed."""
+        unpaid = [s for s in self.world.free_sales() if s.status is SaleStatus.VALIDATED]
+        sales = [sale for sale in unpaid if _reward_lines(sale)]
+        if not sales:
+            return ""
+        sale = self.rng.choice(sales)
+        self._write(sale, status=SaleStatus.ABANDONED, close_code="abandon")
+        return _what(sale)
+
+    # --- customers -------------------------------------------------------------------------------
+
+    def merge(self) -> str:
+        """Pour one customer into another; a new one comes, so that it never gets lonely."""
+        people = sorted(self.world.customers - {ANONYMOUS})
+        old, into = self.rng.sample(people, 2)
+        if self.world.is_busy(old):
+            return ""
+        self.world.merge(old, into)
+        self.forms = [form for form in self.forms if form[0] != old]
+        self.world.add_customer()
+        return f"{old} into {into}"
+
+    def _muddle(self, rowid: int) -> None:
+        """Note whose merge cannot be told any more, should nobody have looked yet."""
+        sale = self.world.sales[rowid]
+        self.world.untraceable.add(sale.customer.rowid)
+        self.world.untraceable |= {one.old for one in self.world.merges if rowid in one.rowids}
+
     # --- what leaves no trace --------------------------------------------------------------------
 
     def delete(self) -> str:
@@ -343,6 +405,7 @@ class Shop:
         if not free:
             return ""
         rowid = self.rng.choice(free)
+        self._muddle(rowid)
         self.world.has_hidden_changes = True
         self.world.change(self._lag(), {rowid: None})
         return str(rowid)
@@ -370,6 +433,8 @@ class Shop:
         if not self.forms:
             return ""
         customer, values = self.forms.pop(0)
+        if customer not in self.world.customers:
+            return ""
         self.world.cards[customer] = values
         self.world.has_overwritten_cards = True
         return f"customer {customer}"
@@ -387,21 +452,21 @@ class Shop:
         row = self._unused_discount()
         if row is None:
             return ""
-        self.world.discounts[row.rowid] = replace(row, is_used=True)
         cut = replace(self._priced(-row.amount, ONE), product_rowid=None, product_points=None)
         cut = replace(cut, discount=DiscountKind.FIXED, text=row.text)
         sale = self._document(SaleKind.STANDARD, row.customer, (*self._lines(), cut))
+        self.world.discounts[row.rowid] = replace(row, used_on=sale.key.rowid)
         self.world.change(self._lag(), {sale.key.rowid: sale})
         return f"{row.text} on {_what(sale)}"
 
     def free_discount(self) -> str:
-        """Take a used discount off its sale again."""
-        used = [row for row in self.world.discounts.values() if row.is_used]
-        if not used:
+        """Take a discount's line off its sale again."""
+        sales = [sale for sale in self.world.free_sales() if _reward_lines(sale)]
+        if not sales:
             return ""
-        row = self.rng.choice(used)
-        self.world.discounts[row.rowid] = replace(row, is_used=False)
-        return row.text
+        sale = self.rng.choice(sales)
+        self._write(_with_lines(sale, tuple(x for x in sale.lines if x not in _reward_lines(sale))))
+        return _what(sale)
 
     def drop_discount(self) -> str:
         """Delete an unused discount from the customer's card."""
@@ -422,6 +487,18 @@ def _with_lines(sale: Sale, lines: tuple[SaleLine, ...]) -> Sale:
         lines=lines,
         total_excl=sum((line.total_excl for line in lines), Decimal(0)),
         total_incl=sum((line.total_incl for line in lines), Decimal(0)),
+    )
+
+
+def _reward_lines(sale: Sale) -> tuple[SaleLine, ...]:
+    if is_return(sale):
+        return ()
+    return tuple(line for line in sale.lines if line.discount is DiscountKind.FIXED)
+
+
+def _negative(lines: Sequence[SaleLine]) -> tuple[SaleLine, ...]:
+    return tuple(
+        replace(line, total_excl=-line.total_excl, total_incl=-line.total_incl) for line in lines
     )
 
 

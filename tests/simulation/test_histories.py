@@ -13,6 +13,8 @@ import pytest
 from simulation.machine import Machine
 
 HISTORIES = 300
+HISTORIES_LOOKING_BACK = 80
+HISTORIES_OF_UPHEAVALS = 100
 HISTORIES_LONG = 10_000
 LONGEST = int(os.environ.get("SIMULATION_LONGEST", "20"))
 
@@ -22,17 +24,29 @@ def _chunks(first: int, last: int, size: int = 20) -> Iterator[object]:
         yield pytest.param(range(start, min(start + size, last)), id=f"from{start}")
 
 
-def _chosen() -> list[object]:
+def _chosen(histories: int) -> list[object]:
     seed = os.environ.get("SIMULATION_SEED")
     if seed is not None:
         return [pytest.param([int(seed)], id=f"seed{seed}")]
-    return list(_chunks(0, HISTORIES))
+    return list(_chunks(0, histories))
 
 
-@pytest.mark.parametrize("seeds", _chosen())
+@pytest.mark.parametrize("seeds", _chosen(HISTORIES))
 def test_a_history_ends_well(seeds):
     for seed in seeds:
         Machine(seed, longest=LONGEST).play()
+
+
+@pytest.mark.parametrize("seeds", _chosen(HISTORIES_LOOKING_BACK))
+def test_a_history_under_rules_that_look_back_ends_well(seeds):
+    for seed in seeds:
+        Machine(seed, longest=LONGEST, looks_back=True).play()
+
+
+@pytest.mark.parametrize("seeds", _chosen(HISTORIES_OF_UPHEAVALS))
+def test_a_history_with_merges_returns_and_restores_ends_well(seeds):
+    for seed in seeds:
+        Machine(seed, longest=LONGEST, upheavals=True).play()
 
 
 @pytest.mark.long

@@ -328,12 +328,12 @@ OF_WRITING = (
     Mutant("a call is not marked before", 60, lambda: Design(publisher=NeverMarks), scene=WRITING),
     Mutant(
         "a lost discount is looked for at once",
-        60,
+        150,
         lambda: Design(publisher=NeverWaits),
         scene=WRITING,
     ),
-    Mutant("a revocation overtakes", 150, lambda: Design(publisher=Overtakes), scene=WRITING),
-    Mutant("nothing is read again", 60, lambda: Design(publisher=NeverReadsAgain), scene=WRITING),
+    Mutant("a revocation overtakes", 250, lambda: Design(publisher=Overtakes), scene=WRITING),
+    Mutant("nothing is read again", 150, lambda: Design(publisher=NeverReadsAgain), scene=WRITING),
 )
 
 

@@ -7,6 +7,7 @@ may arrive late as well. All reading sees what is committed, and nothing else.
 
 from __future__ import annotations
 
+import copy
 import heapq
 import itertools
 import random
@@ -14,11 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from simulation.trouble import Crash, Trouble
 
 from dolisync.errors import RefusedError, UnknownOutcome
-from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind
+from dolisync.model import Customer, CustomerKey, Sale, SaleKey, SaleKind
 from dolisync.ports import (
     DatedPage,
     Discount,
@@ -47,7 +49,30 @@ class DiscountRow:
     customer: int
     text: str
     amount: Decimal
-    is_used: bool = False
+    # The document of which a line consumes it.
+    used_on: int | None = None
+
+    @property
+    def is_used(self) -> bool:
+        """Tell whether something consumes it."""
+        return self.used_on is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """A customer who was poured into another, and the documents that changed hands with him."""
+
+    old: int
+    into: int
+    rowids: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A copy of the whole database, with the numbers that it gives out next."""
+
+    tables: dict[str, Any]
+    counters: dict[str, itertools.count[int]]
 
 
 @dataclass(slots=True)
@@ -61,6 +86,14 @@ class World:
     cards: dict[int, Fields] = field(default_factory=dict)
     sale_fields: dict[int, Fields] = field(default_factory=dict)
     locked: set[int] = field(default_factory=set)
+    # Documents as open transactions will leave them.
+    uncommitted: dict[int, Sale] = field(default_factory=dict)
+    customers: set[int] = field(default_factory=lambda: {ANONYMOUS, 2, 3, 4})
+    merges: list[Merge] = field(default_factory=list)
+    # Merged customers of whom nobody can tell from the documents into whom they went.
+    untraceable: set[int] = field(default_factory=set)
+    # An older copy of it was put in its place.
+    was_restored: bool = False
     clock_offset: timedelta = timedelta(0)
     # What must never happen, seen when it happened.
     violations: list[str] = field(default_factory=list)
@@ -73,6 +106,7 @@ class World:
     _rowids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _payment_rowids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _discount_rowids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _customer_rowids: itertools.count[int] = field(default_factory=lambda: itertools.count(5))
 
     # --- time ------------------------------------------------------------------------------------
 
@@ -119,17 +153,28 @@ class World:
         rows = {*sales, *also_locked}
         assert not rows & self.locked, "the shop waits for locks"
         self.locked |= rows
+        self.uncommitted.update({rowid: sale for rowid, sale in sales.items() if sale})
 
         def commit() -> None:
             self.locked -= rows
             for rowid, sale in sales.items():
+                self.uncommitted.pop(rowid, None)
                 if sale is None:
                     self._delete(rowid)
                 else:
                     self.sales[rowid] = sale
+                self._set_free(rowid)
             self.payments.update(payments or {})
 
         self.later(lag, commit)
+
+    def _set_free(self, rowid: int) -> None:
+        """Free the discounts of which a document has no line any more."""
+        sale = self.sales.get(rowid)
+        texts = {line.text for line in sale.lines} if sale else set()
+        for row in list(self.discounts.values()):
+            if row.used_on == rowid and row.text not in texts:
+                self.discounts[row.rowid] = replace(row, used_on=None)
 
     def _delete(self, rowid: int) -> None:
         del self.sales[rowid]
@@ -138,22 +183,81 @@ class World:
         for payment in gone:
             del self.payments[payment]
 
+    # --- customers -------------------------------------------------------------------------------
+
+    def add_customer(self) -> int:
+        """Make a customer card."""
+        rowid = next(self._customer_rowids)
+        self.customers.add(rowid)
+        return rowid
+
+    def is_busy(self, customer: int) -> bool:
+        """Tell whether an open transaction holds documents of this customer."""
+        held = [self.sales[rowid] for rowid in self.locked & self.sales.keys()]
+        return any(sale.customer.rowid == customer for sale in (*held, *self.uncommitted.values()))
+
+    def merge(self, old: int, into: int) -> None:
+        """Pour one customer into another: documents, discounts, and what fields are empty."""
+        assert not self.is_busy(old), "the merge waits for locks"
+        mine = {rowid: sale for rowid, sale in self.sales.items() if sale.customer.rowid == old}
+        for rowid, sale in mine.items():
+            self.sales[rowid] = stamped(self, replace(sale, customer=customer_key(into)))
+        for row in list(self.discounts.values()):
+            if row.customer == old:
+                self.discounts[row.rowid] = replace(row, customer=into)
+        card = self.cards.pop(old, {})
+        self.cards[into] = {**card, **{k: v for k, v in self.cards.get(into, {}).items() if v}}
+        self.customers.discard(old)
+        self.merges.append(Merge(old, into, frozenset(mine)))
+
+    # --- copies ----------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """Copy the database as it is committed."""
+        kept = Snapshot(
+            {name: copy.copy(getattr(self, name)) for name in _TABLES},
+            {name: copy.copy(getattr(self, name)) for name in _COUNTERS},
+        )
+        # What an open transaction consumes is free in the copy.
+        for row in self.discounts.values():
+            if row.used_on not in {None, *self.sales}:
+                kept.tables["discounts"][row.rowid] = replace(row, used_on=None)
+        return kept
+
+    def restore(self, kept: Snapshot) -> None:
+        """Put an old copy in the place of the database: open transactions die, rowids come again.
+
+        The numbers of customers do not: a card that another person has by now is another story.
+        """
+        for name, value in {**kept.tables, **kept.counters}.items():
+            setattr(self, name, copy.copy(value))
+        self._later.clear()
+        self.locked.clear()
+        self.uncommitted.clear()
+        self.was_restored = self.has_hidden_changes = self.has_overwritten_cards = True
+
     # --- discounts -------------------------------------------------------------------------------
 
     def pieces(self, token: str) -> list[DiscountRow]:
         """Return the rows that bear a token."""
         return [row for row in self.discounts.values() if token in row.text.split()]
 
-    def add_discount(self, customer: int, text: str, amount: Decimal) -> None:
+    def add_discount(
+        self, customer: int, text: str, amount: Decimal, used_on: int | None = None
+    ) -> None:
         """Put a discount on a customer card."""
         rowid = next(self._discount_rowids)
-        self.discounts[rowid] = DiscountRow(rowid, customer, text, amount)
+        self.discounts[rowid] = DiscountRow(rowid, customer, text, amount, used_on)
 
     def split_discount(self, row: DiscountRow, first: Decimal) -> None:
         """Cut a discount in two, both with new rowids and a marked text."""
         del self.discounts[row.rowid]
         self.add_discount(row.customer, f"{row.text} (1)", first)
         self.add_discount(row.customer, f"{row.text} (2)", row.amount - first)
+
+
+_TABLES = ("sales", "payments", "discounts", "cards", "sale_fields", "customers")
+_COUNTERS = ("_rowids", "_payment_rowids", "_discount_rowids")
 
 
 @dataclass(slots=True)
@@ -198,6 +302,14 @@ class MemorySource:
         sales = self.world.sales
         return tuple(sales[rowid] for rowid in sorted(set(rowids)) if rowid in sales)
 
+    def customers(self, rowids: Sequence[int]) -> dict[int, Customer]:
+        self.trouble.call("customers")
+        there = self.world.customers & set(rowids)
+        return {rowid: Customer(customer_key(rowid), f"Customer {rowid}") for rowid in there}
+
+    def find_customer(self, text: str) -> tuple[Customer, ...]:
+        return tuple(self.customers([int(text)]).values())
+
     def find(self, ref: str) -> tuple[Sale, ...]:
         self.trouble.call("find")
         return tuple(sale for sale in self.world.sales.values() if sale.ref == ref)
@@ -229,17 +341,26 @@ class MemorySink:
         return SinkAbilities(customer_fields=True, sale_fields=True, discounts=True)
 
     def write_customer(self, customer: CustomerKey, values: Fields) -> None:
-        self._write("write_customer", lambda: self._merge(self.world.cards, customer.rowid, values))
+        self._require(customer)
+        self._write("write_customer", lambda: self._show_customer(customer.rowid, values))
 
     def read_customer(self, customer: CustomerKey, names: Sequence[str]) -> Fields | None:
         self.trouble.call("read_customer")
+        if customer.rowid not in self.world.customers:
+            return None
         card = self.world.cards.get(customer.rowid, {})
         return {name: card.get(name) for name in names}
+
+    def read_customers(
+        self, customers: Sequence[CustomerKey], names: Sequence[str]
+    ) -> dict[CustomerKey, Fields]:
+        found = ((key, self.read_customer(key, names)) for key in customers)
+        return {key: card for key, card in found if card is not None}
 
     def write_sale(self, sale: SaleKey, values: Fields) -> None:
         if sale.rowid not in self.world.sales:
             raise RefusedError(f"the invoice {sale.rowid} is gone from Dolibarr")
-        self._write("write_sale", lambda: self._merge(self.world.sale_fields, sale.rowid, values))
+        self._write("write_sale", lambda: self._show_sale(sale.rowid, values))
 
     def read_sale(self, sale: SaleKey, names: Sequence[str]) -> Fields | None:
         self.trouble.call("read_sale")
@@ -253,6 +374,7 @@ class MemorySink:
         return self._placed(token)
 
     def create_discount(self, discount: Discount) -> PlacedDiscount:
+        self._require(discount.customer)
         self._write("create_discount", lambda: self._create(discount))
         placed = self._placed(discount.token)
         assert placed is not None
@@ -262,6 +384,24 @@ class MemorySink:
         existed = bool(self.world.pieces(token))
         self._write("revoke_discount", lambda: self._revoke(token))
         return existed and not self.world.pieces(token)
+
+    def list_discounts(self, prefix: str) -> dict[str, PlacedDiscount]:
+        self.trouble.call("list_discounts")
+        rows = self.world.discounts.values()
+        tokens = {word for row in rows for word in row.text.split() if word.startswith(prefix)}
+        found = {token: self._placed(token) for token in sorted(tokens)}
+        return {token: placed for token, placed in found.items() if placed is not None}
+
+    def remove_surplus(self, token: str, paid_for: Decimal) -> bool:
+        pieces = self.world.pieces(token)
+        left = sum((row.amount for row in pieces), Decimal(0))
+        removed = False
+        for row in reversed(pieces):
+            if not row.is_used and left - row.amount >= paid_for:
+                left -= row.amount
+                del self.world.discounts[row.rowid]
+                removed = True
+        return removed
 
     def _write(self, name: str, effect: Callable[[], None]) -> None:
         self.trouble.call(name)
@@ -280,10 +420,21 @@ class MemorySink:
         effect()
         self.trouble.point(f"after {name}")
 
-    def _merge(self, shown: dict[int, Fields], rowid: int, values: Fields) -> None:
+    def _require(self, customer: CustomerKey) -> None:
+        if customer.rowid not in self.world.customers:
+            raise RefusedError(f"the customer {customer.rowid} is gone from Dolibarr")
+
+    def _show_customer(self, rowid: int, values: Fields) -> None:
+        if rowid in self.world.customers:
+            self.world.cards[rowid] = {**self.world.cards.get(rowid, {}), **values}
+
+    def _show_sale(self, rowid: int, values: Fields) -> None:
+        shown = self.world.sale_fields
         shown[rowid] = {**shown.get(rowid, {}), **values}
 
     def _create(self, discount: Discount) -> None:
+        if discount.customer.rowid not in self.world.customers:
+            return
         if self.world.pieces(discount.token):
             self.world.violations.append(f"a second discount {discount.token}")
         self.world.add_discount(discount.customer.rowid, discount.text, discount.amount_incl)
@@ -300,7 +451,11 @@ class MemorySink:
             return None
         amount = sum((row.amount for row in pieces), Decimal(0))
         used = any(row.is_used for row in pieces)
-        return PlacedDiscount(token, tuple(row.rowid for row in pieces), amount, used)
+        free = sum((row.amount for row in pieces if not row.is_used), Decimal(0))
+        rowids = tuple(row.rowid for row in pieces)
+        worth = sum({row.text: row.amount for row in pieces}.values(), Decimal(0))
+        first = pieces[0]
+        return PlacedDiscount(token, rowids, amount, used, free, worth, first.customer, first.text)
 
 
 def origin_of(sale: Sale) -> int | None:

@@ -286,6 +286,7 @@ start = 2020-01-01
 MOVEMENT = {"key", "date", "recorded_at", "kind", "sale", "points", "balance", "reason"}
 DOCUMENT = {
     *("source", "id", "ref", "kind", "status", "date", "customer", "total", "return_of"),
+    "customer_in_dolibarr",
     *("in_ledger", "read_live", "differs_from_ledger", "first_seen_at", "vanished_at"),
     *("parked", "revision", "fingerprint", "programs", "rewards"),
 }
@@ -293,6 +294,7 @@ KEYS: dict[str, set[str]] = {
     "balance 2": {
         *("customer", "program", "currency", "available", "pending", "balance", "debt", "value"),
         *("earned", "redeemed", "expired", "adjusted", "expiring", "next_reward", "lots"),
+        "tier",
     },
     "balance 2 > lots": {"earned", "left", "usable_from", "last_day", "sale"},
     "balance 3 > next_reward": {"name", "title", "points", "amount", "missing"},
@@ -330,11 +332,19 @@ KEYS: dict[str, set[str]] = {
         *("read", "changed", "postings", "given", "taken", "issued", "written", "failed"),
         *("dead", "problem"),
     },
-    "reconcile": {"compared", "changed", "vanished", "returned_discounts"},
-    "backfill --from 2020-01-01 --plan": {"from", "to", "sales"},
-    "backfill --from 2020-01-01": {
-        *("from", "to", "read", "changed", "postings", "given", "taken"),
+    "reconcile": {
+        *("compared", "changed", "vanished", "returned_discounts", "trimmed_discounts"),
+        *("overspent_discounts", "adopted_discounts", "unknown_discounts", "drift"),
     },
+    "backfill plan --from 2020-01-01": {
+        *("from", "to", "read", "changed", "postings", "given", "taken", "members", "months"),
+    },
+    "backfill run --from 2020-01-01": {
+        *("from", "to", "read", "changed", "postings", "given", "taken", "members", "months"),
+        "batch",
+    },
+    "batches": {"batches"},
+    "batches > batches": {"batch", "kind", "title", "state", "made_at", "undone_at", "points"},
     "adjust 2 5 --reason x": {
         *("customer", "program", "key", "points", "balance_before", "balance_after"),
         *("available", "debt", "last_day", "reason"),

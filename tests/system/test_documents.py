@@ -62,11 +62,18 @@ def lines_that_are_off() -> list[int]:
     return [number for number, line in enumerate(example().splitlines()) if OFF.match(line)]
 
 
+def sections_around(lines: list[str], header: int) -> list[int]:
+    """Find the headers of the lists in which a section stands: without them it has no place."""
+    names = lines[header].strip("#[]").split(".")
+    outer = {f"[[{'.'.join(names[:length])}]]" for length in range(1, len(names))}
+    return [n for n in range(header) if lines[n].removeprefix("#") in outer]
+
+
 @pytest.mark.parametrize("number", lines_that_are_off())
 def test_each_line_can_be_put_into_force(number: int) -> None:
     lines = example().splitlines()
     header = next(n for n in range(number, -1, -1) if re.match(r"#?\[", lines[n]))
-    for place in {number, header}:
+    for place in {number, header, *sections_around(lines, header)}:
         lines[place] = OFF.sub("", lines[place])
     parse("\n".join(lines))
 
@@ -121,7 +128,11 @@ def test_each_command_is_summed_up_in_one_line(
 
 
 def test_commands_speak_json_where_there_is_something_to_say() -> None:
-    silent = {"dolisync run", "dolisync demo", "dolisync config example", "dolisync anchors"}
+    silent = {
+        *("dolisync run", "dolisync demo", "dolisync config example", "dolisync anchors"),
+        # It speaks nothing else.
+        "dolisync privacy export",
+    }
     for name, command, _ in COMMANDS:
         if not isinstance(command, click.Group) and name not in silent:
             assert any("--json" in param.opts for param in command.params), name

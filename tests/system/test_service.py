@@ -237,7 +237,7 @@ def test_the_ledger_is_locked_while_it_runs(home: Home) -> None:
 def test_a_backfill_runs_beside_it(home: Home) -> None:
     with started(home) as daemon:
         daemon.hear("READY=1")
-        beside = run_to_end(home, "backfill", "--from", "2020-01-01", "--yes")
+        beside = run_to_end(home, "backfill", "run", "--from", "2020-01-01", "--yes")
         assert beside.returncode == 0, beside.stderr
         assert daemon.stop() == 0
 

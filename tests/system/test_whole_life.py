@@ -63,18 +63,42 @@ def redeem(place: Place) -> str:
 
 
 def test_backfill_twice_changes_nothing_the_second_time(ready: Place) -> None:
-    days = ("backfill", "--from", "2020-01-01")
-    assert ready.read(*days, "--plan")["sales"] == 19
-    assert "Plan: read 19 sales" in ready.good(*days, "--plan")
-    assert ready.read(*days)["changed"] == 19
+    days = ("backfill", "run", "--from", "2020-01-01")
+    planned = ready.read("backfill", "plan", "--from", "2020-01-01")
+    assert ready.read("db", "status")["rows"]["sale"] == 0
+    assert "Plan: read 19 sales" in ready.good("backfill", "plan", "--from", "2020-01-01")
+    done = ready.read(*days)
+    assert done["changed"] == 19
+    assert done["batch"] in ready.good("batches")
+    assert {**planned, "batch": done["batch"]} == done
     again = ready.read(*days)
     assert (again["read"], again["changed"], again["postings"]) == (19, 0, 0)
-    assert "19 sales read, 0 new or changed" in ready.good(*days, "--yes")
+    assert "19 of the sales are known already" in ready.good(*days, "--yes")
+    assert ready.read("verify")["holds"]
+
+
+def test_a_backfill_is_taken_back_and_brought_again(ready: Place) -> None:
+    days = ("backfill", "run", "--from", "2020-01-01")
+    first = ready.read(*days)
+    alice = ready.customer("alice")
+    before = ready.read("balance", alice)["balance"]
+    planned = ready.read("undo", first["batch"], "--plan")
+    assert planned["sales"] == 19
+    assert ready.read("balance", alice)["balance"] == before
+    assert f"{first['batch']} is undone." in ready.good("undo", first["batch"], "--yes")
+    assert ready.read("balance", alice)["balance"] == "0"
+    # Neither a turn nor the comparison of the night brings them back.
+    ready.good("sync")
+    ready.good("reconcile")
+    assert ready.read("balance", alice)["balance"] == "0"
+    assert ready.read("verify")["holds"]
+    ready.good(*days, "--yes")
+    assert ready.read("balance", alice)["balance"] == before
     assert ready.read("verify")["holds"]
 
 
 def test_backfill_asks_before_it_begins(ready: Place) -> None:
-    answer = ready.call("backfill", "--from", "2020-01-01", typed="n\n")
+    answer = ready.call("backfill", "run", "--from", "2020-01-01", typed="n\n")
     assert answer.code == 1
     assert ready.read("db", "status")["rows"]["sale"] == 0
 

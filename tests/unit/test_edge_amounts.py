@@ -11,7 +11,7 @@ from dolisync.config import Settings
 from dolisync.display import requirements
 from dolisync.errors import RefusedError
 from dolisync.model import DiscountKind, Payment
-from dolisync.program.assess import Surroundings
+from dolisync.program.surroundings import Surroundings
 from tests.builders import NOON, credit_note, line, program, sale
 from tests.fakes import Shop, reward
 

@@ -10,8 +10,8 @@ import pytest
 
 from dolisync.ledger.book import NotEnoughPoints
 from dolisync.model import Customer
-from dolisync.program.assess import Surroundings
-from dolisync.sync.reconcile import follow_discounts
+from dolisync.program.surroundings import Surroundings
+from dolisync.sync.discounts import follow_discounts
 from tests.builders import customer, program, sale
 from tests.fakes import Shop, reopened, reward
 

@@ -11,7 +11,7 @@ from dolisync.errors import UnknownOutcome
 from dolisync.ledger.engine import reading
 from dolisync.ledger.store import Transaction
 from dolisync.model import DiscountKind, Payment
-from dolisync.program.assess import Surroundings
+from dolisync.program.surroundings import Surroundings
 from dolisync.sync import redeem
 from dolisync.sync.judge import judge_family
 from tests.builders import NOON, credit_note, line, program, sale

@@ -12,7 +12,7 @@ import pytest
 from dolisync.ledger.engine import write
 from dolisync.ledger.store import Transaction
 from dolisync.model import SaleKind, SaleStatus
-from dolisync.program.assess import Surroundings
+from dolisync.program.surroundings import Surroundings
 from dolisync.sync.judge import Showing, vanish
 from tests.builders import SOURCE, credit_note, customer, line, program, sale
 from tests.fakes import Shop, reopened, reward

@@ -19,7 +19,7 @@ from dolisync.ledger.batches import BatchKind, listed
 from dolisync.ledger.engine import open_engine, reading
 from dolisync.ledger.redemptions import by_tokens
 from dolisync.model import Customer, DiscountKind, Sale, SaleStatus
-from dolisync.sync.reconcile import follow_discounts
+from dolisync.sync.discounts import follow_discounts
 from tests.fakes import Shop, reopened, reward
 
 OLD, KEPT = 7, 8
@@ -300,3 +300,17 @@ def _change(shop: Shop, sold: Sale, act: str) -> None:
     else:
         paid = sale(sold.key.rowid, int(Decimal(sold.total_incl))).payments
         shop.put(replace(sold, status=SaleStatus.PAID, payments=paid))
+
+
+def test_invoices_keep_the_balance_of_their_day(place: Merging) -> None:
+    place.shop.put(sale(1, 30), sale(3, 5, buyer=KEPT))
+    place.shop.publish()
+    shown = dict(place.shop.sink.invoices[sale(1).key])
+    assert (shown["loyearned"], shown["loyafter"]) == (30, 30)
+    place.merge()
+    # The second look at what was written just before the merge finds nothing to repair.
+    place.shop.publish_all()
+    assert place.shop.sink.invoices[sale(1).key] == shown
+    place.shop.put(sale(1, 40, buyer=KEPT))
+    place.shop.publish_all()
+    assert place.shop.sink.invoices[sale(1).key] == {"loyearned": 40, "loyafter": 45}

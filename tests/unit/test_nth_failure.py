@@ -41,14 +41,15 @@ from dolisync.errors import NotFound, TransientError
 from dolisync.ledger import outbox, rulesets, tables
 from dolisync.ledger.engine import open_engine, reading
 from dolisync.model import SaleStatus
-from dolisync.program.assess import Surroundings
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync import expire, redeem
 from dolisync.sync.audit import verify
+from dolisync.sync.discounts import follow_discounts
 from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.publish import Publisher
-from dolisync.sync.reconcile import Reconciler, follow_discounts
+from dolisync.sync.reconcile import Reconciler
 
 TOKEN = "DS-000000000001"
 # Far more than any run has steps: who comes here never ends.

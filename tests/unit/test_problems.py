@@ -77,11 +77,107 @@ def test_each_kind_of_mistake_in_words(option: str, problem: str) -> None:
     assert of_program(option) == problem
 
 
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        (
+            'name = "thursdays"\nweekdays = ["monday", "thurday"]',
+            (
+                "program[1].campaign[1].weekdays[2] (line 7): campaign 'thursdays': "
+                "'thurday' is not one; did you mean thursday?"
+            ),
+        ),
+        (
+            'name = "x"\nbirthday = "Dy"',
+            (
+                "program[1].campaign[1].birthday (line 7): campaign 'x': "
+                "'Dy' is not one; did you mean day?"
+            ),
+        ),
+        (
+            'name = "x"\nhours = "14-17"',
+            (
+                "program[1].campaign[1].hours (line 7): campaign 'x': "
+                "'14-17' are no hours; write them as in 14:00-17:00"
+            ),
+        ),
+        (
+            'name = "x"\nhours = "14:00-14:00"',
+            (
+                "program[1].campaign[1] (line 5): campaign 'x': hours begin and end at once; "
+                "leave them out"
+            ),
+        ),
+        (
+            'name = "x"\nfirst_day = 2026-12-02\nlast_day = 2026-12-01',
+            "program[1].campaign[1] (line 5): campaign 'x' ends before it begins: look at its days",
+        ),
+        (
+            'name = "x"\nmultipy = 3',
+            (
+                "program[1].campaign[1].multipy (line 7): campaign 'x': is not an option; "
+                "did you mean multiply?"
+            ),
+        ),
+        (
+            'name = "x"\n[program.campaign.customers]\ncountries = ["France"]',
+            (
+                "program[1].campaign[1].customers.countries[1] (line 8): campaign 'x': "
+                "'France' is no code of a country; write two letters such as FR"
+            ),
+        ),
+        (
+            'name = "x"\n[program.campaign.customers]\ntiers = ["gold"]',
+            (
+                "program[1] (line 4): campaign 'x' names the tier 'gold', which is not there; "
+                "tiers: none"
+            ),
+        ),
+        (
+            'name = "x"\nbonus = 0.5',
+            (
+                "program[1] (line 4): campaign 'x' gives parts of a point, which would be cut off; "
+                "set decimals = 2"
+            ),
+        ),
+        (
+            'name = "x"\n[[program.campaign]]\nname = "x"',
+            "program[1] (line 4): two campaigns have the name 'x'; each needs its own",
+        ),
+        (
+            'name = "x"\nbirthday = "day"',
+            "the file: campaign 'x' asks for birthdays: name birthday_field under [[source]]",
+        ),
+    ],
+)
+def test_mistakes_in_campaigns_name_them(option: str, problem: str) -> None:
+    assert of_program(f"[[program.campaign]]\n{option}") == problem
+
+
+@pytest.mark.parametrize(
+    ("option", "meant"),
+    [
+        ("[program.earn]\nmoment = 'payed'", "paid"),
+        ("[program.campaigns]\ncombine = 'bst'", "best"),
+        ("[program.earn.amount]\nrounding = 'halfup'", "half_up"),
+        ("[program.tiers]\nbasis = 'visit'", "visits"),
+        ("timezone = 'Europe/Pariss'", "Europe/Paris"),
+        ("[log]\nformat = 'jsn'", "json"),
+        ("[log]\nlevel = 'warn'", "warning"),
+        ("[[source]]\nurl = 'http://x'\napi_key = 'k'\nname = 'b'\nread = 'sqll'", "sql"),
+    ],
+)
+def test_a_word_that_is_nearly_right_is_told_the_right_one(option: str, meant: str) -> None:
+    found = of_program(option)
+    assert found.endswith(f"; did you mean {meant}?")
+    assert "(line " in found
+
+
 def test_an_option_like_no_other_lists_what_is_known() -> None:
     found = of_program("[program.validity]\nxyz = 1")
     assert (
-        found
-        == "program[1].validity.xyz (line 6): is not an option; known here: days, months, until"
+        found == "program[1].validity.xyz (line 6): is not an option; known here: days, "
+        "inactive_months, months, until"
     )
 
 
@@ -117,4 +213,5 @@ def test_the_rewards_of_each_program_are_counted_anew() -> None:
 def test_where_the_line_is_not_certain_none_is_named() -> None:
     assert of_program("earn.amount.per = 0").startswith("program[1].earn.amount.per: must be more")
     inline = "reward = [{ points = 1 }, { name = 'b', points = -1 }]"
-    assert of_program(inline).startswith("program[1].reward[2].points: must be more")
+    found = of_program(inline)
+    assert found.startswith("program[1].reward[2].points: reward 'b': must be more")

@@ -8,10 +8,12 @@ from datetime import timedelta
 
 import pytest
 
-from dolisync.errors import TransientError
+from dolisync.errors import TransientError, UserError
 from dolisync.model import SaleStatus
+from dolisync.sync.discounts import Followed, follow_discounts
 from dolisync.sync.judge import Showing
-from dolisync.sync.reconcile import MassVanishing, RestoredSource, follow_discounts
+from dolisync.sync.reconcile import MassVanishing, RestoredSource
+from dolisync.sync.turn import recognise
 from tests.builders import NOON, customer, program, sale
 from tests.fakes import Shop, reward
 
@@ -157,24 +159,24 @@ def with_discount(open_shop: Open) -> Shop:
 def test_a_discount_deleted_in_dolibarr_gives_its_points_back(open_shop: Open) -> None:
     shop = with_discount(open_shop)
     shop.sink.discounts.clear()
-    assert follow_discounts(shop.publisher, shop.sink) == 1
+    assert follow_discounts(shop.publisher, shop.sink).returned == ("DS-TEST",)
     assert shop.balance() == 50
-    assert follow_discounts(shop.publisher, shop.sink) == 0
+    assert follow_discounts(shop.publisher, shop.sink) == Followed()
     assert shop.breaches() == []
 
 
 def test_a_used_discount_is_noted_and_keeps_its_points(open_shop: Open) -> None:
     shop = with_discount(open_shop)
     shop.sink.use("DS-TEST")
-    assert follow_discounts(shop.publisher, shop.sink) == 0
+    assert follow_discounts(shop.publisher, shop.sink) == Followed()
     shop.sink.discounts.clear()
-    assert follow_discounts(shop.publisher, shop.sink) == 0
+    assert follow_discounts(shop.publisher, shop.sink) == Followed()
     assert shop.balance() == 20
 
 
 def test_an_open_discount_stays_open(open_shop: Open) -> None:
     shop = with_discount(open_shop)
-    assert follow_discounts(shop.publisher, shop.sink) == 0
+    assert follow_discounts(shop.publisher, shop.sink) == Followed()
     assert shop.balance() == 20
 
 
@@ -234,3 +236,32 @@ def test_the_hour_that_comes_twice_a_year_makes_no_other_document(open_shop: Ope
     shop.adopt(program(earn={"amount": {"points": 2}}))
     shop.take(sale(1, 60, created_at=NOON + timedelta(hours=1)))
     assert shop.balance() == 60
+
+
+# --- another database ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("known_days_ago", "is_other"), [((9, 8), True), ((5, 8), False), ((5, 4), False)]
+)
+def test_a_source_whose_oldest_sales_were_made_at_other_times_is_another(
+    shop: Shop, known_days_ago: tuple[int, int], is_other: bool
+) -> None:
+    made = [NOON - timedelta(days=days) for days in known_days_ago]
+    shop.take(*(sale(n, 1, created_at=moment) for n, moment in enumerate(made, start=1)))
+    for n, days in ((1, 5), (2, 4)):
+        there = sale(n, 1, created_at=NOON - timedelta(days=days))
+        shop.source.put(there, silently=True)
+    if not is_other:
+        recognise(shop.engine, shop.source)
+        return
+    with pytest.raises(UserError, match="is not the Dolibarr that this ledger knows") as caught:
+        recognise(shop.engine, shop.source)
+    assert "database_url" in caught.value.remedy
+
+
+def test_a_source_without_any_known_sale_is_left_to_the_count(shop: Shop) -> None:
+    recognise(shop.engine, shop.source)
+    shop.take(sale(1, 1, created_at=NOON))
+    shop.source.sales.clear()
+    recognise(shop.engine, shop.source)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from dolisync.model import Sale
-from dolisync.program.assess import Family, Surroundings, Verdict, assess
+from dolisync.program.assess import Family, Verdict, assess
 from dolisync.program.reasons import Why
+from dolisync.program.surroundings import Surroundings
 from tests.builders import line, program, sale
 
 AROUND = Surroundings()

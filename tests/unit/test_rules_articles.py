@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from builders import credit_note, line, program, sale
 from dolisync.model import Article, DiscountKind, Sale, SaleLine
-from dolisync.program.assess import Family, Surroundings, Verdict, assess, assess_alone
+from dolisync.program.assess import Family, Verdict, assess, assess_alone
 from dolisync.program.reasons import Why
+from dolisync.program.surroundings import Surroundings
 
 AROUND = Surroundings()
 BREAD = Article(("Bakery", "Bread"), Decimal("8.33"), Decimal(10), (("brand", "Acme"),))

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from dolisync.model import DiscountKind, Payment, PaymentKind, Sale, SaleStatus
-from dolisync.program.assess import Family, Surroundings, assess
+from dolisync.program.assess import Family, assess
 from dolisync.program.reasons import Why
+from dolisync.program.surroundings import Surroundings
 from tests.builders import NOON, credit_note, line, program, sale
 
 AROUND = Surroundings(points_payment_mode="LOY")

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from dolisync.model import Sale, SaleLine
-from dolisync.program.assess import Family, Surroundings, assess
+from dolisync.program.assess import Family, assess
 from dolisync.program.reasons import Why
+from dolisync.program.surroundings import Surroundings
 from tests.builders import credit_note, line, program, sale
 
 AROUND = Surroundings()

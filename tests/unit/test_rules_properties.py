@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dolisync.model import Payment, Sale, SaleLine, SaleStatus
-from dolisync.program.assess import Family, Surroundings, assess, assess_alone
+from dolisync.program.assess import Family, assess, assess_alone
 from dolisync.program.rounding import round_units
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program, Rounding
 from tests.builders import NOON, credit_note, line, program, sale
 

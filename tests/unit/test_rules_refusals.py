@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from dolisync.model import DiscountKind, Payment, SaleKind, SaleStatus
-from dolisync.program.assess import Family, Surroundings, Verdict, assess, assess_alone
+from dolisync.program.assess import Family, Verdict, assess, assess_alone
 from dolisync.program.reasons import Why
+from dolisync.program.surroundings import Surroundings
 from tests.builders import credit_note, line, program, sale
 
 AROUND = Surroundings(pos_customers=frozenset({99}))

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from dolisync.model import DiscountKind, Sale, SaleLine, SaleStatus
-from dolisync.program.assess import Family, Surroundings, assess, assess_alone
+from dolisync.program.assess import Family, assess, assess_alone
 from dolisync.program.reasons import Why
+from dolisync.program.surroundings import Surroundings
 from tests.builders import credit_note, line, program, sale
 
 AROUND = Surroundings()

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from builders import credit_note, line, program, sale
+from builders import credit_note, customer, line, program, sale
 from dolisync.ledger.engine import reading
 from dolisync.ledger.redemptions import by_tokens
 from dolisync.model import DiscountKind, Sale, SaleLine, SaleStatus
 from dolisync.program.spent import spread, units_back
-from dolisync.sync import redeem
+from dolisync.sync import adjust, redeem
+from dolisync.sync.discounts import follow_discounts
 from dolisync.sync.explain import explain
-from dolisync.sync.reconcile import follow_discounts
 from tests.fakes import Shop, reopened, reward
 
 TOKEN = "DS-TEST"
@@ -135,6 +135,37 @@ def test_a_replaced_sale_hands_its_reward_on(shop: Shop) -> None:
     assert spent(shop) == 100
     shop.put(back(4, 50, origin=3))
     assert spent(shop) == 0
+
+
+def test_a_reward_on_two_sales_is_told_and_comes_back_only_below_its_worth(shop: Shop) -> None:
+    """Dolibarr doubled the discount, and somebody used the copy."""
+    shop.put(bought(), bought(3))
+    shop.sink.use(TOKEN)
+    assert follow_discounts(shop.publisher, shop.sink).overspent == (TOKEN,)
+    shop.put(back(4, 50, origin=3))
+    assert spent(shop) == 100
+    shop.put(back(5, 25))
+    assert spent(shop) == 50
+    shop.put(back(6, 25))
+    assert spent(shop) == 0
+    assert shop.breaches() == []
+
+
+def test_told_until_an_adjustment_names_the_token(shop: Shop) -> None:
+    shop.put(bought(), bought(3))
+    shop.sink.use(TOKEN)
+    for reason, told in (("DS-OTHER", (TOKEN,)), (f"{TOKEN} used twice", ())):
+        adjust.adjust(
+            shop.engine,
+            shop.clock,
+            shop.program,
+            customer(),
+            -1,
+            reason,
+            token=reason[:8],
+            showing=shop.showing,
+        )
+        assert follow_discounts(shop.publisher, shop.sink).overspent == told
 
 
 def test_a_deleted_sale_sets_the_discount_free(shop: Shop) -> None:

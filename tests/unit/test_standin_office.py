@@ -128,6 +128,43 @@ def test_a_replacement_retires_its_source_when_validated(shop, alice, coffee):
     assert shop.invoice(replacement)["fk_facture_source"] == source
 
 
+def sold_with(shop, alice, coffee, voucher):
+    invoice = shop.new_invoice(alice)
+    shop.add_line(invoice, coffee)
+    shop.use_discount(invoice, voucher)
+    shop.validate(invoice)
+    return invoice
+
+
+def parts(shop, text):
+    table = shop.tables.societe_remise_except
+    rows = shop.store.rows(sa.select(table).where(table.c.description == text))
+    return [bool(row["fk_facture_line"]) for row in rows]
+
+
+def test_a_replacement_consumes_a_second_discount(shop, alice, coffee):
+    source = sold_with(shop, alice, coffee, shop.add_discount(alice, 3, "voucher"))
+    replacement = shop.replace(source)
+    assert parts(shop, "voucher") == [True, True]
+    assert shop.invoice(replacement)["total_ttc"] == 9
+    shop.delete_invoice(replacement)
+    assert parts(shop, "voucher") == [True, False]
+
+
+def test_a_credit_note_of_the_same_lines_names_the_discount_and_frees_nothing(shop, alice, coffee):
+    voucher = shop.add_discount(alice, 3, "voucher")
+    note = shop.credit_note(sold_with(shop, alice, coffee, voucher))
+    assert [line["fk_remise_except"] for line in shop.lines(note)] == [voucher, None]
+    shop.delete_invoice(note)
+    assert parts(shop, "voucher") == [True]
+
+
+def test_the_till_fails_to_return_a_ticket_with_a_discount(shop, alice, coffee):
+    source = sold_with(shop, alice, coffee, shop.add_discount(alice, 3, "voucher"))
+    with pytest.raises(ShopError, match="DiscountAbsolute"):
+        shop.pos_credit_note(source)
+
+
 def test_a_credit_note_is_negative_and_its_discounts_are_not(shop, alice, coffee):
     source = shop.new_invoice(alice)
     shop.add_line(source, coffee)

@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 
 from builders import credit_note, program, sale
 from dolisync.ledger.book import NotEnoughPoints
-from dolisync.program.assess import Family, Surroundings, assess
+from dolisync.program.assess import Family, assess
 from dolisync.program.reasons import Why
+from dolisync.program.surroundings import Surroundings
 from tests.fakes import Shop, reward
 
 DAY_S = 86400

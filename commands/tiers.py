@@ -1,0 +1,154 @@
+"""tier: which tier a customer holds, and a tier set by hand."""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+from collections.abc import Sequence
+from datetime import date
+
+import click
+
+from commands import terminal
+from commands.accounts import customer_json, customer_text, find_customer, tier_json, tier_text
+from commands.house import House
+from commands.options import Day, json_option, pass_house, program_option, source_option
+from commands.standing import today_of
+from dolisync.errors import UserError
+from dolisync.ledger.courses import TierSetting, settings_of
+from dolisync.ledger.engine import reading
+from dolisync.model import CustomerKey
+from dolisync.program.terms import Program
+from dolisync.program.tiers import SetByHand, TierToday
+from dolisync.sync.tiers import set_tier, tiers_of
+
+LONGEST_REASON = 255
+
+
+@click.command()
+@click.argument("customer")
+@click.argument("name", required=False)
+@click.option("--lock", is_flag=True, help="Neither sales nor reviews change it.")
+@click.option("--until", type=Day(), help="Its last day; then sales and reviews judge again.")
+@click.option("--release", is_flag=True, help="End what was set by hand before.")
+@click.option("--reason", help="Why; needed to set or to release.")
+@program_option
+@source_option
+@json_option
+@pass_house
+def tier(
+    house: House,
+    customer: str,
+    name: str | None,
+    until: date | None,
+    reason: str | None,
+    program_name: str | None,
+    source_name: str | None,
+    *,
+    lock: bool,
+    release: bool,
+    as_json: bool,
+) -> None:
+    """Show a customer's tier, or set it by hand.
+
+    From today on; what the customer bought today earns in it. Without --lock, sales may still raise
+    it, and the next review judges it. CUSTOMER is an id, a card number, a customer code or an
+    e-mail address.
+
+    \b
+    Example:
+      dolisync tier 42
+      dolisync tier 42 gold --reason "moved here, was gold at our partner's"
+      dolisync tier 42 gold --lock --until 2027-06-30 --reason "jury member"
+      dolisync tier 42 --release --reason "jury is over"
+    """
+    program, doors = house.pick_program(program_name), house.pick_source(source_name)
+    found = find_customer(house, doors, customer, program)
+    if name is not None or release:
+        setting = _setting(house, program, name, until, lock=lock, release=release)
+        entry = TierSetting(found.key, setting, _made_by(), _reason(reason))
+        token = secrets.token_hex(12)
+        set_tier(house.engine, house.clock, house.rules, program, entry, token)
+    elif lock or until or reason:
+        message = "no tier is named"
+        raise UserError(message, "name it after the customer, or add --release")
+    held, settings = _held(house, program, found.key)
+    if as_json:
+        shown = {"customer": customer_json(found), "program": program.name}
+        by_hand = [_setting_json(entry) for entry in settings]
+        terminal.show_json({**shown, "tier": tier_json(held), "by_hand": by_hand})
+    else:
+        click.echo(f"{customer_text(found)}: {tier_text(program, held, doors.source.currency)}")
+        _show_settings(settings)
+
+
+def _setting(
+    house: House,
+    program: Program,
+    name: str | None,
+    until: date | None,
+    *,
+    lock: bool,
+    release: bool,
+) -> SetByHand:
+    today = today_of(house, program)
+    if release and (name or lock or until):
+        message = "--release ends what was set before, it sets nothing"
+        raise UserError(message, "leave the tier, --lock and --until out")
+    if until is not None and until < today:
+        message = f"{until} is over already"
+        raise UserError(message, "give today or a later day with --until")
+    last = None if until is None else until.toordinal()
+    return SetByHand(today.toordinal(), name or "", lock, last)
+
+
+def _reason(text: str | None) -> str:
+    reason = terminal.clean(text or "")
+    if not reason or len(reason) > LONGEST_REASON:
+        message = "a tier set by hand needs a reason" if not reason else "the reason is too long"
+        raise UserError(message, f'say why: --reason "...", at most {LONGEST_REASON} characters')
+    return reason
+
+
+def _made_by() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""
+
+
+def _held(
+    house: House, program: Program, customer: CustomerKey
+) -> tuple[TierToday, list[TierSetting]]:
+    with reading(house.engine) as connection:
+        found = tiers_of(connection, program, [customer], today_of(house, program))
+        settings = settings_of(connection, program.name, customer)
+    if customer not in found:
+        message = f"program '{program.name}' has no tiers"
+        raise UserError(message, "add sections [[program.tier]] to config.toml")
+    return found[customer], settings
+
+
+def _setting_json(entry: TierSetting) -> dict[str, object]:
+    until = entry.setting.until
+    return {
+        "day": date.fromordinal(entry.setting.day),
+        "tier": entry.setting.tier or None,
+        "locked": entry.setting.is_locked,
+        "until": None if until is None else date.fromordinal(until),
+        "made_by": entry.made_by,
+        "reason": entry.reason,
+    }
+
+
+def _show_settings(settings: Sequence[TierSetting]) -> None:
+    """Show what was set by hand, the last first."""
+    rows = []
+    for entry in reversed(settings):
+        setting, until = entry.setting, entry.setting.until
+        last = "" if until is None else date.fromordinal(until).isoformat()
+        what = (setting.tier + (", locked" if setting.is_locked else "")) or "released"
+        rows.append((date.fromordinal(setting.day), what, last, entry.made_by, entry.reason))
+    if rows:
+        click.echo()
+        terminal.show_table(("Since", "By hand", "Until", "Who", "Why"), rows)

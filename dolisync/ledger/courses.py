@@ -1,0 +1,339 @@
+"""What sales count for their members' later ones: rows that let rules look back without documents.
+
+Derived data, written with what was judged; ``verify`` judges anew and compares. Sums over what lies
+far back are the database's; only the sales of the days that a rule asks for are read one by one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Select, and_, case, delete, func, insert, or_, select
+
+from dolisync.ledger import tables
+from dolisync.ledger.bulk import insert_rows
+from dolisync.ledger.pages import later_than
+from dolisync.ledger.store import by_source
+from dolisync.model import CustomerKey
+from dolisync.program.course import Counted, Course
+from dolisync.program.tiers import SetByHand
+
+Settings = Mapping[CustomerKey, Sequence[SetByHand]]
+
+
+class CountedSale(NamedTuple):
+    """A sale's row: what it counts, and what it was judged with.
+
+    ``tier`` is ``None`` where no other sale matters: a return that was judged by itself.
+    """
+
+    sale_id: int
+    customer_rowid: int
+    day: int
+    rowid: int
+    rule_set_id: int
+    sales: int
+    units: int
+    spent_minor: int
+    known_sales: int
+    tier: str | None
+    wanted: int
+    given: int
+    tier_after: str
+
+    @property
+    def counted(self) -> Counted:
+        """What it counts."""
+        return Counted(self.sales, self.units, self.spent_minor)
+
+
+_FIELDS = tuple(tables.counted.c[name] for name in CountedSale._fields)
+
+
+@dataclass(slots=True)
+class Begun:
+    """A member's course up to the beginning of a day, and his known sales from that day on."""
+
+    course: Course = field(default_factory=Course)
+    later: list[CountedSale] = field(default_factory=list)
+
+
+def begun(
+    connection: Connection,
+    program: str,
+    starts: Mapping[CustomerKey, int],
+    reach_days: int,
+    end: int | None = None,
+) -> dict[CustomerKey, Begun]:
+    """Return the courses of these customers up to their first days in ``starts``.
+
+    Sales of the ``reach_days`` before the last one are known one by one. ``end`` is the last day of
+    those that follow.
+    """
+    found: dict[CustomerKey, Begun] = {customer: Begun() for customer in starts}
+    for (source, entity), rowids in by_source(starts):
+        scope = _scope(program, source, entity, rowids)
+        mine = {rowid: CustomerKey(source, entity, rowid) for rowid in rowids}
+        first = min(starts[customer] for customer in mine.values())
+        totals = {row.customer_rowid: row for row in connection.execute(_totals(scope, first))}
+        rows: dict[int, list[CountedSale]] = defaultdict(list)
+        for row in connection.execute(_one_by_one(scope, first, reach_days, end)):
+            rows[row.customer_rowid].append(CountedSale(*row))
+        for rowid, customer in mine.items():
+            found[customer] = _begin(totals.get(rowid), rows[rowid], first, starts[customer])
+    return found
+
+
+def _scope(program: str, source: str, entity: int, rowids: Collection[int]) -> Any:
+    row = tables.counted.c
+    return and_(
+        row.source == source,
+        row.entity == entity,
+        row.customer_rowid.in_(rowids),
+        row.program == program,
+    )
+
+
+def _totals(scope: Any, first: int) -> Select[Any]:
+    row = tables.counted.c
+    return (
+        select(
+            row.customer_rowid,
+            func.sum(row.sales).label("sales"),
+            func.sum(row.units).label("units"),
+            func.sum(row.spent_minor).label("spent_minor"),
+            func.min(case((row.sales > 0, row.day))).label("first_day"),
+        )
+        .where(scope, row.day < first)
+        .group_by(row.customer_rowid)
+    )
+
+
+def _one_by_one(scope: Any, first: int, reach_days: int, end: int | None) -> Select[Any]:
+    row = tables.counted.c
+    last = (
+        select(row.customer_rowid, func.max(row.day).label("day"))
+        .where(scope, row.day < first)
+        .group_by(row.customer_rowid)
+        .subquery()
+    )
+    wanted = or_(row.day >= first, row.day >= last.c.day - reach_days)
+    query = (
+        select(*_FIELDS)
+        .outerjoin(last, last.c.customer_rowid == row.customer_rowid)
+        .where(scope, wanted)
+        .order_by(row.day, row.rowid)
+    )
+    return query if end is None else query.where(row.day <= end)
+
+
+def _begin(totals: Any, rows: Sequence[CountedSale], first: int, start: int) -> Begun:
+    """Put together what is known of a member; ``totals`` are of all days before ``first``."""
+    begun = Begun()
+    course = begun.course
+    if totals is not None:
+        known = [row for row in rows if row.day < first]
+        course.first_day = totals.first_day
+        course.total = Counted(
+            int(totals.sales) - sum(row.sales for row in known),
+            int(totals.units) - sum(row.units for row in known),
+            int(totals.spent_minor) - sum(row.spent_minor for row in known),
+        )
+    for row in rows:
+        if row.day < start:
+            course.add(row.day, row.counted)
+            course.tier = row.tier_after
+        else:
+            begun.later.append(row)
+    return begun
+
+
+def rewrite(
+    connection: Connection,
+    program: str,
+    sale_ids: Collection[int],
+    rows: Iterable[tuple[CustomerKey, CountedSale]],
+) -> None:
+    """Replace the rows of these sales."""
+    row = tables.counted.c
+    if sale_ids:
+        old = delete(tables.counted).where(row.sale_id.in_(sale_ids), row.program == program)
+        connection.execute(old)
+    values = [
+        {
+            **counted._asdict(),
+            "program": program,
+            "source": customer.source,
+            "entity": customer.entity,
+        }
+        for customer, counted in rows
+    ]
+    insert_rows(connection, tables.counted, values)
+
+
+def of_sales(
+    connection: Connection, program: str, sale_ids: Collection[int]
+) -> dict[int, CountedSale]:
+    """Return the rows of these sales."""
+    row = tables.counted.c
+    query = select(*_FIELDS).where(row.sale_id.in_(sale_ids), row.program == program)
+    return {found.sale_id: CountedSale(*found) for found in connection.execute(query)}
+
+
+def customers_after(
+    connection: Connection, program: str, last: CustomerKey | None, size: int
+) -> list[CustomerKey]:
+    """Return the next customers whose sales count, or for whom staff set a tier."""
+    found: set[CustomerKey] = set()
+    for table in (tables.counted, tables.tier_setting):
+        order = (table.c.source, table.c.entity, table.c.customer_rowid)
+        query = select(*order).distinct().where(table.c.program == program).order_by(*order)
+        if last is not None:
+            query = query.where(later_than(order, (last.source, last.entity, last.rowid)))
+        found |= {CustomerKey(*row) for row in connection.execute(query.limit(size))}
+    return sorted(found)[:size]
+
+
+def is_prepared(connection: Connection, program: str) -> bool:
+    """Tell whether the rows of all known sales were written since the program looks back."""
+    name = tables.stream.c.name
+    query = select(name).where(name == _marker(program))
+    return connection.execute(query).first() is not None
+
+
+def note_prepared(connection: Connection, program: str) -> None:
+    """Note that the rows of all known sales are there."""
+    values = {"name": _marker(program), "payment_rowid": 0, "backfill_rowid": 0}
+    connection.execute(insert(tables.stream), values)
+
+
+def _marker(program: str) -> str:
+    return f"counted:{program}"
+
+
+# --- tiers set by hand -----------------------------------------------------------------------
+
+
+def set_by_hand(
+    connection: Connection, program: str, customers: Collection[CustomerKey]
+) -> Settings:
+    """Return what staff set for these customers, in the order in which it holds."""
+    found: dict[CustomerKey, list[SetByHand]] = defaultdict(list)
+    entry = tables.tier_setting.c
+    for (source, entity), rowids in by_source(customers):
+        query = (
+            select(entry.customer_rowid, entry.day, entry.tier, entry.is_locked, entry.until)
+            .where(
+                entry.source == source,
+                entry.entity == entity,
+                entry.customer_rowid.in_(rowids),
+                entry.program == program,
+            )
+            .order_by(entry.day, entry.id)
+        )
+        for rowid, day, tier, is_locked, until in connection.execute(query):
+            setting = SetByHand(day, tier, bool(is_locked), until)
+            found[CustomerKey(source, entity, rowid)].append(setting)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class TierSetting:
+    """Who set which tier for whom, since when, and why."""
+
+    customer: CustomerKey
+    setting: SetByHand
+    made_by: str
+    reason: str
+
+
+def add_setting(
+    connection: Connection, program: str, token: str, entry: TierSetting, now: datetime
+) -> bool:
+    """Write down a tier set by hand; ``False`` when this token was written before."""
+    table = tables.tier_setting
+    if connection.execute(select(table.c.id).where(table.c.token == token)).first():
+        return False
+    id_ = int(connection.execute(select(func.max(table.c.id))).scalar() or 0) + 1
+    values = {
+        "id": id_,
+        "token": token,
+        "program": program,
+        "source": entry.customer.source,
+        "entity": entry.customer.entity,
+        "customer_rowid": entry.customer.rowid,
+        "day": entry.setting.day,
+        "tier": entry.setting.tier,
+        "is_locked": int(entry.setting.is_locked),
+        "until": entry.setting.until,
+        "made_by": entry.made_by[:80],
+        "reason": entry.reason[:255],
+        "recorded_at": now,
+    }
+    connection.execute(insert(table), values)
+    return True
+
+
+def settings_of(connection: Connection, program: str, customer: CustomerKey) -> list[TierSetting]:
+    """Return what staff set for a customer, in the order in which it holds."""
+    entry = tables.tier_setting.c
+    query = (
+        select(tables.tier_setting)
+        .where(
+            entry.source == customer.source,
+            entry.entity == customer.entity,
+            entry.customer_rowid == customer.rowid,
+            entry.program == program,
+        )
+        .order_by(entry.day, entry.id)
+    )
+    return [
+        TierSetting(
+            customer,
+            SetByHand(row.day, row.tier, bool(row.is_locked), row.until),
+            row.made_by,
+            row.reason,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def copy_settings(
+    connection: Connection, old: CustomerKey, into: CustomerKey, batch_token: str
+) -> list[int]:
+    """Let what staff set for one customer hold for another too; return the days from which on.
+
+    The copies bear the token of the batch with which they come and go.
+    """
+    table = tables.tier_setting
+    query = (
+        select(table)
+        .where(
+            table.c.source == old.source,
+            table.c.entity == old.entity,
+            table.c.customer_rowid == old.rowid,
+        )
+        .order_by(table.c.id)
+    )
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    if rows:
+        id_ = int(connection.execute(select(func.max(table.c.id))).scalar_one())
+        for number, row in enumerate(rows, 1):
+            token = f"{batch_token}:{number}"
+            row |= {"id": id_ + number, "token": token, "customer_rowid": into.rowid}
+        insert_rows(connection, table, rows)
+    return [row["day"] for row in rows]
+
+
+def drop_copies(connection: Connection, batch_token: str) -> list[int]:
+    """Take back what a batch had copied; return the days from which on it held."""
+    table = tables.tier_setting
+    copied = table.c.token.startswith(f"{batch_token}:", autoescape=True)
+    days = list(connection.execute(select(table.c.day).where(copied)).scalars())
+    if days:
+        connection.execute(delete(table).where(copied))
+    return days

@@ -1,0 +1,225 @@
+"""What an owner can set about campaigns, and about whose sales earn at all."""
+
+from __future__ import annotations
+
+import enum
+import re
+from datetime import date, time
+from decimal import Decimal
+from functools import cached_property
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from dolisync.program.article_terms import ArticleTerms
+from dolisync.program.section import Label, Name, Section
+
+_HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
+
+
+class Channel(enum.StrEnum):
+    """Where a sale was made."""
+
+    POS = "pos"
+    OFFICE = "office"
+
+
+class Weekday(enum.StrEnum):
+    """The days of the week, Monday first."""
+
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
+
+
+class Birthday(enum.StrEnum):
+    """When a campaign holds for a customer's birthday."""
+
+    NONE = "none"
+    DAY = "day"
+    MONTH = "month"
+
+
+class Combine(enum.StrEnum):
+    """What several campaigns that hold for one sale come to."""
+
+    BEST = "best"
+    ADD = "add"
+    MULTIPLY = "multiply"
+
+
+def _as_text(value: object) -> object:
+    return str(value) if type(value) is int else value
+
+
+def _as_hours(text: str) -> str:
+    if text and not _HOURS.fullmatch(text):
+        message = f"'{text}' are no hours; write them as in 14:00-17:00"
+        raise ValueError(message)
+    return text
+
+
+def _as_country(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{2}", text):
+        message = f"'{text}' is no code of a country; write two letters such as FR"
+        raise ValueError(message)
+    return text
+
+
+# TakePOS numbers its terminals; a number may be written as one.
+Terminal = Annotated[str, BeforeValidator(_as_text), Field(min_length=1, max_length=32)]
+Country = Annotated[str, AfterValidator(_as_country)]
+Hours = Annotated[str, AfterValidator(_as_hours)]
+
+
+class CustomerTerms(Section):
+    """Some customers: those that fit each of the lists that are not empty."""
+
+    types: tuple[Label, ...] = Field(
+        (),
+        description="Third-party types by their codes: TE_PRIVATE is a private person, TE_SMALL, "
+        "TE_MEDIUM and TE_GROUP are companies, TE_ADMIN is an administration.",
+    )
+    tags: tuple[Label, ...] = Field(
+        (), description="Customer tags, as they are called in Dolibarr; tags below them count too."
+    )
+    towns: tuple[Label, ...] = Field(
+        (), description="Towns on the customer card; * stands for any characters."
+    )
+    departments: tuple[Label, ...] = Field(
+        (), description="Departments, provinces or states, by code or name."
+    )
+    regions: tuple[Label, ...] = Field(
+        (), description="Regions, by name. Read by rest, this needs Dolibarr 20 or later."
+    )
+    countries: tuple[Country, ...] = Field((), description="Countries, by two letters: FR.")
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing is said."""
+        places = self.towns or self.departments or self.regions or self.countries
+        return not (self.types or self.tags or places)
+
+
+class OnlyCustomersTerms(CustomerTerms):
+    """The customers whose sales earn, all others do not: those that fit each list not empty."""
+
+
+class LeaveOutCustomersTerms(CustomerTerms):
+    """Customers whose sales earn nothing: those that fit each list that is not empty."""
+
+
+class CampaignCustomersTerms(CustomerTerms):
+    """The customers for whom the campaign is: those that fit each list that is not empty."""
+
+    tiers: tuple[Name, ...] = Field(
+        (), description="Tiers of the program; that in which the sale is judged counts."
+    )
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing is said."""
+        return super().is_empty and not self.tiers
+
+
+class CampaignArticlesTerms(ArticleTerms):
+    """The articles for which the campaign is: those that fit each list that is not empty."""
+
+
+class CampaignTerms(Section):
+    """A campaign: more points for sales that fit everything said here.
+
+    What it gives for a sale, its returns take back in proportion to the articles it was for. All
+    conditions are judged on the sale: no return makes it miss a minimum or another day.
+    """
+
+    name: Name = Field("thursdays", description="A short name, shown by `dolisync explain`.")
+    title: Label = Field("Thursdays", description="What staff and customers read.")
+    multiply: Annotated[Decimal, Field(ge=0, le=1000, max_digits=7, decimal_places=3)] = Field(
+        Decimal(1), description="What its articles earn is multiplied by this."
+    )
+    bonus: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)] = Field(
+        Decimal(0), description="So many points more for the sale."
+    )
+    first_day: date | None = Field(None, description="The first day on which it holds.")
+    last_day: date | None = Field(None, description="The last day on which it holds.")
+    weekdays: tuple[Weekday, ...] = Field(
+        (), description="Only on these days of the week: monday to sunday."
+    )
+    hours: Hours = Field(
+        "",
+        description="Only at these hours, in the time zone of the shop, as in 14:00-17:00 (at "
+        "17:00 it is over). 22:00-02:00 goes on after midnight and belongs to the day on which it "
+        "begins. A sale's time is when its ticket was opened or its invoice was made; an invoice "
+        "dated to another day has none.",
+    )
+    channels: tuple[Channel, ...] = Field(
+        (), description="Only sales at the till (pos), or only invoices of the office."
+    )
+    terminals: tuple[Terminal, ...] = Field(
+        (), description="Only sales at these terminals of TakePOS, by their numbers."
+    )
+    birthday: Birthday = Field(
+        Birthday.NONE,
+        description="Only on the day or in the month of the customer's birthday; the source names "
+        "the field that holds it. Who was born on 29 February has it on the 28th in other years.",
+    )
+    first_purchase: bool = Field(
+        default=False, description="Only the first sale of a member that counts."
+    )
+    minimum: Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=2)] = Field(
+        Decimal(0),
+        description="Only from this amount on, including tax, of the articles that earn and for "
+        "which the campaign is.",
+    )
+    exclusive: bool = Field(
+        default=False,
+        description="Where it holds it counts alone; of several, the one with the highest "
+        "priority, then the one that gives most.",
+    )
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = Field(
+        0, description="The higher one goes first where only one can count and both give alike."
+    )
+    articles: CampaignArticlesTerms | None = Field(
+        None, description="The articles for which it is."
+    )
+    customers: CampaignCustomersTerms | None = Field(
+        None, description="The customers for whom it is."
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.first_day and self.last_day and self.last_day < self.first_day:
+            message = f"campaign '{self.name}' ends before it begins: look at its days"
+            raise ValueError(message)
+        if self.span is not None and self.span[0] == self.span[1]:
+            message = f"campaign '{self.name}': hours begin and end at once; leave them out"
+            raise ValueError(message)
+        return self
+
+    @cached_property
+    def span(self) -> tuple[time, time] | None:
+        """The hours, ``None`` for the whole day."""
+        if not self.hours:
+            return None
+        begin, _, end = self.hours.partition("-")
+        return time.fromisoformat(begin), time.fromisoformat(end)
+
+    @cached_property
+    def chosen_articles(self) -> ArticleTerms | None:
+        """The articles for which it is, ``None`` for all."""
+        return None if self.articles is None or self.articles.is_empty else self.articles
+
+    @cached_property
+    def article_key(self) -> frozenset[str]:
+        """Tell its articles from others': its name, nothing where it is for all."""
+        return frozenset() if self.chosen_articles is None else frozenset({self.name})
+
+    @property
+    def gives_anything(self) -> bool:
+        """Tell whether it changes any points."""
+        return self.multiply != 1 or self.bonus > 0

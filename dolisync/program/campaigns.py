@@ -1,0 +1,275 @@
+"""Campaigns: which of them hold for a sale, and how many points they add to it.
+
+All conditions are judged on the sale as it was sold. What a campaign gives is counted on what is
+left of its articles: the factor on what these earn by themselves, the bonus in proportion to their
+amount. So returns take back a campaign's part with the articles it was for, and none at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from dolisync.model import Sale
+from dolisync.program.articles import lines_of
+from dolisync.program.before import Before
+from dolisync.program.campaign_terms import CampaignTerms, Combine
+from dolisync.program.criteria import channel_of, misfit_of
+from dolisync.program.goods import ZERO, total_incl
+from dolisync.program.moments import not_now
+from dolisync.program.reasons import Reason, Why, of_campaign
+from dolisync.program.rounding import round_units
+from dolisync.program.terms import Program
+from dolisync.program.tiers import multiplied
+from dolisync.program.worth import Basket, Lines, goods_worth, plain_worth, shown
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What campaigns add to a sale: ledger units by name, and why each of them does or not."""
+
+    units: int = 0
+    parts: tuple[tuple[str, int], ...] = ()
+    reasons: tuple[Reason, ...] = ()
+
+
+NOTHING_ADDED = Added()
+
+
+def added(program: Program, sale: Sale, before: Before, basket: Basket, base_units: int) -> Added:
+    """Return what campaigns add to what is left of a sale.
+
+    ``base_units`` is what that earns in its tier without them: with the visit, without the tier's
+    bonus.
+    """
+    if not program.campaign:
+        return NOTHING_ADDED
+    counting = _Counting(program, before.tier, basket, base_units)
+    as_sold = counting.as_sold()
+    judged = [
+        (campaign, _not_held(campaign, sale, before, as_sold))
+        for campaign in program.campaigns_in_order
+    ]
+    held = [campaign for campaign, reason in judged if reason is None]
+    against = tuple(reason for _, reason in judged if reason is not None)
+    chosen = _chosen(as_sold, held)
+    names = {campaign.name for campaign in chosen}
+    parts = counting.parts_of(chosen)
+    units = max(sum(part.units for part in parts), -base_units)
+    beaten = (
+        of_campaign(Why.CAMPAIGN_BEATEN, campaign, other=chosen[0].title)
+        for campaign in held
+        if campaign.name not in names
+    )
+    return Added(
+        units,
+        tuple((part.campaign.name, part.units) for part in parts),
+        (*(part.reason(program) for part in parts), *beaten, *against),
+    )
+
+
+# --- does it hold ---------------------------------------------------------------------------------
+
+
+def _not_held(
+    campaign: CampaignTerms, sale: Sale, before: Before, as_sold: _Counting
+) -> Reason | None:
+    """Say why a campaign does not hold for a sale, the cheapest question first."""
+    program = as_sold.program
+    return (
+        not_now(program, campaign, sale)
+        or _not_here(campaign, sale)
+        or _not_for(campaign, program, sale, before)
+        or _not_enough(campaign, as_sold)
+    )
+
+
+def _not_here(campaign: CampaignTerms, sale: Sale) -> Reason | None:
+    channel = channel_of(sale)
+    if campaign.channels and channel not in campaign.channels:
+        return of_campaign(Why.CAMPAIGN_CHANNEL, campaign, channel=channel.value)
+    if campaign.terminals and sale.terminal not in campaign.terminals:
+        terminal = sale.terminal or "none"
+        return of_campaign(Why.CAMPAIGN_TERMINAL, campaign, terminal=terminal)
+    return None
+
+
+def _not_for(
+    campaign: CampaignTerms, program: Program, sale: Sale, before: Before
+) -> Reason | None:
+    if campaign.first_purchase and before.sales:
+        return of_campaign(Why.CAMPAIGN_NOT_FIRST, campaign)
+    customers = campaign.customers
+    if customers is None:
+        return None
+    misfit = misfit_of(customers, sale.buyer)
+    what, wanted = ("", "") if misfit is None else (misfit.what, misfit.words)
+    if not what and customers.tiers and before.tier not in customers.tiers:
+        titles = (tier.title for tier in program.ranks if tier.name in customers.tiers)
+        what, wanted = "tier", ", ".join(titles)
+    if not what:
+        return None
+    return of_campaign(Why.CAMPAIGN_CUSTOMER, campaign, what=what, wanted=wanted)
+
+
+def _not_enough(campaign: CampaignTerms, as_sold: _Counting) -> Reason | None:
+    amount = as_sold.amount_of(campaign)
+    if amount <= 0:
+        return of_campaign(Why.CAMPAIGN_ARTICLES, campaign)
+    if amount < campaign.minimum:
+        of_it, minimum = shown(amount), shown(campaign.minimum)
+        return of_campaign(Why.CAMPAIGN_MINIMUM, campaign, amount=of_it, minimum=minimum)
+    return None
+
+
+def _narrowed(campaign: CampaignTerms, sold: Lines, lines: Lines) -> Lines:
+    """Return the lines for which a campaign is, a discount on the whole sale cut to its share."""
+    articles = campaign.chosen_articles
+    return lines if articles is None else lines_of(articles, sold, lines)
+
+
+# --- what it gives --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one campaign gives, and on what: ledger units of its articles, and their amount."""
+
+    campaign: CampaignTerms
+    units: int
+    base: Decimal
+    amount: Decimal
+
+    def reason(self, program: Program) -> Reason:
+        campaign = self.campaign
+        values: dict[str, Decimal] = {"points": program.points_of(self.units)}
+        if campaign.multiply != 1:
+            base = shown(self.base / program.scale)
+            whole = base.to_integral_value()
+            values["times"], values["amount"] = campaign.multiply, shown(self.amount)
+            values["base"] = whole if whole == base else base
+        if campaign.bonus or campaign.multiply == 1:
+            values["bonus"] = campaign.bonus
+        return of_campaign(self._why(), campaign, **values)
+
+    def _why(self) -> Why:
+        if self.campaign.multiply == 1:
+            return Why.CAMPAIGN_BONUS
+        return Why.CAMPAIGN_BOTH if self.campaign.bonus else Why.CAMPAIGN
+
+
+@dataclass(slots=True)
+class _Counting:
+    """Count what campaigns give for what is left of a basket; articles are narrowed once."""
+
+    program: Program
+    tier: str
+    basket: Basket
+    base_units: int
+    _units: dict[frozenset[str], int] = field(default_factory=dict)
+    _narrow: dict[frozenset[str], tuple[Lines, Lines]] = field(default_factory=dict)
+    _amounts: dict[frozenset[str], tuple[Decimal, Decimal]] = field(default_factory=dict)
+
+    def parts_of(self, campaigns: Sequence[CampaignTerms]) -> list[_Part]:
+        """Share out what these campaigns give together; the sum is rounded, not each of them."""
+        parts: list[_Part] = []
+        exact, rounded = ZERO, 0
+        before: list[CampaignTerms] = []
+        for campaign in campaigns:
+            base = self._base(campaign.article_key, before)
+            if campaign.multiply != 1:
+                exact += (campaign.multiply - 1) * base
+                if self.program.campaigns.combine is Combine.MULTIPLY:
+                    before.append(campaign)
+            exact += self._bonus(campaign)
+            total = round_units(exact, self.program.campaigns.rounding)
+            parts.append(_Part(campaign, total - rounded, base, self.amount_of(campaign)))
+            rounded = total
+        return parts
+
+    def alone(self, campaign: CampaignTerms) -> int:
+        """Return what a campaign gives where it counts alone."""
+        return self.parts_of([campaign])[0].units
+
+    def amount_of(self, campaign: CampaignTerms) -> Decimal:
+        """Return the amount of its articles that earns."""
+        return self._totals(campaign)[1] * self.basket.share
+
+    def _totals(self, campaign: CampaignTerms) -> tuple[Decimal, Decimal]:
+        """Return the amounts of its articles as they were sold, and as they are left."""
+        key = campaign.article_key
+        if key not in self._amounts:
+            sold, left = self._lines(key)
+            total = total_incl(left)
+            self._amounts[key] = (total if sold is left else total_incl(sold)), total
+        return self._amounts[key]
+
+    def as_sold(self) -> _Counting:
+        """Return the same for the basket as it was sold: which campaigns count is judged on it."""
+        if self.basket.left is self.basket.sold:
+            return self
+        basket = replace(self.basket, left=self.basket.sold)
+        units = multiplied(self.program, self.tier, plain_worth(basket).units)
+        return _Counting(self.program, self.tier, basket, units)
+
+    def _bonus(self, campaign: CampaignTerms) -> Decimal:
+        if not campaign.bonus:
+            return ZERO
+        sold, left = self._totals(campaign)
+        share = min(max(left, ZERO) / sold, Decimal(1))
+        return self.program.units(campaign.bonus) * share
+
+    def _base(self, key: frozenset[str], before: Sequence[CampaignTerms]) -> Decimal:
+        """Return what some articles earn, with what these campaigns made of it one after another.
+
+        Each multiplies what the ones before it left of the articles that are its own too.
+        """
+        if not before:
+            return Decimal(self._units_of(key))
+        *others, last = before
+        base = self._base(key, others)
+        both = key | last.article_key
+        also = base if both == key else self._base(both, others)
+        return base + (last.multiply - 1) * also
+
+    def _units_of(self, key: frozenset[str]) -> int:
+        """Return what the articles of all of these campaigns earn by themselves in the tier."""
+        if not key:
+            return self.base_units
+        if key not in self._units:
+            worth = goods_worth(self.basket, self._lines(key)[1])
+            self._units[key] = multiplied(self.program, self.tier, worth.units)
+        return self._units[key]
+
+    def _lines(self, key: frozenset[str]) -> tuple[Lines, Lines]:
+        """Return the articles of all of these campaigns, as they were sold and as they are left."""
+        sold, left = self.basket.sold, self.basket.left
+        if not key:
+            return sold, left
+        if key not in self._narrow:
+            for campaign in self.program.campaigns_in_order:
+                if campaign.name in key:
+                    kept = _narrowed(campaign, sold, sold)
+                    left = kept if left is sold else _narrowed(campaign, sold, left)
+                    sold = kept
+            self._narrow[key] = sold, left
+        return self._narrow[key]
+
+
+# --- which of them count --------------------------------------------------------------------------
+
+
+def _chosen(as_sold: _Counting, held: Sequence[CampaignTerms]) -> Sequence[CampaignTerms]:
+    """Choose among the campaigns that hold; they come in the order of priority and name."""
+    exclusive = [campaign for campaign in held if campaign.exclusive]
+    if exclusive:
+        highest = exclusive[0].priority
+        return _best(as_sold, [one for one in exclusive if one.priority == highest])
+    if as_sold.program.campaigns.combine is Combine.BEST:
+        return _best(as_sold, held)
+    return held
+
+
+def _best(as_sold: _Counting, held: Sequence[CampaignTerms]) -> Sequence[CampaignTerms]:
+    return held if len(held) <= 1 else [max(held, key=as_sold.alone)]

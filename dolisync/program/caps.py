@@ -1,0 +1,55 @@
+"""Caps: how many points a sale, a day, a month or a member can earn at most.
+
+The cap is put on what a sale earns; what its returns take back is what is left above what the goods
+kept would have earned under the same cap. A return makes room again: later sales of the same day or
+month then earn what the cap had cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from dolisync.program.before import Before
+from dolisync.program.reasons import Reason, Why, because
+from dolisync.program.terms import Program
+
+
+def in_one_sale(program: Program, units: int) -> tuple[int, tuple[Reason, ...]]:
+    """Cut what a sale earns to what one sale may."""
+    cap = program.earn.caps.per_sale
+    if cap is None or units <= program.units(cap):
+        return units, ()
+    return program.units(cap), (_reason(program, cap, "a sale", program.units(cap), units),)
+
+
+def room(program: Program, before: Before) -> int | None:
+    """Return how many units a sale may still earn, ``None`` for any number."""
+    if not program.earn.caps.look_back:
+        return None
+    return min(room for _, _, room in _rooms(program, before))
+
+
+def within(program: Program, before: Before, units: int) -> tuple[int, tuple[Reason, ...]]:
+    """Cut what a sale earns to the room that the sales before it left."""
+    space = room(program, before)
+    if space is None or units <= space:
+        return units, ()
+    cap, span, left = min(_rooms(program, before), key=lambda found: found[2])
+    return left, (_reason(program, cap, span, left, units),)
+
+
+def _rooms(program: Program, before: Before) -> Iterator[tuple[Decimal, str, int]]:
+    caps = program.earn.caps
+    for cap, span, earned in (
+        (caps.per_day, "a day", before.day_units),
+        (caps.per_month, "a month", before.month_units),
+        (caps.per_member, "a member", before.all_units),
+    ):
+        if cap is not None:
+            yield cap, span, max(program.units(cap) - earned, 0)
+
+
+def _reason(program: Program, cap: Decimal, span: str, given: int, wanted: int) -> Reason:
+    given_points, points = program.points_of(given), program.points_of(wanted)
+    return because(Why.CAPPED, cap=cap, span=span, given=given_points, points=points)

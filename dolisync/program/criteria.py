@@ -1,0 +1,99 @@
+"""Whose sales are meant, and where they were made: customers, channels, terminals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dolisync.model import Buyer, Sale
+from dolisync.program.campaign_terms import Channel, CustomerTerms
+from dolisync.program.patterns import fits_any
+from dolisync.program.reasons import Reason, Why, because
+from dolisync.program.terms import Program
+
+_UNKNOWN = Buyer()
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """What of a customer does not fit, and what was wanted instead."""
+
+    what: str
+    wanted: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """What was wanted, to be read."""
+        return ", ".join(self.wanted)
+
+
+_Texts = Callable[[Buyer], tuple[str, ...]]
+_TESTS: tuple[tuple[str, str, _Texts], ...] = (
+    ("type", "types", lambda buyer: (buyer.kind,)),
+    ("tag", "tags", lambda buyer: buyer.tags),
+    ("town", "towns", lambda buyer: (buyer.town,)),
+    ("department", "departments", lambda buyer: (buyer.department, buyer.department_name)),
+    ("region", "regions", lambda buyer: (buyer.region,)),
+    ("country", "countries", lambda buyer: (buyer.country,)),
+)
+
+
+def misfit_of(terms: CustomerTerms, buyer: Buyer | None) -> Misfit | None:
+    """Return the first thing by which a customer is not one of these, ``None`` where he is.
+
+    Of a customer of whom nothing is known no list holds.
+    """
+    for what, option, texts in _TESTS:
+        wanted: tuple[str, ...] = getattr(terms, option)
+        if wanted and not _fits(option, wanted, texts(buyer or _UNKNOWN)):
+            return Misfit(what, wanted)
+    return None
+
+
+def _fits(option: str, wanted: tuple[str, ...], texts: tuple[str, ...]) -> bool:
+    if option == "towns":
+        return any(fits_any(wanted, text) for text in texts)
+    folded = {text.casefold() for text in texts}
+    return any(one.strip().casefold() in folded for one in wanted)
+
+
+def channel_of(sale: Sale) -> Channel:
+    """Return where a sale was made."""
+    return Channel.POS if sale.is_pos else Channel.OFFICE
+
+
+def not_eligible(program: Program, sale: Sale) -> Reason | None:
+    """Say why a program counts no sales like this one, ``None`` where it does."""
+    if sale.buyer is not None and sale.buyer.opted_out:
+        return because(Why.OPTED_OUT)
+    return _wrong_place(program, sale) or _wrong_customer(program, sale)
+
+
+def _wrong_place(program: Program, sale: Sale) -> Reason | None:
+    earn = program.earn
+    channel = channel_of(sale)
+    if earn.channels and channel not in earn.channels:
+        return because(Why.CHANNEL_OUT, channel=channel.value)
+    is_out = sale.terminal in earn.leave_out_terminals
+    if is_out or (earn.terminals and sale.terminal not in earn.terminals):
+        return because(Why.TERMINAL_OUT, terminal=sale.terminal or "none")
+    return None
+
+
+def _wrong_customer(program: Program, sale: Sale) -> Reason | None:
+    only = program.earn.only_customers
+    misfit = None if only is None else misfit_of(only, sale.buyer)
+    if misfit is not None:
+        return because(Why.CUSTOMER_NOT_MEANT, what=misfit.what, wanted=misfit.words)
+    for terms in program.earn.leave_out_customers:
+        if not terms.is_empty and misfit_of(terms, sale.buyer) is None:
+            return because(Why.CUSTOMER_LEFT_OUT, what=", ".join(_named(terms)), wanted=_all(terms))
+    return None
+
+
+def _named(terms: CustomerTerms) -> list[str]:
+    return [what for what, option, _ in _TESTS if getattr(terms, option)]
+
+
+def _all(terms: CustomerTerms) -> str:
+    return ", ".join(text for _, option, _ in _TESTS for text in getattr(terms, option))

@@ -1,0 +1,318 @@
+"""The timeline of a member: judge sales in the order of their days where rules look back.
+
+Caps, tiers and the first purchase make what a sale earns depend on the member's sales before it. So
+sales are judged member by member, in the order of their days and rowids. Whatever happens to one
+of them, those after it whose surroundings changed by it are judged again: any order of arrival
+gives the same points. What a sale counts for the later ones is kept in a row of its own; documents
+are loaded only of sales that are judged.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dolisync.ledger import courses
+from dolisync.ledger.courses import CountedSale
+from dolisync.ledger.rulesets import RuleBook
+from dolisync.ledger.store import KnownSale, Transaction
+from dolisync.model import CustomerKey, SaleKey, SaleKind
+from dolisync.program.assess import Family, Verdict, what_counts, what_counts_alone
+from dolisync.program.before import Before
+from dolisync.program.caps import room
+from dolisync.program.course import NOTHING, Counted, Course
+from dolisync.program.looking_back import before_of, reach_days
+from dolisync.program.surroundings import Surroundings
+from dolisync.program.terms import Program
+from dolisync.program.tiers import SetByHand, tier_after, tier_on
+
+# So many sales after one that was judged otherwise are loaded at once: most will follow it.
+CHUNK = 100
+
+Families = Sequence[Sequence[KnownSale]]
+Place = tuple[str, SaleKey]
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """How families are judged, parted and loaded: the timeline is a step in the middle of it."""
+
+    judge: Callable[
+        [Transaction, Program, Surroundings, Sequence[KnownSale], Before], tuple[Verdict, ...]
+    ]
+    trusted: Callable[[Sequence[KnownSale]], list[KnownSale]]
+    load: Callable[[Transaction, list[SaleKey]], list[list[KnownSale]]]
+
+
+def looking_back(book: RuleBook) -> list[str]:
+    """Name the programs whose rules look back, now or once."""
+    programs = (program for rules in book.sets for program in rules.programs)
+    return sorted({program.name for program in programs if program.looks_back})
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """What is judged at one place: a sale with its trusted returns, or one return by itself."""
+
+    known: KnownSale
+    family: Sequence[KnownSale]
+    is_alone: bool
+    trusted: Sequence[KnownSale] = ()
+
+    @property
+    def day(self) -> int:
+        return self.known.sale.date.toordinal()
+
+    @property
+    def rowid(self) -> int:
+        return self.known.key.rowid
+
+
+@dataclass(slots=True)
+class Timeline:
+    """Judge families at their places. ``follows`` tells to judge again what comes after them.
+
+    Afterwards ``verdicts`` and ``befores`` hold what was found, by program and head, ``more`` the
+    families that had to be judged again besides, and ``rows`` what is to be kept.
+    """
+
+    transaction: Transaction
+    book: RuleBook
+    around: Mapping[str, Surroundings]
+    judging: Judging
+    follows: bool = True
+    verdicts: dict[Place, tuple[Verdict, ...]] = field(default_factory=dict)
+    befores: dict[Place, Before] = field(default_factory=dict)
+    more: dict[SaleKey, list[KnownSale]] = field(default_factory=dict)
+    rows: dict[str, dict[int, tuple[CustomerKey, CountedSale]]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    _judged: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+    def walk(self, families: Families, changed: Collection[tuple[CustomerKey, int]] = ()) -> None:
+        """Judge these families in all programs that look back.
+
+        ``changed`` are more places from which on something is otherwise.
+        """
+        names = looking_back(self.book)
+        while names:
+            count, known = len(self.more), [*families, *self.more.values()]
+            for name in names:
+                self._walk_program(name, known, changed)
+            if len(self.more) == count or all(map(self._is_judged, self.more.values())):
+                return
+
+    def _is_judged(self, family: Sequence[KnownSale]) -> bool:
+        """Tell whether every program has judged a family that one of them found."""
+        head = family[0]
+        return all(
+            (program.name, head.key) in self.verdicts
+            for program in self.book.by_id(head.rule_set_id).programs
+            if program.name in looking_back(self.book)
+        )
+
+    def _walk_program(
+        self, name: str, families: Families, changed: Collection[tuple[CustomerKey, int]]
+    ) -> None:
+        units: dict[CustomerKey, list[_Unit]] = defaultdict(list)
+        starts: dict[CustomerKey, int] = {}
+        self.rows[name].clear()
+        for unit in (unit for family in families for unit in self._units(family)):
+            units[unit.known.sale.customer].append(unit)
+        for customer, day in (*changed, *self._places(name, families)):
+            starts[customer] = min(day, starts.get(customer, day))
+        if not starts:
+            return
+        connection = self.transaction.connection
+        end = None if self.follows else max(u.day for many in units.values() for u in many)
+        begun = courses.begun(connection, name, starts, self._reach(name), end)
+        by_hand = self._set_by_hand(name, starts)
+        for customer, found in begun.items():
+            member = _Member(name, customer, found.course, by_hand.get(customer, ()))
+            later = [row for row in found.later if row.sale_id not in self._judged[name]]
+            self._walk_member(member, units[customer], later)
+
+    def _units(self, family: Sequence[KnownSale]) -> Iterator[_Unit]:
+        head = family[0]
+        if len(family) == 1 or not head.counts:
+            yield _Unit(head, family, is_alone=head.sale.kind is SaleKind.CREDIT_NOTE)
+            return
+        trusted = self.judging.trusted(family)
+        yield _Unit(head, family, is_alone=False, trusted=trusted)
+        for known in family[1:]:
+            if known not in trusted and known.counts:
+                yield _Unit(known, family, is_alone=True)
+
+    def _places(self, name: str, families: Families) -> Iterator[tuple[CustomerKey, int]]:
+        """Walk over the places where sales are, and where they were when they were kept."""
+        known = [sale for family in families for sale in family]
+        for entry in known:
+            yield entry.sale.customer, entry.sale.date.toordinal()
+        by_id = {sale.id: sale for sale in known if not sale.is_new}
+        self._judged[name] |= by_id.keys()
+        if by_id:
+            old = courses.of_sales(self.transaction.connection, name, by_id)
+            for id_, row in old.items():
+                key = by_id[id_].key
+                yield CustomerKey(key.source, key.entity, row.customer_rowid), row.day
+
+    def _reach(self, name: str) -> int:
+        return max(reach_days(program) for program in self._programs(name))
+
+    def _programs(self, name: str) -> list[Program]:
+        """Return a program as it was under all rule sets."""
+        return [p for rules in self.book.sets for p in rules.programs if p.name == name]
+
+    def _set_by_hand(self, name: str, customers: Collection[CustomerKey]) -> courses.Settings:
+        if not any(program.tier for program in self._programs(name)):
+            return {}
+        return courses.set_by_hand(self.transaction.connection, name, customers)
+
+    def _walk_member(
+        self, member: _Member, units: Sequence[_Unit], later: Sequence[CountedSale]
+    ) -> None:
+        steps: list[_Unit | CountedSale] = sorted([*units, *later], key=_place)
+        for number in range(len(steps)):
+            step = self._step(member, steps, number)
+            if isinstance(step, CountedSale):
+                self._pass(member, step)
+            else:
+                self._judge(member, step)
+
+    def _step(
+        self, member: _Member, steps: list[_Unit | CountedSale], number: int
+    ) -> _Unit | CountedSale:
+        step = steps[number]
+        if isinstance(step, CountedSale) and self._must_judge(member, step):
+            self._load(member, steps, number)
+        return steps[number]
+
+    def _must_judge(self, member: _Member, row: CountedSale) -> bool:
+        """Tell whether a sale that did not change itself must be judged again."""
+        program = self._program(row.rule_set_id, member.program)
+        if not self.follows or row.tier is None or program is None:
+            return False
+        before = before_of(program, member.course, member.by_hand, row.day)
+        space = room(program, before)
+        given = row.wanted if space is None else min(row.wanted, space)
+        return (before.tier, before.sales, given) != (row.tier, row.known_sales, row.given)
+
+    def _load(self, member: _Member, steps: list[_Unit | CountedSale], begin: int) -> None:
+        """Load the next sales of a member: one of them is judged otherwise now."""
+        places: dict[SaleKey, int] = {}
+        for number, step in enumerate(steps[begin : begin + CHUNK], begin):
+            if isinstance(step, CountedSale) and step.tier is not None:
+                source, entity = member.customer.source, member.customer.entity
+                places[SaleKey(source, entity, step.rowid)] = number
+        for family in self.judging.load(self.transaction, list(places)):
+            head = family[0]
+            steps[places[head.key]] = next(self._units(family))
+            self.more[head.key] = family
+            self._judged[member.program].add(head.id)
+
+    def _pass(self, member: _Member, row: CountedSale) -> None:
+        """Go on past a sale that stays as it is; only the tier after it may be another."""
+        program = self._program(row.rule_set_id, member.program)
+        if not self.follows or program is None or not program.tier:
+            member.add(row)
+            return
+        held = row.tier
+        if held is None:
+            held = tier_on(program, member.course, member.by_hand, row.day)
+        member.course.add(row.day, row.counted)
+        after = tier_after(program, member.course, member.by_hand, held)
+        member.course.tier = after
+        if after != row.tier_after:
+            self._keep(member, row._replace(tier_after=after))
+
+    def _judge(self, member: _Member, unit: _Unit) -> None:
+        known = unit.known
+        program = self._program(unit.family[0].rule_set_id, member.program)
+        around = self.around.get(known.key.source)
+        if program is None or around is None:
+            return
+        day = unit.day
+        before = before_of(program, member.course, member.by_hand, day)
+        place = (member.program, known.key)
+        verdicts = self.judging.judge(self.transaction, program, around, unit.family, before)
+        of_sale = {verdict.sale: verdict for verdict in verdicts}
+        mine = of_sale[known.key]
+        if known is unit.family[0]:
+            self.verdicts[place], self.befores[place] = verdicts, before
+        counted = self._counted(program, around, unit, of_sale)
+        if counted == NOTHING and not mine.wanted:
+            return
+        member.course.add(day, counted)
+        member.course.tier = tier_after(program, member.course, member.by_hand, before.tier)
+        row = CountedSale(
+            known.id,
+            known.sale.customer.rowid,
+            day,
+            unit.rowid,
+            unit.family[0].rule_set_id,
+            *counted,
+            0 if unit.is_alone else before.sales,
+            None if unit.is_alone else before.tier,
+            mine.wanted,
+            mine.units,
+            member.course.tier,
+        )
+        self._keep(member, row)
+
+    def _counted(
+        self,
+        program: Program,
+        around: Surroundings,
+        unit: _Unit,
+        verdicts: Mapping[SaleKey, Verdict],
+    ) -> Counted:
+        known = unit.known
+        if unit.is_alone:
+            return what_counts_alone(known.sale, verdicts[known.key])
+        if not known.counts:
+            return NOTHING
+        family = Family(known.sale, tuple(entry.sale for entry in unit.trusted))
+        own = [verdicts[entry.key] for entry in (known, *unit.trusted)]
+        return what_counts(program, around, family, own)
+
+    def _keep(self, member: _Member, row: CountedSale) -> None:
+        self.rows[member.program][row.sale_id] = (member.customer, row)
+
+    def _program(self, rule_set_id: int, name: str) -> Program | None:
+        programs = self.book.by_id(rule_set_id).programs
+        return next((program for program in programs if program.name == name), None)
+
+    def write(self) -> None:
+        """Keep what the judged sales count; the sales themselves must be written by then."""
+        for name, rows in self.rows.items():
+            ids = self._judged[name] | rows.keys()
+            courses.rewrite(self.transaction.connection, name, ids, rows.values())
+
+    def with_tiers(self) -> set[CustomerKey]:
+        """Return the customers whose tiers may have changed."""
+        return {
+            customer
+            for name, rows in self.rows.items()
+            if any(program.tier for program in self._programs(name))
+            for customer, _ in rows.values()
+        }
+
+
+@dataclass(slots=True)
+class _Member:
+    """A member while his timeline is walked."""
+
+    program: str
+    customer: CustomerKey
+    course: Course
+    by_hand: Sequence[SetByHand]
+
+    def add(self, row: CountedSale) -> None:
+        """Add a sale as it was kept."""
+        self.course.add(row.day, row.counted)
+        self.course.tier = row.tier_after
+
+
+def _place(step: _Unit | CountedSale) -> tuple[int, int]:
+    return step.day, step.rowid

@@ -1,0 +1,71 @@
+"""Tiers through the command line: shown, set by hand, released; on the card."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.system.place import Place
+
+RULES = """
+[[program.tier]]
+name = "regular"
+title = "Regular"
+at_least = 5
+
+[[program.tier]]
+name = "friend"
+title = "Friend of the house"
+at_least = 500
+multiplier = 2
+
+[[program.reward]]
+"""
+
+
+@pytest.fixture
+def tiered(ready: Place) -> Place:
+    ready.change("\n[[program.reward]]\n", RULES)
+    ready.good("setup", "--yes")
+    ready.good("sync")
+    return ready
+
+
+def test_a_tier_is_shown_set_and_released(tiered: Place) -> None:
+    alice = tiered.customer("alice")
+    shown = tiered.read("tier", alice)["tier"]
+    assert (shown["name"], shown["next"], shown["locked"]) == ("regular", "friend", False)
+    assert f"{shown['missing']} EUR to Friend of the house" in tiered.good("tier", alice)
+    before = int(tiered.read("balance", alice)["balance"])
+
+    said = tiered.good("tier", alice, "friend", "--lock", "--reason", "jury member")
+    assert "Friend of the house, set by hand and locked" in said
+    assert "jury member" in said
+    tiered.good("sync")
+    card = tiered.standin.shop.customer_fields(alice)
+    assert card["loytier"] == "Friend of the house"
+    text = tiered.good("balance", alice)
+    assert "Friend of the house" in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert int(tiered.read("balance", alice)["balance"]) >= before
+
+    tiered.good("tier", alice, "--release", "--reason", "jury is over")
+    assert tiered.read("balance", alice)["tier"]["name"] == "regular"
+    assert tiered.read("verify")["holds"] is True
+
+
+def test_mistakes_are_named(tiered: Place) -> None:
+    alice = tiered.customer("alice")
+    yesterday = (datetime.now(UTC) - timedelta(days=2)).date()
+    assert "needs a reason" in tiered.bad("tier", alice, "friend")
+    assert "no tier is named 'gold'" in tiered.bad("tier", alice, "gold", "--reason", "x")
+    assert "is over already" in tiered.bad(
+        "tier", alice, "friend", "--until", yesterday, "--reason", "x"
+    )
+    assert "no tier is named" in tiered.bad("tier", alice, "--lock", "--reason", "x")
+    assert "it sets nothing" in tiered.bad("tier", alice, "friend", "--release", "--reason", "x")
+
+
+def test_a_program_without_tiers_says_so(open_shop: Place) -> None:
+    assert "has no tiers" in open_shop.bad("tier", open_shop.customer("alice"))
