@@ -389,16 +389,16 @@ class Book:
         usable = (lot for lot in self.lots if lot not in own and lot.is_usable(today))
         return sorted(usable, key=lambda lot: lot.spending_order)
 
-    def unforgive_returned(self, journal: Journal, entry: Entry, lot_id: int, units: int) -> None:
-        """Take a forgiveness back with points that came back to a lot: they were not spent."""
-        lots = [lot for lot in self.lots if lot.id == lot_id]
-        again = _derived(
-            entry, f"unforgiven{lot_id}:{entry.sale_id}", Kind.ADJUST, "no longer forgiven: unspent"
-        )
-        posting_id = journal.post(self, again, -units)
-        rest = self._draw(journal, posting_id, lots, units)
-        if rest:
-            journal.allocate(self, posting_id, None, -rest)
+    def unforgive_returned(
+        self, journal: Journal, entry: Entry, lots: Sequence[Lot], units: int
+    ) -> None:
+        """Take a forgiveness back with points that came back to lots: they were not spent.
+
+        The first lot is the one that they had come from. The lots must hold them.
+        """
+        mark = f"unforgiven{lots[0].id}:{entry.sale_id}"
+        again = _derived(entry, mark, Kind.ADJUST, "no longer forgiven: unspent")
+        self._draw(journal, journal.post(self, again, -units), lots, units)
 
     def settle_debt(self, journal: Journal, entry: Entry, today: date) -> None:
         """Settle debt with usable points that came another way: a movement of nothing."""

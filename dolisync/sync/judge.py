@@ -255,6 +255,9 @@ def judge_again(
         spent.take_again()
         poster.targets += [target for target in spent.targets if rules.shows(target.source)]
     transaction.flush()
+    if spent is not None:
+        spent.take_forgiven()
+        transaction.flush()
     follow_activity(transaction, rules.book.current.programs, list(transaction.books))
     poster.targets += verdicts.write()
     if spent is not None:

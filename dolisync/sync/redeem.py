@@ -6,15 +6,14 @@ happens to the call afterwards, no point is spent twice and none is lost.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, select
 
 from dolisync.errors import NotFound, UserError
 from dolisync.ledger import outbox, tables
-from dolisync.ledger.book import Book, Entry, Kind, NotEnoughPoints
+from dolisync.ledger.book import Entry, Kind, NotEnoughPoints
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.redemptions import (
     Redemption,
@@ -31,6 +30,7 @@ from dolisync.model import CustomerKey
 from dolisync.ports import Clock
 from dolisync.program.terms import Program, RewardTerms
 from dolisync.sync.activity import follow_activity
+from dolisync.sync.forgiven import take_forgiven
 from dolisync.sync.judge import Showing
 from dolisync.sync.spent import put_back
 from dolisync.sync.tiers import tiers_of
@@ -194,49 +194,8 @@ def _return_points(
     came = came_back(transaction.connection, redemption.id)
     units = redemption.points - came.units
     returned = put_back(transaction, book, entry, came, taken, units, program)
-    _take_forgiven(transaction, book, entry, returned)
+    take_forgiven(transaction, book, entry, returned)
     transaction.flush()
-
-
-def _take_forgiven(
-    transaction: Transaction, book: Book, entry: Entry, returned: Sequence[tuple[int, int]]
-) -> None:
-    """Take back what was forgiven because these points were spent: they are not spent any more.
-
-    Else who buys, redeems, returns the goods and gives the discount back would keep the points.
-    """
-    sale_of = {lot.id: lot.sale_id for lot in book.lots}
-    families = _families(transaction, {id_ for lot_id, _ in returned if (id_ := sale_of[lot_id])})
-    held = transaction.holdings({id_ for family in families.values() for id_ in family})
-    for lot_id, points in returned:
-        for sale_id in families.get(sale_of[lot_id] or 0, ()):
-            holding = held[sale_id][book.member_id]
-            again = min(points, holding.forgiven)
-            if again > 0:
-                points -= again  # noqa: PLW2901
-                holding.forgiven -= again
-                of_sale = replace(entry, sale_id=sale_id, redemption_id=None)
-                book.unforgive_returned(transaction.journal, of_sale, lot_id, again)
-
-
-def _families(transaction: Transaction, sale_ids: Collection[int]) -> dict[int, list[int]]:
-    """Return the ids of these sales' returns, each list beginning with the sale itself."""
-    sale, back = tables.sale.alias(), tables.sale.alias()
-    query = (
-        select(sale.c.id, back.c.id)
-        .join(
-            back,
-            (back.c.source == sale.c.source)
-            & (back.c.entity == sale.c.entity)
-            & (back.c.origin_rowid == sale.c.rowid),
-        )
-        .where(sale.c.id.in_(sale_ids))
-        .order_by(sale.c.id, back.c.rowid)
-    )
-    families = {id_: [id_] for id_ in sale_ids}
-    for id_, return_id in transaction.connection.execute(query):
-        families[id_].append(return_id)
-    return families
 
 
 def wish_revoke(engine: Engine, clock: Clock, token: str) -> Redemption:

@@ -32,6 +32,7 @@ from dolisync.model import Sale, SaleStatus
 from dolisync.program.spent import Undone, spread, undone, units_back, uses
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
+from dolisync.sync.forgiven import PutBack, take_forgiven
 
 ZERO = Decimal(0)
 
@@ -142,13 +143,14 @@ class _Judge:
 class Spent:
     """The rewards that a change of sales may concern: brings what came back up to date.
 
-    ``targets`` are the customer cards that changed.
+    ``targets`` are the customer cards that changed, ``returned`` what was given back.
     """
 
     transaction: Transaction
     spendings: Sequence[Spending]
     around: Mapping[str, Surroundings]
     targets: list[outbox.Target] = field(default_factory=list)
+    returned: list[tuple[Book, Entry, PutBack]] = field(default_factory=list)
 
     def give_back(self) -> None:
         """Give back what is due and did not come back yet: before anything else is taken."""
@@ -164,6 +166,11 @@ class Spent:
             if spending.due < came.units:
                 self._take_again(spending, came)
 
+    def take_forgiven(self) -> None:
+        """Take what was forgiven while the points were spent; only once all else has moved."""
+        for book, entry, returned in self.returned:
+            take_forgiven(self.transaction, book, entry, returned)
+
     def _open(self) -> Iterator[Spending]:
         final = {State.REVOKED, State.REFUSED}
         return (entry for entry in self.spendings if entry.redemption.state not in final)
@@ -176,7 +183,8 @@ class Spent:
         entry = self._entry(spending, came, "came back with a return")
         if came.forgiven > 0:
             book.unforgive(journal, entry, min(came.forgiven, units))
-        put_back(self.transaction, book, entry, came, taken, units, spending.program)
+        returned = put_back(self.transaction, book, entry, came, taken, units, spending.program)
+        self.returned.append((book, entry, returned))
         self._show(redemption)
 
     def _take_again(self, spending: Spending, came: CameBack) -> None:
@@ -239,7 +247,7 @@ def put_back(
     taken: Sequence[tuple[int, int]],
     units: int,
     program: Program | None,
-) -> list[tuple[int, int]]:
+) -> PutBack:
     """Put points of a redemption back on the lots that lack them, in proportion; return where.
 
     What was last taken as debt lacks in no lot: it settles debt, and the rest gets a lot that lives
@@ -251,8 +259,10 @@ def put_back(
     until = usable_until(program, entry.occurred_on)
     ends = [lot.expires_on for lot in book.lots]
     longest = None if None in ends else max((end for end in ends if end), default=None)
+    known = {lot.id for lot in book.lots}
     book.give_back(transaction.journal, entry, shares, until, units - fitting, longest)
-    return shares
+    fresh = tuple(lot.id for lot in book.lots if lot.id not in known)
+    return PutBack(tuple(shares), fresh)
 
 
 def usable_until(program: Program | None, today: date) -> date | None:

@@ -309,10 +309,19 @@ def _sale_fields(connection: Connection, bench: Bench, world: World) -> Iterator
                 yield f"invoice {rowid} shows {shown}, it should show {wanted}"
 
 
+def _tokens_on_cards(world: World) -> set[str]:
+    free = (row for row in world.discounts.values() if not row.is_used)
+    return {word for row in free for word in row.text.split() if word.startswith("DS-")}
+
+
 def _discounts(connection: Connection, world: World) -> Iterator[str]:
     """A discount that was paid for is there, one that was given back is not."""
     states = ("wanted", "open", "used", "revoked", "refused")
-    for redemption in redemptions.in_state(connection, key(1).source, *states):
+    known = redemptions.in_state(connection, key(1).source, *states)
+    strange = _tokens_on_cards(world) - {redemption.token for redemption in known}
+    if strange:
+        yield f"{sorted(strange)} can be used, but the ledger knows nothing of them"
+    for redemption in known:
         pieces = world.pieces(redemption.token)
         total = sum((row.amount for row in pieces), Decimal(0))
         free = any(not row.is_used for row in pieces)

@@ -122,7 +122,7 @@ _SPENDING = ("sell", "sell", "use", "use", "credit_reward", "abandon_reward", "f
 MERGING = Scene(
     "merging",
     (*_SPENDING, "merge", "merge"),
-    ("redeem", "redeem", "publish", "follow", "expire", "restart"),
+    ("redeem", "redeem", "revoke", "publish", "follow", "expire", "restart"),
     usual="turn",
     usual_share=0.5,
 )

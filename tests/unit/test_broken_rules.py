@@ -22,16 +22,18 @@ from dolisync.ledger.engine import open_engine
 from dolisync.ledger.store import KnownSale
 from dolisync.model import SaleStatus
 from dolisync.program.spent import Undone
-from dolisync.sync import activity, intake, judge, spent
+from dolisync.sync import activity, intake, judge, merge, spent
 from dolisync.sync import reconcile as comparing
 from tests.builders import credit_note, line, sale
 from tests.unit import (
     test_backfill,
     test_batches,
+    test_expire,
     test_inactivity,
     test_merge,
     test_privacy,
     test_reconcile,
+    test_spent,
 )
 
 
@@ -70,6 +72,10 @@ def _erased(test: Callable[[Any], None]) -> Callable[[Engine], None]:
         test(test_privacy.Shop(engine, programs=(terms,)))
 
     return run
+
+
+def _lapsing(test: Callable[[Any], None]) -> Callable[[Engine], None]:
+    return lambda engine: test(test_expire.lapsing(engine))
 
 
 def _idle(test: Callable[[Any], None]) -> Callable[[Engine], None]:
@@ -142,6 +148,36 @@ RULES = [
         "open_lot",
         _rebooked_without_dates,
         test_merge.test_lots_keep_their_dates_and_what_is_left_of_them,
+    ),
+    Broken(
+        "a merge leaves debts behind",
+        rebook,
+        "_move_debt",
+        _nothing,
+        _merged(test_merge.test_debt_goes_along_and_is_settled_by_the_others_points),
+    ),
+    Broken(
+        "an undone merge keeps what had been redeemed before",
+        merge,
+        "_move_redemptions_back",
+        _nothing,
+        test_batches.test_an_undone_merge_gives_the_account_back,
+    ),
+    Broken(
+        "expired points of a sale that is taken back stay expired",
+        Book,
+        "_revive",
+        _nothing,
+        _lapsing(test_expire.test_a_sale_reopened_after_its_points_expired_takes_nothing_twice),
+    ),
+    Broken(
+        "what was forgiven stays, though the spent points came back",
+        spent.Spent,
+        "take_forgiven",
+        _nothing,
+        lambda engine: test_spent.test_what_was_forgiven_is_taken_when_the_spent_points_come_back(
+            engine, {}
+        ),
     ),
     Broken(
         "an undone merge forgets whom Dolibarr names",

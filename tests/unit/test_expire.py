@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import pytest
+from sqlalchemy import Engine
 
 from dolisync.ledger.book import NotEnoughPoints
 from dolisync.sync.judge import Showing
@@ -19,9 +20,14 @@ AFTER_MIDNIGHT = datetime(2026, 12, 1, 23, 5, tzinfo=UTC)
 
 
 @pytest.fixture
-def shop(open_shop: Callable[..., Shop]) -> Shop:
+def shop(ledger: Engine) -> Shop:
+    return lapsing(ledger)
+
+
+def lapsing(engine: Engine) -> Shop:
     """A shop whose points live a month; 100 of them end on the first of December."""
-    opened = open_shop(program(validity={"months": 1}, reward=[reward(50)]), clock=HandClock())
+    terms = program(validity={"months": 1}, reward=[reward(50)])
+    opened = Shop(engine, programs=(terms,), clock=HandClock())
     opened.take(sale(1, 100, day=date(2026, 11, 1)), sale(2, 10, day=date(2026, 11, 15)))
     return opened
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -302,3 +302,19 @@ def test_points_are_spread_within_what_each_lot_gave(taken: list[int], data: Any
             assert points > 0
             assert held[lot] <= taken[lot]
     assert held == dict(pairs)
+
+
+@pytest.mark.parametrize("terms", [{}, {"validity": {"days": 25}}], ids=["lots alive", "lots past"])
+def test_what_was_forgiven_is_taken_when_the_spent_points_come_back(
+    ledger_engine: Engine, terms: dict[str, Any]
+) -> None:
+    """Else who redeems, then returns both sales, would keep points for goods that he returned."""
+    policy = {"shortfall": "clamp", "past_lots_days": 30}
+    shop = opened(ledger_engine, returns=policy, **terms)
+    shop.put(bought(goods=5))
+    shop.put(credit_note(5, 1200, 1))
+    assert (shop.view().balance, spent(shop)) == (0, 100)
+    shop.clock.moment += timedelta(days=10)
+    shop.put(back(3, 5, origin=2))
+    assert (shop.view().balance, spent(shop)) == (0, 0)
+    assert shop.breaches() == []
