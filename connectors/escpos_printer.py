@@ -1,117 +1,79 @@
-"""ESC/POS printers, drawers and customer displays: bytes made by python-escpos, and sent.
-
-A ticket is sent once. What a printer did with it when the connection broke is not to be known, and
-printing again by itself would give the customer two receipts.
-"""
+"""ESC/POS printers, drawers and customer displays: bytes made by python-escpos, and sent."""
 
 from __future__ import annotations
 
-import socket
+import re
 import threading
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
+from typing import Literal
 
 from escpos.printer import Dummy
 
 from connectors.ticket_html import TicketLine
-from dolisync.errors import RefusedError, UnknownOutcome
+from connectors.wires import Wire
+from dolisync.errors import RefusedError
+
+CutMode = Literal["full", "partial", "none"]
 
 INITIALIZE = b"\x1b@"
+DISPLAY_COLUMNS = 20
 _CUTS = (b"\x1dV", b"\x1bi", b"\x1bm")
 # The last cut stands near the end; a pattern further up is part of a picture.
 _TAIL_BYTES = 64
+# Commands with the one byte that most have: they are no part of what a ticket says.
+_COMMANDS = re.compile(rb"\x1b[@2]|[\x1b\x1c\x1d][!-~].", re.DOTALL)
 _CODECS = {"ISO_8859-15": "iso8859_15"}
-DISPLAY_COLUMNS = 20
 _CLEAR_DISPLAY = b"\x0c"
-
-
-class Wire(Protocol):
-    """Where bytes go."""
-
-    def send(self, data: bytes) -> None:
-        """Send all bytes. Raises ``RefusedError`` before any was sent, else ``UnknownOutcome``."""
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkWire:
-    """A printer that listens on the network, as most do on port 9100."""
-
-    host: str
-    port: int
-    timeout_s: float
-
-    def send(self, data: bytes) -> None:
-        """Connect and send."""
-        where = f"{self.host}:{self.port}"
-        try:
-            connection = socket.create_connection((self.host, self.port), self.timeout_s)
-        except OSError as error:
-            message = f"printer {where} does not answer: {_reason(error)}"
-            raise RefusedError(message) from error
-        with connection:
-            try:
-                connection.sendall(data)
-                connection.shutdown(socket.SHUT_WR)
-            except OSError as error:
-                message = f"printer {where} broke off: {_reason(error)}"
-                raise UnknownOutcome(message) from error
-
-
-@dataclass(frozen=True, slots=True)
-class FileWire:
-    """A device such as /dev/usb/lp0, or a file to which tickets are added."""
-
-    path: Path
-
-    def send(self, data: bytes) -> None:
-        """Add the bytes to the file."""
-        try:
-            with self.path.open("ab", buffering=0) as file:
-                file.write(data)
-        except OSError as error:
-            message = f"{self.path} cannot be written: {_reason(error)}"
-            raise RefusedError(message) from error
-
-
-@dataclass(frozen=True, slots=True)
-class NoWire:
-    """Nothing is printed."""
-
-    def send(self, data: bytes) -> None:
-        """Throw the bytes away."""
+_FEED_LINES = 6
 
 
 @dataclass(slots=True)
 class EscposPrinter:
-    """One printer: one ticket at a time. ``columns`` is how many characters fit on a line."""
+    """One printer: one ticket at a time. ``columns`` is how many characters fit on a line.
+
+    ``drawer_pins`` are those that open a drawer, none where there is no drawer. A ticket waits
+    ``timeout_s`` seconds for the one before it: behind a printer that is off none may pile up.
+    """
 
     wire: Wire
     columns: int
     code_page: str
-    has_drawer: bool = True
+    timeout_s: float
+    cut: CutMode = "full"
+    drawer_pins: tuple[int, ...] = (2, 5)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def print_lines(self, lines: Iterable[TicketLine]) -> None:
         """Print lines and cut the paper. Raises ``RefusedError`` and ``UnknownOutcome``."""
-        self._send(compose(lines, self.code_page) + cut())
+        self._send(compose(lines, self.code_page) + ending(self.cut))
 
     def print_bytes(self, data: bytes, block: Sequence[TicketLine]) -> None:
         """Print bytes that are made for a printer, with a block before their last cut."""
-        self._send(with_block(data, compose(block, self.code_page) if block else b""))
+        self._send(with_block(data, compose(block, self.code_page)) if block else data)
 
     def open_drawer(self) -> None:
         """Open the cash drawer. Raises ``RefusedError`` where there is none."""
-        if not self.has_drawer:
+        if not self.drawer_pins:
             message = "no drawer is connected to this printer"
             raise RefusedError(message)
-        self._send(drawer())
+        self._send(opening(self.drawer_pins))
 
     def _send(self, data: bytes) -> None:
-        with self._lock:
+        with self._mine():
             self.wire.send(data)
+
+    @contextmanager
+    def _mine(self) -> Iterator[None]:
+        if not self._lock.acquire(timeout=self.timeout_s):
+            message = "the printer is still busy with the ticket before"
+            raise RefusedError(message)
+        try:
+            yield
+        finally:
+            self._lock.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +85,8 @@ class CustomerDisplay:
 
     def show(self, text: str) -> None:
         """Show two lines, given as one text of 40 characters."""
-        fitted = text[: 2 * DISPLAY_COLUMNS].ljust(2 * DISPLAY_COLUMNS)
+        shown = "".join(character if character.isprintable() else " " for character in text)
+        fitted = shown[: 2 * DISPLAY_COLUMNS].ljust(2 * DISPLAY_COLUMNS)
         self.wire.send(_CLEAR_DISPLAY + encode(fitted, self.code_page))
 
 
@@ -142,27 +105,33 @@ def compose(lines: Iterable[TicketLine], code_page: str) -> bytes:
     return INITIALIZE + bytes(printer.output)
 
 
-def cut() -> bytes:
-    """Return the command that feeds and cuts the paper."""
+def ending(cut: CutMode) -> bytes:
+    """Return the command that feeds the paper out, and cuts it."""
     printer = Dummy()
-    printer.cut()
+    if cut == "none":
+        printer.print_and_feed(_FEED_LINES)
+    else:
+        printer.cut("FULL" if cut == "full" else "PART")
     return bytes(printer.output)
 
 
-def drawer() -> bytes:
-    """Return the command that opens a drawer, on either pin."""
+def opening(pins: Sequence[int]) -> bytes:
+    """Return the command that opens a drawer on these pins."""
     printer = Dummy()
-    printer.cashdraw(2)
-    printer.cashdraw(5)
+    for pin in pins:
+        printer.cashdraw(pin)
     return bytes(printer.output)
 
 
 def with_block(data: bytes, block: bytes) -> bytes:
-    """Put a block before the last cut of a ticket, or at its end where nothing is cut."""
+    """Put a block before the last cut of a ticket, or at its end where nothing is cut.
+
+    It begins with an end of line: the block makes the printer forget a line that was not ended.
+    """
     place = max(data.rfind(command) for command in _CUTS)
     if place < 0 or place < len(data) - _TAIL_BYTES:
-        return data + block
-    return data[:place] + block + data[place:]
+        place = len(data)
+    return data[:place] + b"\n" + block + data[place:]
 
 
 def encode(text: str, code_page: str) -> bytes:
@@ -180,9 +149,6 @@ def _encoded(character: str, codec: str) -> bytes:
 
 
 def decode(data: bytes, code_page: str) -> str:
-    """Read what a ticket made for a printer says, commands and pictures as noise among it."""
-    return data.decode(_CODECS.get(code_page, code_page.lower()), "replace")
-
-
-def _reason(error: OSError) -> str:
-    return str(error.strerror or error)
+    """Read what a ticket made for a printer says; pictures come out as noise."""
+    codec = _CODECS.get(code_page, code_page.lower())
+    return _COMMANDS.sub(b" ", data).decode(codec, "replace")

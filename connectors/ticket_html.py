@@ -1,7 +1,8 @@
 """The ticket that TakePOS's browser posts: a small HTML page, laid out for paper as lines of text.
 
-TakePOS takes the page of ``receipt.php`` and removes its line breaks before it posts it. Kitchen
-orders come in the same form. Whatever the page holds, lines come out no wider than the paper.
+TakePOS takes the page of ``receipt.php`` and removes its line breaks before it posts it
+(``ticket_mending`` says what goes with them). Kitchen orders come in the same form. Whatever the
+page holds, lines come out no wider than the paper.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ _BLOCKS = {"p", "div", "center", "table", "ul", "ol", "li", "h1", "h2", "h3", "h
 _BOLD = {"b", "strong", "th", "h1", "h2", "h3", "h4"}
 _ALIGNMENTS = {"left", "center", "right"}
 _TALL_FROM_EM = 1.2
+_LARGE_FONTS = {"4", "5", "6", "7"}
+# What nests deeper than that is no ticket, and would take long to read.
+_DEPTH_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ class _Reader(HTMLParser):
             self._parts.append(_Rule())
         if tag == "br":
             self._break()
-        if tag not in _VOID:
+        if tag not in _VOID and len(self._styles) < _DEPTH_MAX:
             self._styles.append(_styled(self._styles[-1], tag, given))
         self._begin_table_part(tag)
 
@@ -180,14 +184,17 @@ def _styled(before: _Style, tag: str, given: dict[str, str]) -> _Style:
         tag,
         align,
         before.is_bold or tag in _BOLD,
-        before.is_tall or tag in {"h1", "h2"} or _is_large(given.get("style", "")),
+        before.is_tall or tag in {"h1", "h2"} or _is_large(given),
         before.is_unseen or tag in _UNSEEN,
     )
 
 
-def _is_large(style: str) -> bool:
-    size = re.search(r"font-size:\s*([\d.]+)em", style)
-    return size is not None and float(size[1].rstrip(".") or 0) >= _TALL_FROM_EM
+def _is_large(given: dict[str, str]) -> bool:
+    """Tell whether letters are larger than usual: by style, or by ``font size`` as 16 has it."""
+    size = re.search(r"font-size:\s*(\d+(?:\.\d+)?)em", given.get("style", ""))
+    if size is not None:
+        return float(size[1]) >= _TALL_FROM_EM
+    return given.get("size", "") in _LARGE_FONTS
 
 
 def _lines(part: _Part, paper: Paper) -> Iterator[TicketLine]:
@@ -228,9 +235,7 @@ def _widths(rows: Sequence[Sequence[str]]) -> dict[tuple[int, int], int]:
     return widths
 
 
-def _row_lines(
-    cells: Sequence[str], widths: dict[tuple[int, int], int], paper: Paper
-) -> list[str]:
+def _row_lines(cells: Sequence[str], widths: dict[tuple[int, int], int], paper: Paper) -> list[str]:
     label, numbers = cells[0], cells[1:]
     at_right = " ".join(
         " " * (widths[len(cells), place] - display_width(cell)) + cell
