@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -284,10 +285,11 @@ class Listener:
     def __init__(self, server: PrintServer, host: str, port: int) -> None:
         """Begin to listen on a numeric address. Raises ``OSError`` where the port is taken."""
         self._app = server.app()
+        self._sockets: dict[int, Any] = {}
         waiting = create_server(
             self._answer,
-            host=host,
-            port=port,
+            map=self._sockets,
+            sockets=[_socket_at(host, port)],
             threads=THREADS,
             connection_limit=CONNECTIONS_MAX,
             channel_timeout=SILENCE_S,
@@ -312,11 +314,23 @@ class Listener:
     def close(self) -> None:
         """Print what was begun, and answer no more."""
         self._server.task_dispatcher.shutdown(cancel_pending=False, timeout=LAST_TICKETS_S)
+        # Only the thread that listens may close what it listens to.
+        self._server.trigger.pull_trigger(self._close_sockets)
+        self._thread.join(LAST_TICKETS_S)
+
+    def _close_sockets(self) -> None:
         self._server.close()
+        for channel in list(self._sockets.values()):
+            channel.close()
 
     def answers(self) -> bool:
         """Tell whether it answers: a hung one does not."""
         return is_answering(self.host, self.port)
+
+
+def _socket_at(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
 
 
 def is_answering(host: str, port: int) -> bool:

@@ -103,7 +103,7 @@ class _Reader(HTMLParser):
         self._parts: list[_Part] = []
         self._styles = [_Style("")]
         self._line = ""
-        self._has_bold = False
+        self._has_bold = self._has_tall = False
         self._tables: list[_Table] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -155,6 +155,7 @@ class _Reader(HTMLParser):
             gap = " " if before and self._line else ""
             self._line += f"{gap}{words}{' ' if after else ''}"
             self._has_bold |= self._styles[-1].is_bold
+            self._has_tall |= self._styles[-1].is_tall
 
     def _cell(self) -> _Cell | None:
         row = self._tables[-1].rows[-1] if self._tables and self._tables[-1].rows else []
@@ -162,9 +163,10 @@ class _Reader(HTMLParser):
 
     def _break(self) -> None:
         if self._cell() is None:
-            style = replace(self._styles[-1], is_bold=self._has_bold)
+            now = self._styles[-1]
+            style = replace(now, is_bold=self._has_bold, is_tall=self._has_tall)
             self._parts.append(_Words(self._line.strip(), style))
-            self._line, self._has_bold = "", False
+            self._line, self._has_bold, self._has_tall = "", False, False
 
     def _end_line(self) -> None:
         if self._line.strip():

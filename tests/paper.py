@@ -52,6 +52,8 @@ class FakePrinter:
             return list(self.tickets)
 
     def close(self) -> None:
+        # The thread that waits for a ticket would keep the socket open.
+        self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
 
