@@ -315,7 +315,8 @@ class Listener:
         """Print what was begun, and answer no more."""
         self._server.task_dispatcher.shutdown(cancel_pending=False, timeout=LAST_TICKETS_S)
         # Only the thread that listens may close what it listens to.
-        self._server.trigger.pull_trigger(self._close_sockets)
+        trigger: Any = self._server.trigger
+        trigger.pull_trigger(self._close_sockets)
         self._thread.join(LAST_TICKETS_S)
 
     def _close_sockets(self) -> None:
