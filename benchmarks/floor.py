@@ -13,12 +13,30 @@ from sqlalchemy.engine import make_url
 
 from benchmarks.measure import Cost, timed
 from benchmarks.shop import FIRST_DAY, BenchShop
-from connectors.dolibarr_sql_rows import LINES, PAYMENTS, SALE_COLUMNS
 
-_SALES = f"""
-SELECT {SALE_COLUMNS} FROM llx_facture
+_SALES = """
+SELECT rowid, ref, type, fk_statut, paye, fk_soc, datef, datec, tms, total_ht, total_ttc,
+       multicurrency_code, fk_facture_source, close_code, module_source, pos_source
+FROM llx_facture
 WHERE entity = 1 AND ref NOT LIKE '(PROV%%' AND datef >= %s AND datef < %s AND rowid > %s
 ORDER BY rowid LIMIT %s
+"""
+_LINES = """
+SELECT l.fk_facture, l.rowid, l.fk_product, p.ref,
+       COALESCE(NULLIF(l.description, ''), NULLIF(l.label, ''), p.label),
+       l.qty, l.subprice, l.remise_percent, l.tva_tx, l.total_ht, l.total_ttc, l.product_type,
+       l.fk_remise_except
+FROM llx_facturedet l
+LEFT JOIN llx_product p ON p.rowid = l.fk_product
+WHERE l.fk_facture IN ({rowids})
+ORDER BY l.fk_facture, l.rang, l.rowid
+"""
+_PAYMENTS = """
+SELECT pf.fk_facture, c.code, pf.amount, p.datep
+FROM llx_paiement_facture pf
+JOIN llx_paiement p ON p.rowid = pf.fk_paiement
+JOIN llx_c_paiement c ON c.id = p.fk_paiement
+WHERE pf.fk_facture IN ({rowids})
 """
 # In the order in which they may refer to one another, with the moment of their transaction.
 _WRITTEN = {
@@ -87,8 +105,8 @@ def _copy(
         cursor.execute(_SALES, (*days, last, len(rows["sale"])))
         found = cursor.fetchall()
         last, rowids = found[-1][0], ",".join(str(row[0]) for row in found)
-        for query in (LINES, PAYMENTS):
-            cursor.execute(query.format(rowids=rowids, points="", join=""))
+        for query in (_LINES, _PAYMENTS):
+            cursor.execute(query.format(rowids=rowids))
             cursor.fetchall()
         target.execute("BEGIN IMMEDIATE")
         for table in _WRITTEN:

@@ -152,16 +152,23 @@ def _show_plan(house: House, doors: Doors, start: date, before: date, outcome: O
 
 def show_outcome(house: House, outcome: Outcome) -> None:
     """Print a table by month, with sums."""
-    known = outcome.tally.read - sum(month.sales for month in outcome.months)
     for program in house.settings.program:
         rows = [_month_row(program, month) for month in outcome.months]
-        total = Month("all", sum(month.sales for month in outcome.months))
+        total = Month("all", outcome.new_sales)
         for month in outcome.months:
             for mine, theirs in ((total.given, month.given), (total.taken, month.taken)):
                 mine[program.name] = mine.get(program.name, 0) + theirs.get(program.name, 0)
         heads = (program.name, "new sales", "points given", "taken", "worth")
         terminal.show_table(heads, [*rows, _month_row(program, total)], right=(1, 2, 3, 4))
-    click.echo(f"  {outcome.members} members; {known} of the sales are known already.")
+    click.echo(f"  {outcome.members} members, {outcome.new_members} of them new.")
+    known = outcome.tally.read - outcome.new_sales
+    click.echo(
+        f"  {known} of the sales are known already, {outcome.changed} of them changed since."
+    )
+    for program in house.settings.program:
+        if units := outcome.pending.get(program.name):
+            points = points_text(program, units)
+            click.echo(f"  {program.name}: {points} points are pending until their sales are paid.")
 
 
 def _month_row(program: Program, month: Month) -> tuple[object, ...]:
@@ -179,6 +186,9 @@ def _outcome_json(house: House, start: date, before: date, outcome: Outcome) -> 
         "to": before - timedelta(days=1),
         **tally_json(house.programs, outcome.tally),
         "members": outcome.members,
+        "new_members": outcome.new_members,
+        "known_changed": outcome.changed,
+        "pending": {p.name: p.points_of(outcome.pending.get(p.name, 0)) for p in programs},
         "months": [
             {
                 "month": month.name,

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError
 
 from connectors.dolibarr_database import open_engine as open_dolibarr
+from connectors.dolibarr_desk import SqlDesk
 from connectors.dolibarr_http import DolibarrHttp
 from connectors.dolibarr_rest import RestSaleSource
 from connectors.dolibarr_rest_sink import RestSink
@@ -35,6 +36,7 @@ from dolisync.ports import (
     Clock,
     CustomerSource,
     Pulse,
+    RequestDesk,
     Requirements,
     SaleSource,
     Sink,
@@ -47,9 +49,10 @@ from dolisync.sync.catalogue import Catalogue, question_of
 from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.publish import Publisher
+from dolisync.sync.requests import Clerk
 from dolisync.sync.turn import Turn
 
-COLLECTED_EVERY = (20_000, 10, 10)
+COLLECTED_EVERY = (100_000, 20, 20)
 
 
 class SystemClock:
@@ -146,6 +149,14 @@ class Doors:
             assert self.http is not None
             return RestSink(self.http, self.source.entity)
         return None
+
+    @cached_property
+    def desk(self) -> RequestDesk | None:
+        """Where staff ask for something, where they may: only a database account empties fields."""
+        if not self.source.staff_requests or self.source.writes_by != "sql":
+            return None
+        assert self.database is not None
+        return SqlDesk(self.database, self.source.entity, self.source.table_prefix)
 
     def showing(self) -> Showing:
         """Say what is shown in this Dolibarr."""
@@ -318,7 +329,14 @@ class House:
             self.showing,
             self.intakes(doors),
             self.publisher(doors),
+            self.clerk(doors),
         )
+
+    def clerk(self, doors: Doors) -> Clerk | None:
+        """Make who obeys the requests of staff, where they may ask."""
+        if doors.desk is None:
+            return None
+        return Clerk(self.engine, self.clock, doors.source, self.programs, self.rules, doors.desk)
 
     def requirements(self, source: Source) -> Requirements:
         """Say what must exist in a source."""

@@ -481,6 +481,7 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
             fk_user=source.write_user if source.writes_by == "sql" else None,
             product_fields=product_fields(house.settings.program),
             buyers=buyer_question(doors),
+            request_groups=source.request_groups if doors.desk else (),
         )
         yield from map(_weighed, found)
         if not source.pos_customers and not any(one.topic == "pos customer" for one in found):
@@ -491,6 +492,7 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
         yield from _buyer_findings(doors)
         yield from _campaign_findings(doors)
         yield from _writing_findings(doors)
+        yield from _request_findings(doors)
         yield from _identity_findings(house, doors)
     except UserError as error:
         yield Finding("error", "source", str(error), error.remedy)
@@ -580,6 +582,15 @@ def _writing_findings(doors: Doors) -> Iterator[Finding]:
     for reason in doors.sink.abilities().reasons:
         remedy = "name database_url as well, or do without"
         yield Finding("warning", "writing", reason, remedy)
+
+
+def _request_findings(doors: Doors) -> Iterator[Finding]:
+    if doors.source.staff_requests and doors.desk is None:
+        message = (
+            "staff may ask on cards, and nobody hears them: by REST a card is written back whole,"
+            " and a request that is edited meanwhile would be lost"
+        )
+        yield Finding("warning", "staff", message, 'name database_url, and write = "sql"')
 
 
 def _identity_findings(house: House, doors: Doors) -> Iterator[Finding]:

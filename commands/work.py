@@ -96,6 +96,8 @@ def turn_text(programs: dict[str, Program], report: TurnReport) -> str:
     parts = [f"{report.tally.changed} sales changed"]
     parts += points_parts(programs, report.tally)
     published = report.published
+    if report.requests:
+        parts.append(f"{report.requests} requests of staff answered")
     if report.issued:
         parts.append(f"{report.issued} rewards issued")
     if published.moved:
@@ -149,6 +151,7 @@ def _turn_json(house: House, report: TurnReport) -> dict[str, object]:
     return {
         **tally_json(house.programs, report.tally),
         "issued": report.issued,
+        "requests": report.requests,
         "written": published.moved,
         "failed": published.failed,
         "dead": published.dead,

@@ -42,6 +42,7 @@ class Checked:
     fk_user: int | None
     product_fields: Sequence[str]
     buyers: BuyerQuestion
+    request_groups: Sequence[str]
 
 
 def check(
@@ -58,6 +59,7 @@ def check(
     fk_user: int | None = None,
     product_fields: Sequence[str] = (),
     buyers: BuyerQuestion = _NOTHING_ASKED,
+    request_groups: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
     """Look at everything. ``fk_user`` and the fields of ``requirements`` tell what is written."""
     database = Database(engine, table_prefix) if engine is not None else None
@@ -74,6 +76,7 @@ def check(
         fk_user=fk_user,
         product_fields=product_fields,
         buyers=buyers,
+        request_groups=request_groups,
     )
     try:
         return tuple(_findings(checked))
@@ -206,6 +209,7 @@ def _tables(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]
         discounts=checked.fk_user is not None,
         product_fields=checked.product_fields,
         buyers=checked.buyers,
+        groups=checked.request_groups,
     )
 
 
@@ -260,6 +264,32 @@ def _user_exists(checked: Checked, user: int) -> bool | None:
         return None
 
 
+# What the agenda must note, for it tells who asked for something on a card.
+SAVES_NOTED = "MAIN_AGENDA_ACTIONAUTO_COMPANY_MODIFY"
+
+
+def _staff(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]:
+    """Look whether it can be told who asks, where only some may."""
+    if not checked.request_groups or checked.database is None:
+        return
+    missing = tables.missing_groups(checked.database, checked.entity, checked.request_groups)
+    for group in missing or ():
+        message = f"there is no group of users '{group}': nobody in it can ask for anything"
+        remedy = "make it under Users & Groups, or name another in request_groups"
+        yield Finding("error", "staff", message, remedy)
+    noted = [checked.present.constant(name) for name in ("MAIN_MODULE_AGENDA", SAVES_NOTED)]
+    if False in noted:
+        message = "the agenda does not note who saves a card: whoever asks is refused"
+        remedy = "Agenda > Setup > Automatic filling: tick COMPANY_MODIFY"
+        yield Finding("error", "staff", message, remedy)
+    elif None in noted:
+        message = "it is not seen whether the agenda notes who saves a card (COMPANY_MODIFY)"
+        remedy = "look under Agenda > Setup > Automatic filling: whoever asks is refused without"
+        yield Finding("warning", "staff", message, remedy)
+    elif not missing:
+        yield Finding("ok", "staff", "the agenda notes who saves a card, and the groups are there")
+
+
 def _webhooks(checked: Checked, status: ServerStatus | None) -> Iterator[Finding]:
     if checked.database is None:
         return
@@ -282,5 +312,6 @@ _LOOKS: tuple[tuple[str, _Look], ...] = (
     ("database", _tables),
     ("pos customer", _pos_customers),
     ("user", _user),
+    ("staff", _staff),
     ("webhooks", _webhooks),
 )

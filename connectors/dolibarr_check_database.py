@@ -17,6 +17,7 @@ from connectors.dolibarr_grants import (
     grant_statement,
     read_grants,
     reading_needs,
+    staff_needs,
 )
 from dolisync.errors import DolisyncError
 from dolisync.ports import BuyerQuestion, Finding
@@ -120,6 +121,7 @@ def grants(
     discounts: bool,
     product_fields: Sequence[str],
     buyers: BuyerQuestion,
+    groups: Sequence[str],
 ) -> Iterator[Finding]:
     """Compare the account's rights with what is done through it."""
     needs: list[Need] = list(reading_needs(product_fields, buyers))
@@ -128,6 +130,7 @@ def grants(
             needs += field_needs(table, names)
     # Used credit notes are read there, with discounts or without.
     needs += discount_needs() if discounts else discount_needs()[:1]
+    needs += staff_needs(groups=bool(groups))
     known = read_grants(database)
     missing = [need for need in needs if not known.allows(need)]
     for need in missing:
@@ -136,6 +139,16 @@ def grants(
         yield Finding("error", "grants", message, grant_statement(database, known, need))
     if not missing:
         yield Finding("ok", "grants", "the database account has the rights it needs")
+
+
+def missing_groups(database: Database, entity: int, groups: Sequence[str]) -> list[str] | None:
+    """Return which of these groups of users are not there; ``None`` where none can be seen."""
+    if "nom" not in database.columns("llx_usergroup"):
+        return None
+    with database.reading("groups of users") as reader:
+        rows = reader.rows("SELECT nom FROM llx_usergroup WHERE entity IN (0, %s)", (entity,))
+    known = {str(row[0]).casefold() for row in rows}
+    return [group for group in groups if group.casefold() not in known]
 
 
 def customers_of_open_tickets(database: Database, entity: int) -> set[int]:

@@ -155,6 +155,18 @@ def discount_needs() -> tuple[Need, ...]:
     return tuple(Need(right, DISCOUNTS) for right in ("SELECT", "INSERT", "DELETE"))
 
 
+def staff_needs(*, groups: bool) -> tuple[Need, ...]:
+    """List what is needed to know who asked for something on a card, where that matters."""
+    if not groups:
+        return ()
+    return (
+        Need("SELECT", "llx_actioncomm", ("id", "entity", "code", "fk_soc", "fk_user_author")),
+        Need("SELECT", "llx_user", ("rowid", "login", "statut")),
+        Need("SELECT", "llx_usergroup", ("rowid", "nom", "entity")),
+        Need("SELECT", "llx_usergroup_user", ("fk_user", "fk_usergroup")),
+    )
+
+
 def grant_statement(database: Database, grants: Grants, need: Need) -> str:
     """Write the statement that an administrator runs to give what is missing."""
     columns = grants.missing_columns(need)

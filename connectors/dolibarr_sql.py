@@ -28,13 +28,15 @@ from connectors.dolibarr_database import (
 from connectors.dolibarr_sql_rows import (
     BEYOND,
     CUSTOMER_COLUMNS,
-    LINES,
     PAID_AFTER,
-    PAYMENTS,
-    SALE_COLUMNS,
     USED_DOCUMENTS,
     chunks,
+    lines_statement,
+    payment_values,
+    payments_statement,
     sale_line,
+    sale_values,
+    sales_statement,
 )
 from dolisync.model import Article, Buyer, Customer, CustomerKey, Payment, Sale, SaleKey, SaleLine
 from dolisync.ports import BuyerQuestion, DatedPage, Page, PaymentPage, Position
@@ -175,36 +177,40 @@ class SqlSaleSource:
     def _sales(
         self, condition: str, bound: Sequence[object], *, provisional: bool = False
     ) -> tuple[Sale, ...]:
-        query = f"SELECT {SALE_COLUMNS} FROM llx_facture WHERE entity = %s"  # noqa: S608
+        query = sales_statement(is_sqlite=self._database.is_sqlite)
         known: list[object] = [self.entity]
         if not provisional:
             query += " AND ref NOT LIKE %s"
             known.append(_PROVISIONAL)
         with self._database.reading("documents") as reader:
-            rows = reader.rows(query + condition, [*known, *bound])
+            rows = [sale_values(row) for row in reader.rows(query + condition, [*known, *bound])]
             if not rows:
                 return ()
-            rowids = number_list([row[0] for row in rows])
-            lines = self._lines(reader, rowids)
-            payments = self._payments(reader, rowids)
+            found = [int(row[0]) for row in rows]
+            lines = self._lines(reader, number_list(found))
+            payments = self._payments(reader, number_list(found))
         return tuple(
-            self._sale(row, tuple(lines[row[0]]), values.in_order(payments[row[0]])) for row in rows
+            self._sale(rowid, row, tuple(lines[rowid]), values.in_order(payments[rowid]))
+            for rowid, row in zip(found, rows, strict=True)
         )
 
     def _lines(self, reader: Reader, rowids: str) -> dict[int, list[SaleLine]]:
-        points, join = "", ""
-        if self._points and self._points in self._database.columns("llx_product_extrafields"):
-            points = f", x.{self._points}"
-            join = "LEFT JOIN llx_product_extrafields x ON x.fk_object = l.fk_product"
+        points = self._points
+        if points and points not in self._database.columns("llx_product_extrafields"):
+            points = None
         lines: dict[int, list[SaleLine]] = defaultdict(list)
-        for row in reader.rows(LINES.format(points=points, join=join, rowids=rowids)):
-            lines[row[0]].append(sale_line(row))
+        query = lines_statement(rowids, points, is_sqlite=self._database.is_sqlite)
+        for row in reader.rows(query):
+            sale, line = sale_line(row)
+            lines[sale].append(line)
         return lines
 
     def _payments(self, reader: Reader, rowids: str) -> dict[int, list[Payment]]:
         payments: dict[int, list[Payment]] = defaultdict(list)
-        for sale, mode, amount, paid_at in reader.rows(PAYMENTS.format(rowids=rowids)):
-            payments[sale].append(Payment(mode, values.money(amount), self._utc(paid_at)))
+        query = payments_statement(rowids, is_sqlite=self._database.is_sqlite)
+        for row in reader.rows(query):
+            sale, amount, paid_at, mode = payment_values(row)
+            payments[int(sale)].append(Payment(mode, values.money(amount), self._utc(paid_at)))
         if "fk_facture" not in self._database.columns("llx_societe_remise_except"):
             return payments
         for sale, text, amount, used_at in reader.rows(USED_DOCUMENTS.format(rowids=rowids)):
@@ -212,9 +218,15 @@ class SqlSaleSource:
             payments[sale].append(Payment(text, values.money(amount), self._utc(used_at), kind))
         return payments
 
-    def _sale(self, row: Row, lines: tuple[SaleLine, ...], payments: tuple[Payment, ...]) -> Sale:
-        rowid, ref, kind, statut, paye, customer, datef, datec = row[:8]
-        tms, excl, incl, currency, origin, close_code, module, terminal = row[8:]
+    def _sale(
+        self,
+        rowid: int,
+        row: Sequence[str],
+        lines: tuple[SaleLine, ...],
+        payments: tuple[Payment, ...],
+    ) -> Sale:
+        _rowid, kind, statut, paye, customer, datef, datec, tms = row[:8]
+        excl, incl, currency, origin, close_code, module, terminal, ref = row[8:]
         created_at = self._utc(datec)
         changed_at = values.utc_of_wall_time(tms, UTC) or values.EPOCH
         return Sale(
@@ -222,19 +234,23 @@ class SqlSaleSource:
             ref=ref,
             kind=values.sale_kind(kind),
             status=values.sale_status(statut, paye),
-            customer=CustomerKey(self.name, self.entity, customer),
+            customer=CustomerKey(self.name, self.entity, values.whole(customer)),
             date=values.day(datef) or (created_at or changed_at).astimezone(self._zone).date(),
             created_at=created_at,
             changed_at=changed_at,
             total_excl=values.money(excl),
             total_incl=values.money(incl),
-            currency=currency or "",
-            origin=SaleKey(self.name, self.entity, origin) if origin else None,
-            close_code=close_code or "",
-            terminal=values.text(terminal) if module == values.TAKEPOS else "",
+            currency=currency,
+            origin=self._origin(origin),
+            close_code=close_code,
+            terminal=terminal if module == values.TAKEPOS else "",
             lines=lines,
             payments=payments,
         )
+
+    def _origin(self, rowid: str) -> SaleKey | None:
+        number = values.whole(rowid)
+        return SaleKey(self.name, self.entity, number) if number else None
 
     def _customers(self, condition: str, bound: Sequence[object]) -> tuple[Customer, ...]:
         visible = self._database.columns("llx_societe")

@@ -213,6 +213,16 @@ class Source(Section):
         description="The extra field of the customer card, a checkbox, of who wants no part: his "
         "sales earn nothing from then on.",
     )
+    staff_requests: bool = Field(
+        default=False,
+        description="Staff ask on customer cards: points, a discount, a tier, to take part or not. "
+        "`dolisync setup` makes the fields; see docs/staff.md.",
+    )
+    request_groups: tuple[Annotated[str, Field(min_length=1, max_length=255)], ...] = Field(
+        (),
+        description="Only users in these groups of Dolibarr are obeyed, who they are is read from "
+        "its agenda; left empty, all who may edit the card.",
+    )
     poll_interval_s: Annotated[float, Field(ge=0.2, le=3600)] | None = Field(
         None, description="Seconds between two looks; left out: 1 by sql, 15 by rest."
     )
@@ -246,6 +256,9 @@ class Source(Section):
             raise ValueError(message)
         self._needs("read", {Reading.SQL, Reading.BOTH}, {Reading.REST, Reading.BOTH})
         self._needs("write", {Writing.SQL}, {Writing.REST})
+        if self.staff_requests and self.database_url is None:
+            message = "staff_requests needs database_url: by REST no card is emptied safely"
+            raise ValueError(message)
         return self
 
     def _needs(self, option: str, database: set[Any], api: set[Any]) -> None:

@@ -21,6 +21,7 @@ from dolisync.phrases import (
 from dolisync.ports import FieldSpec, FieldValue, PaymentModeSpec, Requirements
 from dolisync.program.terms import Program, TierBasis
 from dolisync.program.tiers import TierToday
+from dolisync.requests import request_specs
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ def requirements(settings: Settings, source: Source) -> Requirements:
     language = source.language
     programs = [program for program in settings.program if program.takes(source.name)]
     fields = [spec for program in programs for spec in _fields(program, language)]
+    if source.staff_requests:
+        fields += [spec for program in programs for spec in request_specs(program, source)]
     mode = PaymentModeSpec(source.points_payment_mode, phrase(language, "payment"))
     return Requirements(tuple(_without_twins(fields)), (mode,), ())
 

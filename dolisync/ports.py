@@ -8,7 +8,7 @@ Connectors implement these protocols and know nothing of loyalty. Errors at ever
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -287,6 +287,61 @@ class Sink(Protocol):
 
         Tells whether anything was removed. A part is removed whole or not at all.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """A save of a card in the outside system, as its own log of events names it.
+
+    ``rowid`` grows from save to save; ``element`` is customer or sale; ``user`` is ``None`` where
+    the log does not say.
+    """
+
+    rowid: int
+    element: str
+    object_rowid: int
+    user: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StaffUser:
+    """A user of the outside system who may work there today, with the names of his groups."""
+
+    login: str
+    groups: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class AskedOn:
+    """A card with something in its request fields. ``values`` are all of these, as stored."""
+
+    rowid: int
+    customer_rowid: int
+    values: Mapping[str, FieldValue]
+
+
+class RequestDesk(Protocol):
+    """Where staff write what they want: fields of customer cards in the outside system."""
+
+    def asked(self, acting: Sequence[str], others: Sequence[str]) -> tuple[AskedOn, ...]:
+        """Return the cards on which any of the ``acting`` fields is filled, by rowid."""
+
+    def card(self, rowid: int, names: Sequence[str]) -> AskedOn | None:
+        """Return one card with these fields; ``None`` when it is gone."""
+
+    def answer(
+        self, rowid: int, seen: Mapping[str, FieldValue], values: Mapping[str, FieldValue]
+    ) -> bool:
+        """Write these fields if those seen still hold what was seen; tell whether they did."""
+
+    def saves(self, after: int) -> tuple[Save, ...]:
+        """Return the saves of cards beyond this one, in their order."""
+
+    def newest_save(self) -> int:
+        """Return how far the log of events goes, 0 where it is empty."""
+
+    def users(self, rowids: Collection[int]) -> dict[int, StaffUser]:
+        """Return these users; those who may not work there are left out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,15 +57,25 @@ class Customers(Desk):
         return extrafields.values_of(self.store, "societe", [customer]).get(customer, {})
 
     @act
-    def save_customer_card(self, customer: int, form: dict[str, Any], **columns: Any) -> None:
+    def save_customer_card(
+        self, customer: int, form: dict[str, Any], user: int = 1, **columns: Any
+    ) -> None:
         """Save a card whose form was opened earlier: what the form shows overwrites what is."""
-        self.change_customer(customer, **columns)
+        self.store.update(self.tables.societe, customer, **columns, fk_user_modif=user)
+        self.note_event(customer, "AC_COMPANY_MODIFY", "Third party modified", user)
         held = self.customer_fields(customer)
         kept = {
             field["name"]: self._saved(field, form, held)
             for field in extrafields.definitions(self.store, "societe")
         }
         extrafields.rewrite(self.store, "societe", customer, kept)
+
+    @act
+    def edit_customer_field(self, customer: int, name: str, value: Any, user: int = 1) -> None:
+        """Change one extra field by the pencil beside it; the card's own row stays as it was."""
+        held = {**self.customer_fields(customer), name: None if value == "" else value}
+        extrafields.rewrite(self.store, "societe", customer, held)
+        self.note_event(customer, "AC_COMPANY_MODIFY", "Third party modified", user)
 
     def _saved(self, field: Any, form: dict[str, Any], held: dict[str, Any]) -> Any:
         if field["list"] in SHOWN_IN_FORM:
@@ -153,7 +163,7 @@ class Customers(Desk):
         )
         return [row["fk_categorie"] for row in found]
 
-    def note_event(self, customer: int | None, code: str, label: str) -> int:
+    def note_event(self, customer: int | None, code: str, label: str, user: int = 1) -> int:
         """Write an automatic event into the agenda."""
         moment = self.store.local()
         rowid = self.store.insert(
@@ -163,8 +173,8 @@ class Customers(Desk):
             fk_soc=customer,
             datep=moment,
             datec=moment,
-            fk_user_author=1,
-            fk_user_action=1,
+            fk_user_author=user,
+            fk_user_action=user,
             fk_action=50,
             percent=-1,
         )

@@ -155,6 +155,8 @@ class StandIn:
         constants = {
             "MAIN_LANG_DEFAULT": "fr_FR",
             "MAIN_MONNAIE": "EUR",
+            "MAIN_MODULE_AGENDA": "1",
+            "MAIN_AGENDA_ACTIONAUTO_COMPANY_MODIFY": "1",
             "MAIN_INFO_SOCIETE_NOM": "The stand-in",
             "TAKEPOS_NUM_TERMINALS": "1",
             "CASHDESK_ID_THIRDPARTY1": str(generic),

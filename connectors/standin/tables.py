@@ -52,6 +52,8 @@ class Tables:
     pos_cash_fence: sa.Table
     bank_account: sa.Table
     user: sa.Table
+    usergroup: sa.Table
+    usergroup_user: sa.Table
     facture_extrafields: sa.Table
     societe_extrafields: sa.Table
     product_extrafields: sa.Table
@@ -470,6 +472,27 @@ class _Builder:
             sa.Index("uk_user_api_key", "api_key", unique=True),
         )
 
+    def usergroup(self) -> sa.Table:
+        return self.table(
+            "usergroup",
+            key_column(),
+            sa.Column("nom", text_of(180), nullable=False),
+            entity_column(),
+            *moments("datec"),
+            self.stamp(),
+            sa.Index("uk_usergroup_name", "nom", "entity", unique=True),
+        )
+
+    def usergroup_user(self) -> sa.Table:
+        return self.table(
+            "usergroup_user",
+            key_column(),
+            entity_column(),
+            sa.Column("fk_user", sa.Integer, nullable=False),
+            sa.Column("fk_usergroup", sa.Integer, nullable=False),
+            sa.Index("uk_usergroup_user", "entity", "fk_user", "fk_usergroup", unique=True),
+        )
+
 
 @cache
 def build_tables(major: int, *, mariadb: bool) -> Tables:
@@ -498,6 +521,8 @@ def build_tables(major: int, *, mariadb: bool) -> Tables:
         pos_cash_fence=make.pos_cash_fence(),
         bank_account=make.bank_account(),
         user=make.user(),
+        usergroup=make.usergroup(),
+        usergroup_user=make.usergroup_user(),
         facture_extrafields=make.extra_table("facture", unique=major > 16),
         societe_extrafields=make.extra_table("societe", unique=True),
         product_extrafields=make.extra_table("product", unique=major > 16),

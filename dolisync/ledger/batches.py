@@ -171,6 +171,18 @@ def require_undoable(batch: Batch) -> None:
         raise UserError(message, "an erasure is for ever")
 
 
+class BatchEnded(UserError):  # noqa: N818 - a condition, read as a sentence where it is raised
+    """Say that a batch was ended by somebody while it was still being done."""
+
+
+def require_running(connection: Connection, id_: int) -> None:
+    """Raise ``BatchEnded`` where somebody ended a batch that is still being done."""
+    row = connection.execute(select(tables.batch).where(tables.batch.c.id == id_)).one()
+    if row.state != BatchState.RUNNING:
+        message = f"{row.token} was {row.state} by another process meanwhile"
+        raise BatchEnded(message, "dolisync batches shows where it stands")
+
+
 def _batch(row: Any) -> Batch:
     return Batch(
         row.id,

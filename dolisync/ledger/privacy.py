@@ -67,6 +67,7 @@ def export(
         "tiers_set_by_hand": _rows(
             connection, tables.tier_setting, _of_customer(tables.tier_setting, customer)
         ),
+        "asked_by_staff": _rows(connection, tables.request, _of_customer(tables.request, customer)),
         "waiting_to_be_written": _rows(connection, tables.outbox, _of_outbox(customer)),
         "done_at_once": [
             {"batch": batch.token, "kind": batch.kind, "title": batch.title}
@@ -82,6 +83,7 @@ _ABOUT = {
     "allocations": "which movement took how many points from which lot; without a lot, debt",
     "redemptions": "rewards that points were spent on",
     "sales": "documents of Dolibarr that earned points, as they were last read",
+    "asked_by_staff": "what staff asked for on the card in the last ninety days, and the answers",
     "tiers_set_by_hand": "which tier staff gave, when and why",
     "waiting_to_be_written": "what is to be shown in Dolibarr, or was in the last ninety days",
     "done_at_once": "merges, transfers and the like that concern this customer",
@@ -314,7 +316,7 @@ def _forget_around(
         )
     ids = [row["id"] for row in sales]
     connection.execute(delete(tables.counted).where(tables.counted.c.sale_id.in_(ids)))
-    for table in (tables.counted, tables.tier_setting):
+    for table in (tables.counted, tables.tier_setting, tables.request):
         connection.execute(delete(table).where(_of_customer(table, customer)))
     for batch in about_him:
         batches.forget(connection, batch)

@@ -310,6 +310,40 @@ tier_setting = Table(
     **_OPTIONS,
 )
 
+# What staff asked for on a card in Dolibarr (element: customer), and what came of it. The open key
+# is emptied when the answer stands there; until then the same words are the same request.
+request = Table(
+    "request",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=False),
+    Column("open_key", String(190), unique=True),
+    Column("token", String(40), nullable=False, unique=True),
+    Column("program", String(40), nullable=False),
+    Column("source", String(40), nullable=False),
+    Column("entity", Integer, nullable=False),
+    Column("element", String(12), nullable=False),
+    Column("object_rowid", Key, nullable=False),
+    Column("customer_rowid", Key, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("content", LongText, nullable=False),
+    Column("asked_by", String(190), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("answer", String(255), nullable=False),
+    Column("asked_at", UtcMoment, nullable=False),
+    Column("answered_at", UtcMoment),
+    Index(None, "source", "entity", "customer_rowid"),
+    **_OPTIONS,
+)
+
+# Which of Dolibarr's notes of who saved a card were seen before a request stood on it.
+request_watch = Table(
+    "request_watch",
+    metadata,
+    Column("source", String(40), primary_key=True),
+    Column("content", LongText, nullable=False),
+    **_OPTIONS,
+)
+
 outbox = Table(
     "outbox",
     metadata,

@@ -134,8 +134,7 @@ def earned_on(program: Program, sale: Sale) -> date:
 def _judge_origin(program: Program, around: Surroundings, family: Family) -> Verdict:
     sale = family.origin
     wanted = _wanted(program, around, family)
-    units, cut = within(program, family.before, wanted.units)
-    worth = replace(wanted, units=units, reasons=(*wanted.reasons, *cut))
+    worth = _cut(wanted, *within(program, family.before, wanted.units))
     day = earned_on(program, sale)
     if _is_unpaid(program, sale):
         pending = because(Why.NOT_PAID, points=program.points_of(worth.units))
@@ -172,8 +171,14 @@ def _wanted(program: Program, around: Surroundings, family: Family) -> Worth:
     if program.earn.visit is not None and family.other_visit:
         taken = because(Why.VISIT_TAKEN, date=family.origin.date.isoformat())
         worth = replace(worth, reasons=(*worth.reasons, taken))
-    units, cut = in_one_sale(program, worth.units)
-    return replace(worth, units=units, reasons=(*worth.reasons, *cut))
+    return _cut(worth, *in_one_sale(program, worth.units))
+
+
+def _cut(worth: Worth, units: int, reasons: tuple[Reason, ...]) -> Worth:
+    """Return what is left of what was earned, which mostly is all of it."""
+    if units == worth.units and not reasons:
+        return worth
+    return replace(worth, units=units, reasons=(*worth.reasons, *reasons))
 
 
 def _worth_in_family(

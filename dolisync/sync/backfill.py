@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, case, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, case, func, select
 
 from dolisync.ledger import batches, rulesets, tables
 from dolisync.ledger.batches import Batch, BatchKind, BatchState
@@ -20,8 +20,9 @@ from dolisync.ledger.scratch import copy_of
 from dolisync.ledger.store import Transaction
 from dolisync.model import SaleKey
 from dolisync.ports import Clock
-from dolisync.sync.intake import Intake, Progress
+from dolisync.sync.intake import Intake, Progress, begin_again
 from dolisync.sync.judge import Rules, Tally, judge_again
+from dolisync.sync.pending import pending_of_batch
 
 UNDO_PAGE = 200
 
@@ -38,12 +39,24 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a backfill did, or would do. ``members`` are those whose points it moved."""
+    """What a backfill did, or would do. ``members`` are those whose points it moved.
+
+    ``changed`` sales were known and differ from what was known; ``pending`` are the ledger units
+    that new sales will earn once they are paid, by program.
+    """
 
     months: tuple[Month, ...]
     members: int
+    new_members: int
+    changed: int
+    pending: dict[str, int]
     tally: Tally
     batch: Batch
+
+    @property
+    def new_sales(self) -> int:
+        """The sales that nobody knew before."""
+        return sum(month.sales for month in self.months)
 
 
 def plan(intake: Intake, start: date, end: date, progress: Progress | None = None) -> Outcome:
@@ -66,7 +79,20 @@ def run(
     tally = intake.backfill(start, end, progress, batch.id)
     write(intake.engine, lambda connection: batches.finish(connection, batch))
     with reading(intake.engine) as connection:
-        return Outcome(_months(connection, batch), _members(connection, batch), tally, batch)
+        return _outcome(connection, intake, tally, batch)
+
+
+def _outcome(connection: Connection, intake: Intake, tally: Tally, batch: Batch) -> Outcome:
+    now, rules = intake.clock.now(), intake.rules
+    return Outcome(
+        months := _months(connection, batch),
+        _members(connection, batch),
+        _members(connection, batch, tables.posting.c.sequence == 1),
+        max(tally.changed - sum(month.sales for month in months), 0),
+        pending_of_batch(connection, now, rules, batch.id),
+        tally,
+        batch,
+    )
 
 
 def _begin(connection: Connection, intake: Intake, start: date, end: date, token: str) -> Batch:
@@ -115,9 +141,10 @@ def _points(batch: Batch) -> Select[Any]:
     )
 
 
-def _members(connection: Connection, batch: Batch) -> int:
+def _members(connection: Connection, batch: Batch, *more: ColumnElement[bool]) -> int:
     posting = tables.posting.c
-    query = select(func.count(posting.member_id.distinct())).where(posting.batch_id == batch.id)
+    query = select(func.count(posting.member_id.distinct()))
+    query = query.where(posting.batch_id == batch.id, *more)
     return int(connection.execute(query).scalar_one())
 
 
@@ -155,7 +182,9 @@ def undo(
     """Set all sales of a backfill aside, page by page; stopped, it goes on when asked again.
 
     They count nothing until a backfill brings them again, whatever happens to them in Dolibarr.
+    One that still runs stops before its next page; begun again, it reads all its days.
     """
+    write(engine, lambda connection: _end(connection, batch))
     before, tally, sales = _debts(engine), Tally(), 0
     while True:
         page = write(engine, lambda connection: _set_aside(connection, clock, rules, batch))
@@ -168,6 +197,11 @@ def undo(
     after = _debts(engine)
     grown = {name: after[name] - before.get(name, 0) for name in after}
     return SetAside(sales, tally, {name: units for name, units in grown.items() if units})
+
+
+def _end(connection: Connection, batch: Batch) -> None:
+    batches.finish(connection, batch)
+    begin_again(connection, *(str(batch.details[name]) for name in ("stream", "from", "before")))
 
 
 def _set_aside(connection: Connection, clock: Clock, rules: Rules, batch: Batch) -> Tally | None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DataError
 
 from dolisync.errors import DolisyncError, UserError
 from dolisync.ledger import tables
+from dolisync.ledger.batches import BatchEnded, require_running
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.store import Transaction, return_origin
 from dolisync.model import CustomerKey, Sale, SaleKey
@@ -189,6 +190,8 @@ class Intake:
             return write(
                 self.engine, lambda connection: self._book(connection, sales, cursor, batch_id)
             )
+        except BatchEnded:
+            raise
         except _INDIGESTIBLE as error:
             if not sales:
                 raise
@@ -212,6 +215,8 @@ class Intake:
         cursor: Cursor | None,
         batch_id: int | None,
     ) -> Tally:
+        if batch_id is not None:
+            require_running(connection, batch_id)
         transaction = Transaction(connection, self.clock.now(), batch_id)
         tally = take_in(transaction, self.rules, sales, self._fates)
         # Also one that is again what the ledger holds: it was digested.
@@ -315,7 +320,8 @@ class Intake:
 
         May be stopped anywhere: asked for the same days again, it goes on where it was. What is
         booked already is recognised, so repeating a finished one changes nothing. With a batch,
-        sales that were not known before belong to it, and those once set aside come back.
+        sales that were not known before belong to it, and those once set aside come back. Raises
+        ``UserError`` for no days at all, and when the batch was undone meanwhile.
         """
         if end <= start:
             message = f"the range {start} to {end} is empty"
@@ -340,6 +346,12 @@ class Intake:
         """Return how far (rowid) a backfill of these days came before it was stopped, or 0."""
         cursor = self.load_cursor(f"{self.stream}:{start}:{end}")
         return cursor.backfill_rowid if cursor else 0
+
+
+def begin_again(connection: Connection, stream: str, start: str, before: str) -> None:
+    """Forget how far a backfill of these days came: the next one reads them all."""
+    name = f"{stream}:{start}:{before}"
+    connection.execute(delete(tables.stream).where(tables.stream.c.name == name))
 
 
 def _lags(saved: Cursor, reached: datetime) -> bool:

@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import Connection, and_, or_, select, update
 
 from dolisync.errors import UserError
-from dolisync.ledger import batches, courses, outbox, tables
+from dolisync.ledger import batches, courses, outbox, requests, tables
 from dolisync.ledger.batches import Batch, BatchKind, BatchState
 from dolisync.ledger.documents import fingerprint
 from dolisync.ledger.rebook import rebook, unbook
@@ -163,6 +163,7 @@ def merge(
             carried=carried,
         )
     days = courses.copy_settings(transaction.connection, old, into, token)
+    requests.follow(transaction.connection, old, into)
     if not reason:
         log.warning("customers were merged in Dolibarr", old=str(old), into=str(into))
     return Merged(tuple(sales), (old, into), tuple((into, day) for day in days))
@@ -257,6 +258,7 @@ def unmerge(
                 Change(terms, home, target.balance - before[1], 0),
             ]
     days = courses.drop_copies(transaction.connection, batch.token)
+    requests.follow_back(transaction.connection, home)
     places = tuple((into, day) for day in days)
     return Merged(tuple(sales), (into, home), places), changes
 

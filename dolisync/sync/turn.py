@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, select
 
 from dolisync.errors import UserError
-from dolisync.ledger import chain, outbox, tables
+from dolisync.ledger import chain, outbox, requests, tables
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.store import known_sale
 from dolisync.model import SaleKey
@@ -20,6 +20,7 @@ from dolisync.sync.intake import Intake, Progress
 from dolisync.sync.judge import Showing, Tally
 from dolisync.sync.publish import Publisher
 from dolisync.sync.publish import Report as Published
+from dolisync.sync.requests import Clerk
 
 # Points also become available without a sale: by an adjustment, or with the days.
 REWARDS_EVERY = timedelta(minutes=1)
@@ -31,13 +32,14 @@ class TurnReport:
 
     tally: Tally = field(default_factory=Tally)
     issued: int = 0
+    requests: int = 0
     published: Published = field(default_factory=Published)
 
     @property
     def is_quiet(self) -> bool:
         """Tell whether nothing happened."""
         moved = self.tally.changed or self.issued or self.published.moved
-        return not (moved or self.published.failed or self.published.dead)
+        return not (moved or self.requests or self.published.failed or self.published.dead)
 
 
 @dataclass(slots=True)
@@ -50,6 +52,7 @@ class Turn:
     showing: Mapping[str, Showing]
     intakes: Sequence[Intake]
     publisher: Publisher | None
+    clerk: Clerk | None = None
     _rewards_at: datetime | None = None
 
     @property
@@ -58,10 +61,12 @@ class Turn:
         return self.intakes[0].source
 
     def run_once(self, progress: Progress | None = None) -> TurnReport:
-        """Read what changed, issue automatic rewards, publish."""
+        """Read what changed, obey staff, issue automatic rewards, publish."""
         report = TurnReport()
         for intake in self.intakes:
             report.tally.add(intake.run_once(progress))
+        if self.clerk is not None:
+            report.requests = self.clerk.run_once().answered
         if self.publisher is not None:
             report.issued = self._issue(changed=report.tally.changed > 0)
             report.published = self.publisher.run_once()
@@ -83,6 +88,7 @@ class Turn:
         tiers.review(self.engine, self.clock, self.programs, self.showing)
         now = self.clock.now()
         write(self.engine, lambda connection: outbox.clean(connection, now))
+        write(self.engine, lambda connection: requests.clean(connection, now))
         write(self.engine, lambda connection: chain.drop_anchor(connection, now.date(), now))
         return expired
 

@@ -52,6 +52,6 @@ def live_site() -> Site:
     login, password = (os.environ.get(name) for name in TILL)
     if login and password:
         found.till = RealTill(url, login, password)
-        found.office = RealOffice(url, login, password)
+        found.office = RealOffice(url, login, password, found.execute)
     found.timezone = os.environ.get("DOLISYNC_LIVE_TIMEZONE", told or "UTC")
     return found

@@ -13,11 +13,13 @@ from sqlalchemy.engine import Engine, make_url
 from connectors import dolibarr_setup
 from connectors.dolibarr_check import check
 from connectors.dolibarr_database import Database, open_engine
+from connectors.dolibarr_desk import SqlDesk
 from connectors.dolibarr_sql import SqlSaleSource
 from connectors.dolibarr_sql_sink import SqlSink
 from connectors.standin import VERSIONS, StandIn
 from dolisync.errors import RefusedError
 from dolisync.ports import BuyerFact, BuyerQuestion, Discount, FieldSpec, Requirements
+from tests.contract.office import StandInOffice
 from tests.contract.site import NAME, Site
 
 pytestmark = pytest.mark.mariadb
@@ -28,6 +30,8 @@ REQUIREMENTS = Requirements(
         FieldSpec("sale", "lrearned", "Earned", "text"),
         FieldSpec("product", "lrextra", "Extra", "amount"),
         FieldSpec("customer", "lrbirthday", "Born", "text"),
+        FieldSpec("customer", "lrasked", "Asked", "integer", editable=True),
+        FieldSpec("customer", "lranswer", "Answer", "text"),
     )
 )
 BUYERS = BuyerQuestion(frozenset(BuyerFact), "lrbirthday")
@@ -41,6 +45,7 @@ def shop(
     with StandIn(request.param, url, tmp_path_factory.mktemp("standin")) as standin:
         site = Site(standin.url, standin.api_key, standin.database_url, "Europe/Paris", "UTC")
         dolibarr_setup.apply(REQUIREMENTS, site.http, site.database_url)
+        site.office = StandInOffice(standin.shop)
         yield site
         site.close()
 
@@ -75,6 +80,7 @@ def missing(shop: Site, engine: Engine) -> list[str]:
         fk_user=1,
         product_fields=["lrextra"],
         buyers=BUYERS,
+        request_groups=["Clerks"],
     )
     return [one.remedy for one in findings if one.topic == "grants" and one.level != "ok"]
 
@@ -111,6 +117,18 @@ def test_writes_what_it_is_for(shop: Site, least: Engine) -> None:
     assert sink.read_sale(sale, ["lrearned"]) == {"lrearned": "2"}
     sink.create_discount(Discount(customer, "LEAST1", "Voucher", Decimal(3), Decimal(20)))
     assert sink.revoke_discount("LEAST1")
+
+
+def test_obeys_staff(shop: Site, least: Engine) -> None:
+    desk, customer = SqlDesk(least), shop.customer()
+    assert shop.office is not None
+    shop.office.user("clerk", "Clerks")
+    before = desk.newest_save()
+    shop.office.edit_field(customer, "lrasked", 3, "clerk")
+    (card,) = desk.asked(["lrasked"], ["lranswer"])
+    (save,) = desk.saves(before)
+    assert desk.users([save.user or 0])[save.user or 0].groups == {"Clerks"}
+    assert desk.answer(customer, card.values, {"lrasked": None, "lranswer": "done"})
 
 
 @pytest.mark.parametrize(

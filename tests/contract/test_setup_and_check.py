@@ -151,3 +151,36 @@ def test_wrong_key(site: Site) -> None:
     found = troubles(looked(site, http=DolibarrHttp(site.url, "wrong-key-0123456789")))
     assert "key" in found["rest"].message
     assert "wrong-key-0123456789" not in str(found)
+
+
+class TestStaff:
+    def test_who_saves_is_noted_and_the_group_is_there(self, site: Site) -> None:
+        if site.office is None:
+            pytest.skip("no login to the office")
+        group = unique("Group ")
+        site.office.user(unique("u"), group)
+        assert staff(site, group) == [
+            ("ok", "the agenda notes who saves a card, and the groups are there")
+        ]
+
+    def test_a_group_that_is_not_there(self, site: Site) -> None:
+        (found,) = [text for level, text in staff(site, "Nobodies") if level == "error"]
+        assert found == "there is no group of users 'Nobodies': nobody in it can ask for anything"
+
+    def test_an_agenda_that_notes_nothing(self, site: Site) -> None:
+        name = "MAIN_AGENDA_ACTIONAUTO_COMPANY_MODIFY"
+        site.execute("UPDATE llx_const SET name = 'SWITCHED_OFF' WHERE name = %s", name)
+        try:
+            said = [text for _, text in staff(site, "Nobodies")]
+        finally:
+            site.execute("UPDATE llx_const SET name = %s WHERE name = 'SWITCHED_OFF'", name)
+        assert "the agenda does not note who saves a card: whoever asks is refused" in said
+
+    def test_where_all_may_ask_nothing_is_looked_at(self, site: Site) -> None:
+        assert staff(site) == []
+
+
+def staff(site: Site, *groups: str) -> list[tuple[str, str]]:
+    now = datetime.now(UTC)
+    found = check(site.http, site.database_url, Requirements(), now, request_groups=groups)
+    return [(one.level, one.message) for one in found if one.topic == "staff"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import date
+from html.parser import HTMLParser
 
 import requests
 
@@ -60,6 +61,24 @@ class Pages:
         answer.raise_for_status()
         return answer.text
 
+    def edit_field(self, page: str, rowid: int, name: str, value: object) -> str:
+        """Change one extra field of an object by the pencil beside it."""
+        address, key = CARDS[page]
+        self._remember_token(self.get(address, **{key: rowid}))
+        form = {key: rowid, "action": "update_extras", "attribute": name, f"options_{name}": value}
+        return self.post(address, **form)
+
+    def open_customer_form(self, rowid: int) -> dict[str, str]:
+        """Open the form of a customer card; return what it would send if saved as it stands."""
+        page = self.get("/societe/card.php", socid=rowid, action="edit")
+        self._remember_token(page)
+        return _Form.read(page, "formsoc")
+
+    def save_customer_form(self, form: dict[str, str], **values: object) -> None:
+        """Save an opened form with these extra fields changed."""
+        changed = {f"options_{name}": value for name, value in values.items()}
+        self.post("/societe/card.php", **{**form, **changed, "token": self.token})
+
     def replace_invoice(self, rowid: int, day: date) -> int:
         """Open the draft that replaces an invoice, as the form of new invoices does."""
         return self._new_invoice(day, type=1, fac_replacement=rowid)
@@ -85,6 +104,66 @@ class Pages:
     def open_till(self, terminal: int = 1) -> Till:
         self._remember_token(self.get("/takepos/index.php", setterminal=terminal))
         return Till(self)
+
+
+CARDS = {
+    "customer": ("/societe/card.php", "socid"),
+    "invoice": ("/compta/facture/card.php", "id"),
+}
+
+
+class _Form(HTMLParser):
+    """Read what a browser would send for one form of a page."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.values: dict[str, str] = {}
+        self._is_inside = False
+        self._select: str | None = None
+        self._area: str | None = None
+
+    @classmethod
+    def read(cls, page: str, name: str) -> dict[str, str]:
+        parser = cls(name)
+        parser.feed(page)
+        assert parser.values.get("action") == "update", f"no form {name} on the page"
+        return parser.values
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = dict(attributes)
+        if tag == "form":
+            self._is_inside = given.get("name") == self.name
+        name = given.get("name")
+        if not self._is_inside:
+            return
+        if tag == "input" and name and self._is_sent(given):
+            self.values[name] = given.get("value") or ""
+        elif tag == "select":
+            self._select = name
+        elif tag == "option" and self._select and "selected" in given:
+            self.values[self._select] = given.get("value") or ""
+        elif tag == "textarea" and name:
+            self._area = name
+            self.values[name] = ""
+
+    def _is_sent(self, given: dict[str, str | None]) -> bool:
+        kind = given.get("type", "text")
+        if kind in {"checkbox", "radio"}:
+            return "checked" in given
+        return kind not in {"submit", "button", "file", "image"}
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._is_inside = False
+        elif tag == "select":
+            self._select = None
+        elif tag == "textarea":
+            self._area = None
+
+    def handle_data(self, data: str) -> None:
+        if self._area is not None:
+            self.values[self._area] += data
 
 
 @dataclass

@@ -330,6 +330,7 @@ KEYS: dict[str, set[str]] = {
     "setup > steps": {"what", "state", "statement", "reason"},
     "sync > shop": {
         *("read", "changed", "postings", "given", "taken", "issued", "written", "failed"),
+        "requests",
         *("dead", "problem"),
     },
     "reconcile": {
@@ -338,10 +339,13 @@ KEYS: dict[str, set[str]] = {
     },
     "backfill plan --from 2020-01-01": {
         *("from", "to", "read", "changed", "postings", "given", "taken", "members", "months"),
+        "known_changed",
+        "new_members",
+        "pending",
     },
     "backfill run --from 2020-01-01": {
         *("from", "to", "read", "changed", "postings", "given", "taken", "members", "months"),
-        "batch",
+        *("batch", "known_changed", "new_members", "pending"),
     },
     "batches": {"batches"},
     "batches > batches": {"batch", "kind", "title", "state", "made_at", "undone_at", "points"},

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from sqlalchemy import Engine, select
 
 from builders import credit_note, program, sale
-from dolisync.errors import StopRequested
+from dolisync.errors import StopRequested, UserError
 from dolisync.ledger import batches, scratch, tables
 from dolisync.ledger.batches import Batch, BatchState
 from dolisync.ledger.engine import reading
+from dolisync.model import SaleStatus
 from dolisync.program.reasons import Why
 from dolisync.sync import backfill, intake
 from dolisync.sync.backfill import Outcome, SetAside
@@ -63,7 +66,9 @@ def undo(shop: Shop, batch: Batch) -> SetAside:
 
 def facts(outcome: Outcome) -> tuple[Any, ...]:
     tally = outcome.tally
-    return outcome.months, outcome.members, tally.read, tally.changed, tally.given, tally.taken
+    members = (outcome.members, outcome.new_members)
+    sales = (outcome.months, outcome.changed, outcome.pending)
+    return *sales, *members, tally.read, tally.changed, tally.given, tally.taken
 
 
 def test_the_plan_is_what_the_run_does_and_writes_nothing(shop: Shop) -> None:
@@ -181,6 +186,62 @@ def test_a_stopped_undo_goes_on(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> 
     assert shop.breaches() == []
     assert undo(shop, batch).sales == 2
     assert (shop.balance(), shop.balance(8)) == (0, 0)
+
+
+def test_a_run_that_is_undone_meanwhile_stops_and_leaves_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history(shop)
+    shop.intake.page_size = 1
+    monkeypatch.setattr(intake, "BACKFILL_PAGES", 1)
+    looks = itertools.count()
+
+    def undone() -> None:
+        if next(looks) == 1:
+            with reading(shop.engine) as connection:
+                (batch,) = batches.listed(connection)
+            undo(shop, batch)
+
+    shop.intake.pulse = undone
+    with pytest.raises(UserError, match="B-RUN was undone by another process"):
+        run(shop)
+    assert (shop.balance(), shop.balance(8)) == (0, 0)
+    shop.intake.pulse = lambda: None
+    done = run(shop, "B-AGAIN")
+    assert (done.batch.token, done.new_sales) == ("B-AGAIN", 4)
+    assert (shop.balance(), shop.balance(8)) == (90, 50)
+    assert shop.breaches() == []
+
+
+def test_a_stopped_run_that_is_undone_begins_at_the_beginning(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history(shop)
+    shop.intake.page_size = 1
+    monkeypatch.setattr(intake, "BACKFILL_PAGES", 1)
+    shop.intake.pulse = mock.Mock(side_effect=[None, None, StopRequested])
+    with pytest.raises(StopRequested):
+        run(shop)
+    with reading(shop.engine) as connection:
+        (batch,) = batches.listed(connection)
+    assert undo(shop, batch).sales == 3
+    shop.intake.pulse = lambda: None
+    assert run(shop, "B-AGAIN").new_sales == 4
+    assert (shop.balance(), shop.balance(8)) == (90, 50)
+
+
+def test_the_plan_tells_what_is_pending_changed_and_new(shop: Shop) -> None:
+    shop.put(sale(6, 7, day=date(2026, 10, 30)), sale(7, 8, day=date(2026, 10, 30)))
+    history(shop)
+    past(
+        shop,
+        sale(8, 25, day=date(2026, 10, 3), buyer=9, status=SaleStatus.VALIDATED, payments=()),
+        sale(7, 18, day=date(2026, 10, 30)),
+    )
+    planned, done = backfill.plan(shop.intake, START, END), run(shop)
+    assert facts(planned) == facts(done)
+    assert (done.new_sales, done.changed, done.pending) == (5, 1, {"loyalty": 25})
+    assert (done.members, done.new_members) == (2, 1)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -306,3 +306,16 @@ def test_every_secret_is_walked_over_with_its_place() -> None:
         "source[1].api_key",
         "source[1].database_url",
     ]
+
+
+def test_staff_ask_only_where_a_database_is_named() -> None:
+    text = """
+[[source]]
+url = "http://erp"
+api_key = { env = "KEY" }
+staff_requests = true
+[[program]]
+"""
+    with pytest.raises(ConfigError) as refused:
+        parse(text)
+    assert "staff_requests needs database_url" in refused.value.problems[0]

@@ -1,0 +1,172 @@
+"""What staff may ask for on a card in Dolibarr, and what their words mean.
+
+People type into plain fields: what is meant is found here, and what is not understood is refused
+with a reason that stands on the card afterwards.
+"""
+
+from __future__ import annotations
+
+import enum
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_DOWN, Decimal, InvalidOperation
+from typing import TypeVar
+
+from dolisync.program.terms import Program, RewardTerms, TierTerms
+
+CENT = Decimal("0.01")
+T = TypeVar("T")
+
+Written = Mapping[str, object]
+
+
+class Part(enum.StrEnum):
+    """The request fields of a card, by what is asked for in them."""
+
+    ADJUST = "adjust"
+    REASON = "reason"
+    REDEEM = "redeem"
+    TIER = "settier"
+    JOIN = "join"
+
+
+# A reason by itself asks for nothing.
+ACTING = (Part.ADJUST, Part.REDEEM, Part.TIER, Part.JOIN)
+
+
+class Refusal(enum.StrEnum):
+    """Why a wish is not granted; each has a sentence in every language."""
+
+    NO_REASON = "ask_no_reason"
+    NOTHING = "ask_nothing"
+    FRACTION = "ask_fraction"
+    NO_REWARD = "ask_no_reward"
+    NO_VALUE = "ask_no_value"
+    TOO_SMALL = "ask_too_small"
+    NO_TIER = "ask_no_tier"
+    UNCLEAR = "ask_unclear"
+
+
+class RefusedWish(Exception):  # noqa: N818
+    """Say why; ``named`` are the words that would have been understood."""
+
+    def __init__(self, why: Refusal, named: str = "") -> None:
+        super().__init__(why, named)
+        self.why = why
+        self.named = named
+
+
+MAXIMUM = {"max", "maxi", "maximum", "massimo", "alles", "todo", "tout", "tutto", "all"}
+YES = {"1", "yes", "y", "in", "oui", "si", "sì", "sí", "ja", "enrol", "join"}
+NO = {"0", "no", "n", "out", "non", "nein", "opt out", "opt-out", "leave"}
+# Words that end what was set by hand before: sales and reviews judge again.
+AGAIN = {"-", "auto", "none", "automatic", "automatique", "automatico", "automatisch", "automático"}
+
+
+@dataclass(frozen=True, slots=True)
+class TierWish:
+    """A tier to be set; without one, what was set by hand ends. Locked, nothing changes it."""
+
+    tier: TierTerms | None
+    is_locked: bool
+
+
+def words_of(raw: object) -> str:
+    """Return a text as it was typed: Dolibarr stores some letters by HTML's names for them."""
+    return " ".join(html.unescape("" if raw is None else str(raw)).split())
+
+
+def acting(written: Written) -> dict[Part, str]:
+    """Return what is asked for; nothing where only a reason stands, or where fields are blank."""
+    found = {part: words_of(written.get(part)) for part in ACTING}
+    return {part: text for part, text in found.items() if text}
+
+
+def wanted_units(program: Program, text: str, reason: str) -> int:
+    """Read an adjustment. Raises ``RefusedWish``."""
+    points = _number(text)
+    if not points:
+        raise RefusedWish(Refusal.NOTHING)
+    if not reason:
+        raise RefusedWish(Refusal.NO_REASON)
+    units = program.units(points)
+    if program.points_of(units) != points:
+        raise RefusedWish(Refusal.FRACTION)
+    return units
+
+
+def wanted_reward(program: Program, text: str, available: Decimal) -> RewardTerms:
+    """Read what is to be redeemed: a reward's name or title, a number of points, or "max".
+
+    Points without a name are worth what the program says of a point, cut off to the cent; no more
+    of them are taken than that amount needs. Raises ``RefusedWish``.
+    """
+    rewards = program.reward
+    named = _named(text, {r.name: r for r in rewards} | {r.title: r for r in rewards})
+    if named is not None:
+        return named
+    if text.casefold() in MAXIMUM:
+        return _for_points(program, available)
+    try:
+        points = _number(text)
+    except RefusedWish:
+        raise RefusedWish(Refusal.NO_REWARD, ", ".join(r.name for r in rewards)) from None
+    if points <= 0:
+        raise RefusedWish(Refusal.NOTHING)
+    return _for_points(program, points)
+
+
+def _for_points(program: Program, points: Decimal) -> RewardTerms:
+    """Make a reward of so many points, as a discount like the program's first one."""
+    value = program.value_of_point
+    if value is None or not program.reward:
+        raise RefusedWish(Refusal.NO_VALUE)
+    if program.points_of(program.units(points)) != points:
+        raise RefusedWish(Refusal.FRACTION)
+    amount = (points * value).quantize(CENT, rounding=ROUND_DOWN)
+    if amount <= 0:
+        raise RefusedWish(Refusal.TOO_SMALL)
+    unit = program.points_of(1)
+    needed = (amount / value / unit).to_integral_value(rounding=ROUND_CEILING) * unit
+    like = program.reward[0]
+    changes = {"name": "points", "points": min(needed, points), "amount": amount, "tiers": ()}
+    return like.model_copy(update=changes)
+
+
+def wanted_tier(program: Program, text: str) -> TierWish:
+    """Read a tier's name or title, with "!" behind it to lock it. Raises ``RefusedWish``."""
+    if text.casefold() in AGAIN:
+        return TierWish(None, is_locked=False)
+    bare = text.removesuffix("!").strip()
+    known = {tier.name: tier for tier in program.ranks} | {t.title: t for t in program.ranks}
+    tier = _named(bare, known)
+    if tier is None:
+        raise RefusedWish(Refusal.NO_TIER, ", ".join(tier.name for tier in program.ranks))
+    return TierWish(tier, is_locked=text.endswith("!"))
+
+
+def wants_part(text: str) -> bool:
+    """Read whether a customer takes part from now on. Raises ``RefusedWish``."""
+    word = text.casefold()
+    if word in YES or word in NO:
+        return word in YES
+    raise RefusedWish(Refusal.UNCLEAR, text)
+
+
+def _named(text: str, known: Mapping[str, T]) -> T | None:
+    return {name.casefold(): one for name, one in known.items()}.get(text.casefold())
+
+
+def _number(text: str) -> Decimal:
+    bare = re.sub(r"\s", "", text)
+    if re.fullmatch(r"[+-]?\d+,\d+", bare):
+        bare = bare.replace(",", ".")
+    try:
+        found = Decimal(bare)
+    except InvalidOperation:
+        raise RefusedWish(Refusal.UNCLEAR, text) from None
+    if not found.is_finite() or abs(found) > Decimal(10) ** 9:
+        raise RefusedWish(Refusal.UNCLEAR, text)
+    return found

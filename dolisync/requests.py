@@ -1,0 +1,50 @@
+"""The fields on cards in which staff ask for something, and in which they are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from dolisync.answers import sentence
+from dolisync.config import Source
+from dolisync.ports import FieldSpec
+from dolisync.program.terms import Program
+from dolisync.program.wishes import ACTING, Part
+
+
+@dataclass(frozen=True, slots=True)
+class CardFields:
+    """The names of one program's request fields on the customer card, by what they are for."""
+
+    parts: Mapping[Part, str]
+    answer: str
+
+    @property
+    def acting(self) -> tuple[str, ...]:
+        """Those in which something is asked for."""
+        return tuple(self.parts[part] for part in ACTING if part in self.parts)
+
+
+def card_fields_of(program: Program, source: Source) -> CardFields:
+    """Name the request fields that a program has on the cards of a source."""
+    asked = {
+        Part.ADJUST: True,
+        Part.REASON: True,
+        Part.REDEEM: bool(program.reward),
+        Part.TIER: bool(program.tier),
+        Part.JOIN: source.opt_out_field is not None,
+    }
+    parts = {part: f"{program.field_prefix}{part}" for part, is_there in asked.items() if is_there}
+    return CardFields(parts, f"{program.field_prefix}answer")
+
+
+def request_specs(program: Program, source: Source) -> Iterator[FieldSpec]:
+    """Say which fields must exist for the requests of a program."""
+    fields = card_fields_of(program, source)
+    for part, name in fields.parts.items():
+        kind = "text"
+        if part is Part.ADJUST:
+            kind = "amount" if program.decimals else "integer"
+        label = sentence(source.language, f"label_{part}")
+        yield FieldSpec("customer", name, label, kind, editable=True)
+    yield FieldSpec("customer", fields.answer, sentence(source.language, "label_answer"), "text")
