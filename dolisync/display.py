@@ -123,6 +123,13 @@ def missing_text(program: Program, missing: Decimal, source: Source) -> str:
             return months_text(language, missing)
 
 
+def till_text(program: Program, view: MemberView, source: Source) -> str:
+    """Say on an open ticket what its customer has in a program, and what that is good for."""
+    balance = number(source.language, program.points_of(view.available))
+    reward = _next_reward(program, view, source)
+    return " ".join(f"{program.title}: {balance}{f' - {reward}' if reward else ''}".split())
+
+
 def _next_reward(program: Program, view: MemberView, source: Source) -> str | None:
     language = source.language
     if view.debt:
