@@ -14,6 +14,7 @@ import click
 from sqlalchemy import Connection
 
 from commands import terminal
+from commands.explanations import LONGEST_NAME, document_json, show_document
 from commands.house import Doors, House
 from commands.options import json_option, pass_house, program_option, source_option
 from commands.standing import DAY, day_asked, standing_json, today_of
@@ -22,7 +23,6 @@ from connectors.receipts import PaperWidth, ReceiptRenderer
 from dolisync.errors import NotFound, TransientError, UserError
 from dolisync.ledger.engine import reading
 from dolisync.ledger.past import Standing, standing
-from dolisync.ledger.rulesets import NOT_IN_FORCE
 from dolisync.ledger.store import Transaction
 from dolisync.ledger.views import (
     LotView,
@@ -32,14 +32,14 @@ from dolisync.ledger.views import (
     member_view,
 )
 from dolisync.ledger.views import history as movements_of
-from dolisync.model import Customer, CustomerKey, Sale, SaleKey, SaleKind
+from dolisync.model import Customer, CustomerKey, SaleKey
 from dolisync.phrases import LANGUAGES
 from dolisync.program.terms import Program, RewardTerms, TierBasis
 from dolisync.program.tiers import TierToday
+from dolisync.sentences import Tongue
 from dolisync.sync.explain import (
     Explanation,
     Found,
-    Judgement,
     all_vanished,
     look_up_known,
     with_origins,
@@ -48,10 +48,6 @@ from dolisync.sync.explain import explain as explain_families
 from dolisync.sync.pending import pending_units
 from dolisync.sync.receipts import build_receipt
 from dolisync.sync.tiers import with_tiers
-
-LONGEST_NAME = 40
-# What documents are called; a standard one made at a till is a ticket.
-_KINDS = {SaleKind.STANDARD: "invoice", SaleKind.REPLACEMENT: "replacement invoice"}
 
 
 def find_customer(house: House, doors: Doors, text: str, program: Program) -> Customer:
@@ -485,20 +481,33 @@ def _reason_text(movement: PostingView) -> str:
 @click.command()
 @click.argument("invoice")
 @click.option("--live", is_flag=True, help="Judge what Dolibarr holds now, not what was read last.")
+@click.option(
+    "--language",
+    type=click.Choice(LANGUAGES),
+    help="Language of the reasons; the source's if left out.",
+)
 @program_option
 @json_option
 @pass_house
 def explain(
-    house: House, invoice: str, program_name: str | None, *, live: bool, as_json: bool
+    house: House,
+    invoice: str,
+    language: str | None,
+    program_name: str | None,
+    *,
+    live: bool,
+    as_json: bool,
 ) -> None:
     """Say why a sale earned what it earned, or nothing.
 
     INVOICE is its number, or its id; its returns are explained with it. Nothing is written: a sale
-    that is not in the ledger yet, or a draft, is read from Dolibarr and judged as it stands.
+    that is not in the ledger yet, or a draft, is read from Dolibarr and judged as it stands. What
+    the program holds besides and had no effect on the sale stands under "without effect".
 
     \b
     Example:
       dolisync explain FA2611-0042
+      dolisync explain FA2611-0042 --language it
     """
     if program_name is not None:
         house.pick_program(program_name)
@@ -509,7 +518,9 @@ def explain(
         )
     if as_json:
         documents = [
-            _document_json(explained, program_name) for family in families for explained in family
+            document_json(explained, _tongue(house, explained, language), program_name)
+            for family in families
+            for explained in family
         ]
         terminal.show_json({"invoice": invoice, "documents": documents})
         return
@@ -518,7 +529,16 @@ def explain(
         for place, explained in enumerate(family):
             if number or place:
                 click.echo()
-            _show_document(house, explained, names, program_name)
+            tongue = _tongue(house, explained, language)
+            name = names.get(explained.sale.customer, "")
+            show_document(explained, tongue, name, program_name)
+
+
+def _tongue(house: House, explained: Explanation, language: str | None) -> Tongue:
+    """Speak the language asked for, or that of the source; of a source that is gone, English."""
+    doors = house.doors.get(explained.sale.key.source)
+    currency = doors.source.currency if doors else explained.sale.currency
+    return Tongue(language or (doors.source.language if doors else "en"), currency)
 
 
 def _look_up(house: House, text: str, *, live: bool) -> Found:
@@ -551,130 +571,6 @@ def _names(house: House, explained: Sequence[Explanation]) -> Mapping[CustomerKe
             continue
         names |= {customer.key: customer.name for customer in found.values()}
     return names
-
-
-def _document_json(explained: Explanation, program_name: str | None) -> dict[str, object]:
-    sale = explained.sale
-    return {
-        "source": sale.key.source,
-        "id": sale.key.rowid,
-        "ref": sale.ref,
-        "kind": sale.kind,
-        "status": sale.status,
-        "date": sale.date,
-        "customer": sale.customer.rowid,
-        "customer_in_dolibarr": explained.named_customer or sale.customer.rowid,
-        "total": sale.total_incl,
-        "return_of": sale.origin.rowid if sale.origin else None,
-        "in_ledger": explained.in_ledger,
-        "read_live": explained.is_live,
-        "differs_from_ledger": explained.differs,
-        "first_seen_at": explained.first_seen_at,
-        "vanished_at": explained.vanished_at,
-        "parked": explained.parked or None,
-        "revision": explained.revision,
-        "fingerprint": explained.fingerprint,
-        "programs": [
-            _judgement_json(judged)
-            for judged in explained.judgements
-            if program_name in {None, judged.program.name}
-        ],
-        "rewards": [{"token": used.token, **used.reason.as_json()} for used in explained.rewards],
-    }
-
-
-def _judgement_json(judged: Judgement) -> dict[str, object]:
-    points = judged.program.points_of
-    return {
-        "program": judged.program.name,
-        "rule_set": judged.rule_set.id,
-        "rules_since": judged.rule_set.effective_from,
-        "points": points(judged.verdict.units),
-        "pending": points(judged.verdict.pending),
-        "earned_on": judged.verdict.earned_on,
-        "last_day": judged.verdict.expires_on,
-        "held": [
-            {
-                "customer": held.customer.rowid,
-                "points": points(held.units),
-                "forgiven": points(held.forgiven),
-            }
-            for held in judged.held
-        ],
-        "reasons": [reason.as_json() for reason in judged.verdict.reasons],
-    }
-
-
-def _show_document(
-    house: House,
-    explained: Explanation,
-    names: Mapping[CustomerKey, str],
-    program_name: str | None,
-) -> None:
-    sale = explained.sale
-    doors = house.doors.get(sale.key.source)
-    currency = doors.source.currency if doors else sale.currency
-    customer = Customer(sale.customer, names.get(sale.customer, ""))
-    kind, status = _kind_text(sale), sale.status.value
-    click.echo(f"{clean(sale.ref)}: {kind}, {status}, {sale.date}, id {sale.key.rowid}")
-    click.echo(f"  {sale.total_incl:.2f} {currency}, {customer_text(customer)}")
-    for line in _standing(explained):
-        click.echo(f"  {line}")
-    for judged in explained.judgements:
-        if program_name in {None, judged.program.name}:
-            _show_judgement(explained, judged)
-    for used in explained.rewards:
-        terminal.show_item(f"{used.token}: {used.reason}", indent=2)
-
-
-def _kind_text(sale: Sale) -> str:
-    if sale.is_pos and sale.kind is SaleKind.STANDARD:
-        return "ticket"
-    return _KINDS.get(sale.kind, sale.kind.replace("_", " "))
-
-
-def _standing(explained: Explanation) -> Iterator[str]:
-    """Say where the ledger stands to this document."""
-    if explained.named_customer is not None:
-        owner, named = explained.sale.customer.rowid, explained.named_customer
-        yield f"kept with customer {owner} since a merge or its undoing; Dolibarr names {named}"
-    if explained.parked:
-        yield f"could not be taken in, and is tried again every night: {clean(explained.parked)}"
-    if explained.vanished_at:
-        yield f"gone from Dolibarr, noticed {explained.vanished_at:%Y-%m-%d %H:%M} UTC"
-    if not explained.in_ledger:
-        yield "not in the ledger: read from Dolibarr just now and judged; nothing was written"
-    elif explained.differs:
-        yield "changed in Dolibarr since it was read; judged as it is now; nothing was written"
-    if explained.in_ledger:
-        moved = "1 movement" if explained.revision == 1 else f"{explained.revision} movements"
-        yield f"in the ledger: {moved}, fingerprint {explained.fingerprint[:12]}"
-
-
-def _show_judgement(explained: Explanation, judged: Judgement) -> None:
-    program, rules = judged.program, judged.rule_set
-    since = f"rules of {rules.effective_from:%Y-%m-%d}, set {rules.id}"
-    if rules.id == NOT_IN_FORCE:
-        since = "rules of the configuration, not in force yet"
-    click.echo(f"\n  {program.title} ({since})")
-    for reason in judged.verdict.reasons:
-        terminal.show_item(str(reason), indent=4)
-    result = f"{points_text(program, judged.verdict.units, signed=True)} points"
-    click.echo(f"    = {result}; {_held_text(explained, judged)}")
-
-
-def _held_text(explained: Explanation, judged: Judgement) -> str:
-    if not explained.in_ledger:
-        return "the ledger holds nothing for it"
-    program, owner = judged.program, explained.sale.customer
-    parts = [
-        points_text(program, held.units, signed=True)
-        + ("" if held.customer == owner else f" for customer {held.customer.rowid}")
-        + (f" ({points_text(program, held.forgiven)} forgiven)" if held.forgiven else "")
-        for held in judged.held
-        if held.units or held.customer == owner
-    ]
-    return f"the ledger holds {' and '.join(parts) or '0'}"
 
 
 # --- receipt -------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from connectors.dolibarr_rest import RestSaleSource
 from connectors.dolibarr_rest_sink import RestSink
 from connectors.dolibarr_sql import SqlSaleSource
 from connectors.dolibarr_sql_sink import SqlSink
+from connectors.dolibarr_till import DolibarrTill
 from dolisync.config import LoadedConfig, Settings, Source, load
 from dolisync.display import requirements
 from dolisync.errors import NotFound, UserError
@@ -50,6 +51,7 @@ from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.publish import Publisher
 from dolisync.sync.requests import Clerk
+from dolisync.sync.till_line import TillLine
 from dolisync.sync.turn import Turn
 
 COLLECTED_EVERY = (100_000, 20, 20)
@@ -157,6 +159,18 @@ class Doors:
             return None
         assert self.database is not None
         return SqlDesk(self.database, self.source.entity, self.source.table_prefix)
+
+    @cached_property
+    def till(self) -> DolibarrTill | None:
+        """The open tickets, where a line is to stand on them."""
+        if not self.source.till_line or self.source.writes_by is None:
+            return None
+        assert self.database is not None
+        assert self.http is not None
+        source = self.source
+        return DolibarrTill(
+            source.name, self.database, self.http, source.entity, source.table_prefix
+        )
 
     def showing(self) -> Showing:
         """Say what is shown in this Dolibarr."""
@@ -330,7 +344,14 @@ class House:
             self.intakes(doors),
             self.publisher(doors),
             self.clerk(doors),
+            self.till_line(doors),
         )
+
+    def till_line(self, doors: Doors) -> TillLine | None:
+        """Make what keeps a line on open tickets, where that is wanted."""
+        if doors.till is None:
+            return None
+        return TillLine(self.engine, self.clock, doors.source, self.programs, doors.till)
 
     def clerk(self, doors: Doors) -> Clerk | None:
         """Make who obeys the requests of staff, where they may ask."""

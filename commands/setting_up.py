@@ -493,6 +493,7 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
         yield from _campaign_findings(doors)
         yield from _writing_findings(doors)
         yield from _request_findings(doors)
+        yield from _till_findings(doors)
         yield from _identity_findings(house, doors)
     except UserError as error:
         yield Finding("error", "source", str(error), error.remedy)
@@ -591,6 +592,19 @@ def _request_findings(doors: Doors) -> Iterator[Finding]:
             " and a request that is edited meanwhile would be lost"
         )
         yield Finding("warning", "staff", message, 'name database_url, and write = "sql"')
+
+
+def _till_findings(doors: Doors) -> Iterator[Finding]:
+    if doors.till is None:
+        return
+    if not doors.till.may_write():
+        remedy = "give the user of api_key the right to create and modify invoices (12)"
+        yield Finding("error", "till", "the line on open tickets cannot be written", remedy)
+    elif not doors.source.pos_customers:
+        message = "without pos_customers each ticket gets a line, also of nobody"
+        yield Finding("warning", "till", message, "name TakePOS's default customers")
+    else:
+        yield Finding("ok", "till", "open tickets of known customers show what they have")
 
 
 def _identity_findings(house: House, doors: Doors) -> Iterator[Finding]:

@@ -135,6 +135,13 @@ def show_item(text: str, *, indent: int, mark: str = "-") -> None:
         click.echo(f"{' ' * before}{line}")
 
 
+def show_wrapped(text: str, *, indent: int) -> None:
+    """Print a sentence, wrapped where there is a terminal."""
+    width = max(shutil.get_terminal_size().columns - indent, 20)
+    for line in textwrap.wrap(clean(text), width, break_on_hyphens=False):
+        click.echo(f"{' ' * indent}{line}")
+
+
 def clean(text: str) -> str:
     """Make one line of what can be seen: a name from outside must not command the terminal."""
     shown = "".join(character if character.isprintable() else " " for character in text)

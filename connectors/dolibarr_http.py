@@ -124,6 +124,10 @@ class DolibarrHttp:
         """Ask for something that must not be asked twice; a lost answer is an unknown outcome."""
         return self._answer("POST", path, self._send("POST", path, None, body or {}))
 
+    def may_post(self, path: str) -> bool:
+        """Tell whether the key's user has the right to POST there; name what cannot exist."""
+        return self._send("POST", path, None, {}).status not in {401, 403}
+
     def put(self, path: str, body: object) -> Any:
         """Write absolute values; may be repeated."""
         return self._answer("PUT", path, self._send("PUT", path, None, body))

@@ -223,6 +223,11 @@ class Source(Section):
         description="Only users in these groups of Dolibarr are obeyed, who they are is read from "
         "its agenda; left empty, all who may edit the card.",
     )
+    till_line: bool = Field(
+        default=False,
+        description="While a TakePOS ticket is open and its customer known, a line of text on it "
+        "says what he has; needs both doors, and an api_key that may edit invoices.",
+    )
     poll_interval_s: Annotated[float, Field(ge=0.2, le=3600)] | None = Field(
         None, description="Seconds between two looks; left out: 1 by sql, 15 by rest."
     )
@@ -258,6 +263,11 @@ class Source(Section):
         self._needs("write", {Writing.SQL}, {Writing.REST})
         if self.staff_requests and self.database_url is None:
             message = "staff_requests needs database_url: by REST no card is emptied safely"
+            raise ValueError(message)
+        if self.till_line and (self.database_url is None or self.url is None):
+            message = (
+                "till_line needs both doors: database_url to see tickets, url to write on them"
+            )
             raise ValueError(message)
         return self
 

@@ -22,6 +22,7 @@ from dolisync.ports import FieldSpec, FieldValue, PaymentModeSpec, Requirements
 from dolisync.program.terms import Program, TierBasis
 from dolisync.program.tiers import TierToday
 from dolisync.requests import request_specs
+from dolisync.sentences import Tongue
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,13 @@ def missing_text(program: Program, missing: Decimal, source: Source) -> str:
             return months_text(language, missing)
 
 
+def till_text(program: Program, view: MemberView, source: Source) -> str:
+    """Say on an open ticket what its customer has in a program, and what that is good for."""
+    balance = number(source.language, program.points_of(view.available))
+    reward = _next_reward(program, view, source)
+    return " ".join(f"{program.title}: {balance}{f' - {reward}' if reward else ''}".split())
+
+
 def _next_reward(program: Program, view: MemberView, source: Source) -> str | None:
     language = source.language
     if view.debt:
@@ -159,12 +167,13 @@ def _expiring(program: Program, view: MemberView, language: str, today: date) ->
 def _last(program: Program, view: MemberView, language: str) -> str | None:
     if view.last is None:
         return None
+    tongue = Tongue(language, "")
     return phrase(
         language,
         "last",
         points=number(language, program.points_of(view.last.points), signed=True),
         day=day_text(language, view.last.occurred_on),
-        reason=view.last.ref or view.last.reason,
+        reason=view.last.ref or tongue.text(view.last.reason),
     )[:255]
 
 

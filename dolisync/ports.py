@@ -345,6 +345,47 @@ class RequestDesk(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class TicketNote:
+    """A line of text that dolisync wrote on an open ticket."""
+
+    rowid: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTicket:
+    """A ticket at a till that is not paid yet. ``has_goods``: there is more on it than notes."""
+
+    rowid: int
+    customer: CustomerKey
+    changed_at: datetime
+    has_goods: bool
+    notes: tuple[TicketNote, ...] = ()
+
+
+class Till(Protocol):
+    """The open tickets of one outside system, and lines of text on them.
+
+    Every call but ``write_note`` may be repeated; a note too many is seen at the next look.
+    """
+
+    def open_tickets(self) -> tuple[OpenTicket, ...]:
+        """Return the tickets on which there is anything."""
+
+    def write_note(self, ticket: int, text: str) -> None:
+        """Add a line of text. Raises ``RefusedError`` where the ticket is not open any more."""
+
+    def change_note(self, ticket: int, note: int, text: str) -> None:
+        """Give a line of text other words."""
+
+    def remove_note(self, ticket: int, note: int) -> None:
+        """Take a line of text off."""
+
+    def release(self, ticket: int, customer: int) -> None:
+        """Give an empty ticket to this customer. Raises ``RefusedError`` where it is not empty."""
+
+
+@dataclass(frozen=True, slots=True)
 class FieldSpec:
     """An extra field that must exist. ``kind``: integer, amount, money, text (255)."""
 

@@ -176,6 +176,7 @@ def _add_line(call: Call, rowid: int, body: dict[str, Any]) -> int:
         description=str(body.get("desc") or ""),
         product_type=int(body.get("product_type") or 0),
         rang=int(body.get("rang") or 0),
+        special_code=int(body.get("special_code") or 0),
     )
 
 

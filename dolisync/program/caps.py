@@ -14,20 +14,22 @@ from dolisync.program.before import Before
 from dolisync.program.reasons import Reason, Why, because
 from dolisync.program.terms import Program
 
+SALE = "a sale"
+
 
 def in_one_sale(program: Program, units: int) -> tuple[int, tuple[Reason, ...]]:
     """Cut what a sale earns to what one sale may."""
     cap = program.earn.caps.per_sale
     if cap is None or units <= program.units(cap):
         return units, ()
-    return program.units(cap), (_reason(program, cap, "a sale", program.units(cap), units),)
+    return program.units(cap), (_reason(program, cap, SALE, program.units(cap), units),)
 
 
 def room(program: Program, before: Before) -> int | None:
     """Return how many units a sale may still earn, ``None`` for any number."""
     if not program.earn.caps.look_back:
         return None
-    return min(room for _, _, room in _rooms(program, before))
+    return min(room for _, _, room in rooms(program, before))
 
 
 def within(program: Program, before: Before, units: int) -> tuple[int, tuple[Reason, ...]]:
@@ -35,11 +37,12 @@ def within(program: Program, before: Before, units: int) -> tuple[int, tuple[Rea
     space = room(program, before)
     if space is None or units <= space:
         return units, ()
-    cap, span, left = min(_rooms(program, before), key=lambda found: found[2])
+    cap, span, left = min(rooms(program, before), key=lambda found: found[2])
     return left, (_reason(program, cap, span, left, units),)
 
 
-def _rooms(program: Program, before: Before) -> Iterator[tuple[Decimal, str, int]]:
+def rooms(program: Program, before: Before) -> Iterator[tuple[Decimal, str, int]]:
+    """Name the caps that look at other sales: each with its span, and the units it leaves."""
     caps = program.earn.caps
     for cap, span, earned in (
         (caps.per_day, "a day", before.day_units),

@@ -87,13 +87,17 @@ def _wrong_customer(program: Program, sale: Sale) -> Reason | None:
         return because(Why.CUSTOMER_NOT_MEANT, what=misfit.what, wanted=misfit.words)
     for terms in program.earn.leave_out_customers:
         if not terms.is_empty and misfit_of(terms, sale.buyer) is None:
-            return because(Why.CUSTOMER_LEFT_OUT, what=", ".join(_named(terms)), wanted=_all(terms))
+            return because(
+                Why.CUSTOMER_LEFT_OUT, what=", ".join(named(terms)), wanted=wanted_words(terms)
+            )
     return None
 
 
-def _named(terms: CustomerTerms) -> list[str]:
+def named(terms: CustomerTerms) -> list[str]:
+    """Name by what customers are chosen."""
     return [what for what, option, _ in _TESTS if getattr(terms, option)]
 
 
-def _all(terms: CustomerTerms) -> str:
+def wanted_words(terms: CustomerTerms) -> str:
+    """Name which customers are chosen, to be read."""
     return ", ".join(text for _, option, _ in _TESTS for text in getattr(terms, option))

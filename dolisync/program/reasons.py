@@ -89,6 +89,21 @@ class Why(enum.StrEnum):
     )
     RETURNS_OFF = "the program takes nothing back on returns"
 
+    # Rules of the program that changed nothing on a sale: see unmatched.py.
+    CHANNEL_IN = "sales of this kind count: {channel}"
+    TERMINAL_IN = "sales at this terminal count: {terminal}"
+    CUSTOMER_MEANT = "the customer is one of those meant, by {what}: {wanted}"
+    CUSTOMER_KEPT = "the customer is none of those left out, by {what}: {wanted}"
+    ARTICLES_IN = "nothing that was bought is left out"
+    MODES_UNUSED = "nothing was paid by what earns nothing: {modes}"
+    PRODUCT_NONE = "no points from product cards: nothing bought has any"
+    VISIT_NONE = "no points for a visit: nothing was bought"
+    TIER_NONE = "in no tier"
+    TIER_PLAIN = "in the tier {title}, which gives no more points"
+    TIER_UNUSED = "in the tier {title}, but there are no points to raise"
+    CAP_FREE = "the cap of {cap} {span} cuts nothing: there was room for {room} points"
+    CAMPAIGNS_NONE = "campaigns add nothing, as nothing that was bought earns"
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:

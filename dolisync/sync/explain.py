@@ -21,6 +21,7 @@ from dolisync.ports import SaleSource
 from dolisync.program.assess import Verdict
 from dolisync.program.reasons import Reason, Why, because
 from dolisync.program.terms import Program, SpentPoints
+from dolisync.program.unmatched import without_effect
 from dolisync.sync.judge import (
     Rules,
     Verdicts,
@@ -46,12 +47,16 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one program gives for a sale and why, beside what the ledger holds."""
+    """What one program gives for a sale and why, beside what the ledger holds.
+
+    ``without_effect`` are the program's rules that changed nothing on it.
+    """
 
     program: Program
     rule_set: RuleSet
     verdict: Verdict
     held: tuple[Held, ...]
+    without_effect: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,12 +228,20 @@ class _Judge:
             self._explain_one(
                 known,
                 tuple(
-                    Judgement(program, rule_set, of_all[place], self._held(known, program))
+                    self._judgement(rule_set, program, known, of_all[place])
                     for program, of_all in verdicts
                 ),
             )
             for place, known in enumerate(family)
         ]
+
+    def _judgement(
+        self, rule_set: RuleSet, program: Program, known: KnownSale, verdict: Verdict
+    ) -> Judgement:
+        around = self.verdicts.rules.around[known.key.source]
+        before = self.verdicts.before(program, known.key)
+        silent = without_effect(program, around, known.sale, before, verdict.reasons)
+        return Judgement(program, rule_set, verdict, self._held(known, program), silent)
 
     def _explain_one(self, known: KnownSale, judgements: tuple[Judgement, ...]) -> Explanation:
         mark = known.fingerprint

@@ -21,6 +21,7 @@ from dolisync.sync.judge import Showing, Tally
 from dolisync.sync.publish import Publisher
 from dolisync.sync.publish import Report as Published
 from dolisync.sync.requests import Clerk
+from dolisync.sync.till_line import TillLine
 
 # Points also become available without a sale: by an adjustment, or with the days.
 REWARDS_EVERY = timedelta(minutes=1)
@@ -33,13 +34,20 @@ class TurnReport:
     tally: Tally = field(default_factory=Tally)
     issued: int = 0
     requests: int = 0
+    till_lines: int = 0
     published: Published = field(default_factory=Published)
 
     @property
     def is_quiet(self) -> bool:
         """Tell whether nothing happened."""
         moved = self.tally.changed or self.issued or self.published.moved
-        return not (moved or self.requests or self.published.failed or self.published.dead)
+        return not (
+            moved
+            or self.requests
+            or self.till_lines
+            or self.published.failed
+            or self.published.dead
+        )
 
 
 @dataclass(slots=True)
@@ -53,6 +61,7 @@ class Turn:
     intakes: Sequence[Intake]
     publisher: Publisher | None
     clerk: Clerk | None = None
+    till_line: TillLine | None = None
     _rewards_at: datetime | None = None
 
     @property
@@ -67,6 +76,8 @@ class Turn:
             report.tally.add(intake.run_once(progress))
         if self.clerk is not None:
             report.requests = self.clerk.run_once().answered
+        if self.till_line is not None:
+            report.till_lines = self.till_line.run_once()
         if self.publisher is not None:
             report.issued = self._issue(changed=report.tally.changed > 0)
             report.published = self.publisher.run_once()

@@ -27,6 +27,9 @@ class Till(Protocol):
     def change_quantity(self, line: int, quantity: int) -> None:
         """Change the quantity of a line of the open ticket; below zero it is a return."""
 
+    def delete_line(self, line: int) -> None:
+        """Take a line off the open ticket."""
+
     def credit_note(self, ticket: int) -> None:
         """Press "credit note" on a closed ticket. Raises ``TillBrokeError``."""
 
@@ -56,6 +59,9 @@ class StandInTill:
 
     def change_quantity(self, line: int, quantity: int) -> None:
         self._shop.change_line(line, qty=quantity)
+
+    def delete_line(self, line: int) -> None:
+        self._shop.pos_delete_line(line)
 
     def credit_note(self, ticket: int) -> None:
         try:
@@ -98,6 +104,9 @@ class RealTill:
 
     def change_quantity(self, line: int, quantity: int) -> None:
         self._act("updateqty", idline=line, number=quantity)
+
+    def delete_line(self, line: int) -> None:
+        self._act("deleteline", idline=line)
 
     def credit_note(self, ticket: int) -> None:
         try:

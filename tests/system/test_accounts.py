@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -206,6 +207,29 @@ def test_explain_by_the_rules_of_the_sale_s_own_day(open_shop: Place) -> None:
     assert open_shop.read("verify")["holds"]
 
 
+@pytest.mark.parametrize("language", ["de", "es", "fr", "it"])
+def test_explain_in_another_language(open_shop: Place, language: str) -> None:
+    names = ("clara order", "given up")
+    for sale in (open_shop.sale(name) for name in names):
+        said = open_shop.good("explain", sale, "--language", language)
+        assert fits(said)
+        assert not re.search(r"\b(the|ledger|points for|counted)\b", said)
+        in_english = documents(open_shop, sale)[0]["programs"][0]["reasons"]
+        reasons = documents(open_shop, sale, "--language", language)[0]["programs"][0]["reasons"]
+        assert [(one["code"], one["values"]) for one in reasons] == [
+            (one["code"], one["values"]) for one in in_english
+        ]
+        # A person and a machine read the same sentence.
+        assert " ".join(reasons[0]["text"].split()) in " ".join(said.split())
+
+
+def test_explain_speaks_the_language_of_the_source(open_shop: Place) -> None:
+    open_shop.change('language = "en"', 'language = "it"')
+    said = open_shop.good("explain", open_shop.sale("clara order"))
+    assert "importo contato, IVA inclusa" in said
+    assert "reso di" in said
+
+
 def test_explain_one_program_only(open_shop: Place) -> None:
     (document,) = documents(open_shop, open_shop.sale("alice party"), "--program", "loyalty")
     assert len(document["programs"]) == 1
@@ -306,7 +330,7 @@ KEYS: dict[str, set[str]] = {
     "explain 3 > documents": DOCUMENT,
     "explain 3 > documents > programs": {
         *("program", "rule_set", "rules_since", "points", "pending", "earned_on", "last_day"),
-        *("held", "reasons"),
+        *("held", "reasons", "without_effect"),
     },
     "explain 3 > documents > programs > held": {"customer", "points", "forgiven"},
     "explain 3 > documents > programs > reasons": {"code", "text", "values"},

@@ -310,3 +310,10 @@ def test_versions(version: str, release: tuple[int, ...]) -> None:
 )
 def test_loopback(host: str, is_own: bool) -> None:
     assert is_loopback(host) is is_own
+
+
+@responses.activate
+@pytest.mark.parametrize(("status", "may"), [(404, True), (400, True), (403, False), (401, False)])
+def test_a_right_is_asked_for_by_what_cannot_exist(status: int, *, may: bool) -> None:
+    responses.add("POST", f"{API}/invoices/9/lines", json={"error": {}}, status=status)
+    assert door().may_post("invoices/9/lines") is may

@@ -1,0 +1,147 @@
+"""The line on open tickets: what the customer has, while the cashier can still use it.
+
+Looked at in each turn. What should stand on a ticket is computed from what is there and what the
+ledger says, and only a difference is written: a lost answer, a crash or two daemons heal at the
+next look. Whatever fails here stops nothing else, and no till waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Engine
+
+from dolisync.config import Source
+from dolisync.display import till_text
+from dolisync.errors import RefusedError, TransientError
+from dolisync.ledger.engine import reading
+from dolisync.ledger.views import member_views
+from dolisync.model import CustomerKey
+from dolisync.ports import Clock, OpenTicket, Till
+from dolisync.program.terms import Program
+from dolisync.sync.tiers import with_tiers
+
+log = structlog.get_logger()
+
+# A ticket whose goods were all taken off goes on with the next one: only then is it let go.
+EMPTY_FOR = timedelta(seconds=10)
+# While Dolibarr does not answer, tills are left alone for so long, then twice as long, up to this.
+REST_AFTER_FAILURE = timedelta(seconds=2)
+LONGEST_REST = timedelta(seconds=60)
+# A ticket that refused is not asked again at each look.
+REST_AFTER_REFUSAL = timedelta(seconds=60)
+CHANGES_AT_ONCE = 25
+
+Change = Callable[[], None]
+
+
+@dataclass(slots=True)
+class TillLine:
+    """Keeps one line of text on each open ticket whose customer is known."""
+
+    engine: Engine
+    clock: Clock
+    source: Source
+    programs: Mapping[str, Program]
+    till: Till
+    _failures: int = 0
+    _resting_until: datetime | None = None
+    _refused: dict[int, datetime] = field(default_factory=dict)
+
+    def run_once(self) -> int:
+        """Bring the lines on all open tickets up to date; return how many were changed."""
+        now = self.clock.now()
+        if self._resting_until is not None and now < self._resting_until:
+            return 0
+        self._refused = {k: until for k, until in self._refused.items() if until > now}
+        try:
+            done = self._look(now)
+        except TransientError as error:
+            self._rest(error)
+            return 0
+        self._failures = 0
+        return done
+
+    def _rest(self, error: TransientError) -> None:
+        """Leave the tills alone for a while; asking took its time already."""
+        rest = min(REST_AFTER_FAILURE * 2**self._failures, LONGEST_REST)
+        self._failures = min(self._failures + 1, 10)
+        self._resting_until = self.clock.now() + rest
+        log.warning("no line on open tickets", source=self.source.name, reason=str(error))
+
+    def _look(self, now: datetime) -> int:
+        tickets = [t for t in self.till.open_tickets() if t.rowid not in self._refused]
+        texts = self._texts(tickets, now)
+        done = 0
+        for ticket in tickets:
+            changes = list(self._changes(ticket, texts.get(ticket.customer, ""), now))
+            done += self._make(ticket, changes)
+            if done >= CHANGES_AT_ONCE:
+                break
+        return done
+
+    def _texts(self, tickets: Sequence[OpenTicket], now: datetime) -> dict[CustomerKey, str]:
+        """Say what stands on the tickets of these customers, of all programs in one line."""
+        customers = sorted({ticket.customer for ticket in tickets if self._is_known(ticket)})
+        parts: dict[CustomerKey, list[str]] = {customer: [] for customer in customers}
+        if not customers:
+            return {}
+        with reading(self.engine) as connection:
+            for program in self.programs.values():
+                if not program.takes(self.source.name):
+                    continue
+                today = now.astimezone(program.zone).date()
+                views = member_views(connection, program.name, customers, today)
+                for customer, view in with_tiers(connection, program, views, today).items():
+                    if customer.rowid not in program.excluded_customers:
+                        parts[customer].append(till_text(program, view, self.source))
+        return {customer: " / ".join(found) for customer, found in parts.items()}
+
+    def _is_known(self, ticket: OpenTicket) -> bool:
+        return ticket.has_goods and ticket.customer.rowid not in self.source.pos_customers
+
+    def _changes(self, ticket: OpenTicket, text: str, now: datetime) -> Iterator[Change]:
+        """Yield what makes a ticket show this text once, or none where it is empty."""
+        if not ticket.has_goods:
+            yield from self._emptied(ticket, now)
+            return
+        if not ticket.notes:
+            if text:
+                yield lambda: self.till.write_note(ticket.rowid, text)
+            return
+        first, *others = ticket.notes
+        if not text:
+            yield self._removal(ticket, first.rowid)
+        elif first.text != text:
+            yield lambda: self.till.change_note(ticket.rowid, first.rowid, text)
+        yield from (self._removal(ticket, note.rowid) for note in others)
+
+    def _emptied(self, ticket: OpenTicket, now: datetime) -> Iterator[Change]:
+        """Let a ticket go on which nothing is left but our line.
+
+        The till throws a ticket away with its last line. Ours kept it alive, with its customer: he
+        must not be the next one's.
+        """
+        if now - ticket.changed_at < EMPTY_FOR:
+            return
+        yield from (self._removal(ticket, note.rowid) for note in ticket.notes)
+        anonymous = sorted(self.source.pos_customers)
+        if anonymous and ticket.customer.rowid not in anonymous:
+            yield lambda: self.till.release(ticket.rowid, anonymous[0])
+
+    def _removal(self, ticket: OpenTicket, note: int) -> Change:
+        return lambda: self.till.remove_note(ticket.rowid, note)
+
+    def _make(self, ticket: OpenTicket, changes: Sequence[Change]) -> int:
+        for done, change in enumerate(changes):
+            try:
+                change()
+            except RefusedError as error:
+                # Paid in this very moment, mostly: then it is gone at the next look.
+                self._refused[ticket.rowid] = self.clock.now() + REST_AFTER_REFUSAL
+                log.info("an open ticket took no line", ticket=ticket.rowid, reason=str(error))
+                return done
+        return len(changes)
