@@ -180,7 +180,8 @@ class TicketBlocks:
             return Found()
         renderer = ReceiptRenderer(self.house.settings.receipts.templates)
         block = renderer.loyalty(found.receipt, columns).splitlines()
-        return Found(block, found.amounts)
+        claim = found.receipt.claim
+        return Found(block, found.amounts, claim.code if claim else "")
 
     def _desk(self, page: str) -> TicketDesk:
         house = self.house

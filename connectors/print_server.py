@@ -52,10 +52,11 @@ _TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is known of the sale on a ticket: lines to add, and its amounts."""
+    """What is known of the sale on a ticket: lines to add, its amounts, and a code for scanners."""
 
     block: Sequence[str] = ()
     amounts: Sequence[Decimal] = ()
+    code: str = ""
 
 
 # Given what can be read on a ticket, how many columns it has, and the origin of the page that
@@ -191,7 +192,7 @@ class PrintServer:
         if not lines or len(lines) > LINES_MAX:
             message = f"a ticket has 1 to {LINES_MAX} lines, this has {len(lines)}"
             raise RefusedError(message)
-        block = _set_off(found.block, lines[-1].text)
+        block = _set_off(found, lines[-1].text)
         printer.print_lines([*lines, *block])
         return _printed(number, block)
 
@@ -201,7 +202,7 @@ class PrintServer:
         printer = self._printer(number)
         data = _from_base64(request.get_data(cache=False))
         found = self._found(number, decode(data, printer.code_page), printer.columns)
-        block = _set_off(found.block)
+        block = _set_off(found)
         printer.print_bytes(data, block)
         return _printed(number, block)
 
@@ -235,12 +236,13 @@ def state() -> Answer:
     return f"{GREETING}\n", 200, _TEXT
 
 
-def _set_off(block: Sequence[str], last_line: str = "") -> tuple[TicketLine, ...]:
+def _set_off(found: Found, last_line: str = "") -> tuple[TicketLine, ...]:
     """Part a block from the ticket, by one line from edge to edge where both have one."""
-    if not block:
+    if not found.block:
         return ()
-    lines = block[1:] if block[0] == last_line else ["", *block]
-    return tuple(TicketLine(line) for line in lines)
+    lines = found.block[1:] if found.block[0] == last_line else ["", *found.block]
+    code = [TicketLine(""), TicketLine(found.code, is_qr=True)] if found.code else []
+    return (*(TicketLine(line) for line in lines), *code)
 
 
 def _printed(number: int, block: Sequence[TicketLine]) -> Answer:

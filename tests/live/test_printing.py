@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -232,6 +233,36 @@ def test_a_ticket_that_dolibarr_made_for_the_printer_gets_its_points_too(
 
             browser.run("OpenDrawer()")
             assert printer.wait(2)[1].startswith(b"\x1bp")
+
+
+def test_a_receipt_of_nobody_is_claimed_with_the_code_on_its_paper(
+    shop: Shop, printer: FakePrinter, database: Engine, tmp_path: Path
+) -> None:
+    shop.config.write_text(shop.config.read_text() + "[claims]\ndays = 3\n")
+    shop.dolisync("db", "upgrade")
+    shop.dolisync("sync")
+    customer = a_customer(shop)
+    set_up = {"TAKEPOS_PRINT_METHOD": "takeposconnector", "TAKEPOS_PRINT_SERVER": "127.0.0.1"}
+    with (
+        constants(database, **set_up),
+        serving(shop, printer),
+        browsers.opened(tmp_path / "profile") as browser,
+    ):
+        log_in(browser, shop)
+        ticket = sell(browser, shop, int(setting("POS_CUSTOMER")), 2)
+        press_print(browser)
+        data = printer.wait()[0]
+        (code,) = set(re.findall(r"^ +([2-9A-Z]{4}-[2-9A-Z-]+)$", read_paper(data), re.MULTILINE))
+        assert code.encode() in data.split(b"\x1d(k")[4], "the QR code holds it too"
+        claimed = shop.read("claim", code, "--customer", str(customer))
+        assert claimed["points"] == {"loyalty": "24"}
+
+        # The same ticket printed again from the till's history is his.
+        press_print(browser)
+        assert_agrees(shop, customer, ticket, read_paper(printer.wait(2)[1]))
+        shop.dolisync("sync")
+        assert shop.read("balance", str(customer))["balance"] == "24"
+        assert int(shop.rest("GET", f"/invoices/{ticket}")["socid"]) != customer
 
 
 def test_a_page_of_another_address_cannot_print(

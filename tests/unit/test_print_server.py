@@ -118,6 +118,14 @@ def test_a_ticket_comes_out_with_its_points() -> None:
     assert (columns, page) == (48, DOLIBARR)
 
 
+def test_a_code_for_scanners_stands_at_the_end() -> None:
+    desk, lines = Desk(found=Found(BLOCK, code="2Y7K-Q2M9-X")), []
+    desk.printers[1].print_lines = lines.extend  # type: ignore[method-assign]
+    desk.post("/print", PAGE)
+    assert lines[-1] == TicketLine("2Y7K-Q2M9-X", is_qr=True)
+    assert [line.is_qr for line in lines].count(True) == 1
+
+
 def test_a_ticket_without_points_is_the_ticket() -> None:
     desk = Desk(found=Found())
     desk.post("/print", PAGE)
