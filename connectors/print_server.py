@@ -16,7 +16,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass, field
 from decimal import Decimal
-from http.client import HTTPConnection, HTTPException
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
@@ -26,6 +25,7 @@ from waitress.server import BaseWSGIServer, create_server
 from werkzeug.exceptions import HTTPException as HttpAnswer
 
 from connectors.escpos_printer import decode
+from connectors.print_watch import GREETING, is_answering
 from connectors.ticket_html import TicketLine, lay_out, visible_text
 from connectors.ticket_mending import mended
 from connectors.till_guard import Guard, NotAdmittedError, page_asking
@@ -41,8 +41,6 @@ CONNECTIONS_MAX = 50
 # A till that sends nothing for so long is given up.
 SILENCE_S = 20
 LAST_TICKETS_S = 10
-ANSWER_WAIT_S = 5
-GREETING = "dolisync print server"
 _OPEN_DRAWER = b"opendrawer"
 _WAITING_MAX = 4
 Answer = tuple[str, int, dict[str, str]]
@@ -334,16 +332,3 @@ class Listener:
 def _socket_at(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family)
-
-
-def is_answering(host: str, port: int) -> bool:
-    """Tell whether a print server of dolisync answers where it listens."""
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
-    connection = HTTPConnection(everywhere.get(host, host), port, timeout=ANSWER_WAIT_S)
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().read(100).decode().startswith(GREETING)
-    except (OSError, HTTPException, ValueError):
-        return False
-    finally:
-        connection.close()

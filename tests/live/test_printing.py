@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from connectors.print_server import is_answering
+from connectors.print_watch import is_answering
 from tests.live import browser as browsers
 from tests.live.browser import Browser
 from tests.live.place import Shop, a_customer, setting

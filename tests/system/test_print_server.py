@@ -141,6 +141,7 @@ def test_check_says_whether_printers_answer(open_shop: Place, printer: FakePrint
     said = found()
     assert said["printer 1"] == ("ok", f"printer 127.0.0.1:{printer.port} answers")
     assert said["print server"][0] == "warning"
+    assert said["pages"] == ("ok", f"pages of {place.standin.url} may print")
     printer.close()
     place.change("width_mm = 58", "width_mm = 58\ntimeout_s = 0.3")
     assert found()["printer 1"][0] == "error"

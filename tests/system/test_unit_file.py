@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import cli
-from commands.printing import HEARTBEAT_S
+from commands.print_serving import HEARTBEAT_S
 from dolisync.config import LedgerSettings
 
 ROOT = Path(__file__).parents[2]

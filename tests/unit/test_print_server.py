@@ -27,8 +27,8 @@ from connectors.print_server import (
     LookUp,
     Points,
     PrintServer,
-    is_answering,
 )
+from connectors.print_watch import is_answering
 from connectors.ticket_html import TicketLine
 from connectors.till_guard import Guard
 from connectors.wires import NetworkWire
