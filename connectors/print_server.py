@@ -251,7 +251,7 @@ def _printed(number: int, block: Sequence[TicketLine]) -> Answer:
 def _from_base64(body: bytes) -> bytes:
     """Read base64 for addresses, whose padding TakePOS leaves out. Raises ``RefusedError``."""
     _, _, given = body.partition(b"invoice=")
-    text = unquote_to_bytes(given.split(b"&")[0]).strip().rstrip(b"=")
+    text = unquote_to_bytes(given.split(b"&")[0]).strip()
     try:
         data = base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):

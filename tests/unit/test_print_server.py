@@ -263,15 +263,16 @@ def test_whatever_goes_wrong_with_points_the_ticket_comes_out(error: Exception) 
 
 
 def test_points_that_take_too_long_are_left_out_and_hold_up_nobody() -> None:
-    held = threading.Event()
+    held, asked = threading.Event(), []
 
-    def slow(*_asked: object) -> Found:
+    def slow(text: str, *_more: object) -> Found:
+        asked.append(text)
         held.wait(30)
         return Found(BLOCK)
 
     points = Points(slow, 0.05)
     begun = time.monotonic()
-    found = [points.of("x", 48, "") for _ in range(8)]
+    found = [points.of(f"ticket {number}", 48, "") for number in range(8)]
     assert time.monotonic() - begun < 5
     assert found == [Found()] * 8
     held.set()
@@ -280,6 +281,8 @@ def test_points_that_take_too_long_are_left_out_and_hold_up_nobody() -> None:
     while points.of("x", 48, "") == Found() and time.monotonic() < give_up:
         pass
     assert points.of("x", 48, "") == Found(BLOCK)
+    assert asked[0] == "ticket 0"
+    assert set(asked[1:]) == {"x"}
     points.close()
 
 
