@@ -18,6 +18,7 @@ from commands import terminal
 from commands.house import Doors, House, buyer_question, product_fields
 from commands.options import Day, json_option, pass_house, source_option
 from commands.printing import printing_findings
+from commands.shops import program_of, shops
 from connectors import dolibarr_setup
 from connectors.dolibarr_check import check as check_dolibarr
 from connectors.receipts import ReceiptRenderer
@@ -181,10 +182,17 @@ def _secret_options(name: str, what: str) -> Callable[[Any], Any]:
     help="Default customer of a till; may be given several times.",
 )
 @click.option("--shop-name", help="Head of receipts.")
+@click.option(
+    "--program",
+    "shop",
+    type=click.Choice(shops()),
+    metavar="SHOP",
+    help=f"Write a complete program for a kind of shop instead: {', '.join(shops())}.",
+)
 @click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
 @json_option
 @pass_house
-def init(house: House, /, *, force: bool, as_json: bool, **given: Any) -> None:
+def init(house: House, /, *, force: bool, as_json: bool, shop: str | None, **given: Any) -> None:
     """Write a first configuration.
 
     Asks for what is not given by options; without a terminal the defaults are taken. The file is
@@ -195,6 +203,7 @@ def init(house: House, /, *, force: bool, as_json: bool, **given: Any) -> None:
       dolisync --config config.toml init
       dolisync --config config.toml init --url https://erp.example.org \\
         --api-key-env DOLIBARR_API_KEY --timezone Europe/Rome --language it
+      dolisync --config config.toml init --program bakery
     """
     path = house.path
     if path.exists() and not force:
@@ -203,11 +212,16 @@ def init(house: House, /, *, force: bool, as_json: bool, **given: Any) -> None:
     if not path.absolute().parent.is_dir():
         message = f"the folder {path.absolute().parent} does not exist"
         raise UserError(message, f"mkdir -p {path.absolute().parent}")
-    answers = Answers(given, interactive=sys.stdin.isatty() and not as_json)
-    text = render(_values(answers, path))
+    if shop is None:
+        answers = Answers(given, interactive=sys.stdin.isatty() and not as_json)
+        text = render(_values(answers, path))
+    else:
+        text = _copied(shop, given, path)
     settings = parse(text, path.name)
     _write_private(path, text)
     steps = _next_steps(path, settings)
+    if shop is not None:
+        steps = [f"edit {path}: the address, time zone and start; then", *steps]
     if as_json:
         terminal.show_json({"path": str(path.absolute()), "next": steps})
         return
@@ -216,6 +230,19 @@ def init(house: House, /, *, force: bool, as_json: bool, **given: Any) -> None:
     click.echo("Next:")
     for step in steps:
         click.echo(f"  {step}")
+
+
+def _copied(shop: str, given: dict[str, Any], path: Path) -> str:
+    """Return a shop's whole program. Raises ``UserError`` where options ask for another one."""
+    ledger = given.pop("ledger") or str(_default_ledger(path))
+    context = click.get_current_context()
+    default = click.core.ParameterSource.DEFAULT
+    others = [name for name in given if context.get_parameter_source(name) is not default]
+    if others:
+        option = f"--{others[0].rstrip('s') if others[0] == 'pos_customers' else others[0]}"
+        message = f"--program writes a whole file, in which {option.replace('_', '-')} has no place"
+        raise UserError(message, "leave it out, and set it in the file afterwards")
+    return program_of(shop, _ledger_url(ledger))
 
 
 def _values(answers: Answers, path: Path) -> dict[str, Any]:

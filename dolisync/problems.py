@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from dolisync.positions import Path, positions
+
+Location = tuple[int | str, ...]
+
+# "campaign 'x' ends before", "two campaigns have the name 'x'", "source: 'x' stands twice".
+_NAMES = re.compile(r"\b(campaign|reward|tier|program|source)s?\b[^']{0,24}'([^']*)'")
 
 _WORDS = {
     "missing": "is missing; every such section needs it",
@@ -36,16 +43,13 @@ _WORDS = {
 def describe(
     error: ValidationError, root: type[BaseModel], text: str, data: Mapping[str, Any]
 ) -> list[str]:
-    """Turn every validation error into one line: place, line number where known, remedy.
+    """Turn every validation error into one line: place, line number, remedy.
 
     ``data`` is what the text says: the names of campaigns and the like stand in it.
     """
     details = error.errors()
-    return [
-        _describe_one(one, root, text, _named(data, one["loc"]))
-        for one in details
-        if not _is_echo(one, details)
-    ]
+    lines = positions(text)
+    return [_describe_one(one, root, lines, data) for one in details if not _is_echo(one, details)]
 
 
 def _named(data: Any, location: Sequence[int | str]) -> str:
@@ -75,9 +79,13 @@ def _is_echo(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
     )
 
 
-def _describe_one(detail: ErrorDetails, root: type[BaseModel], text: str, named: str) -> str:
+def _describe_one(
+    detail: ErrorDetails, root: type[BaseModel], lines: Mapping[Path, int], data: Mapping[str, Any]
+) -> str:
     location = detail["loc"]
-    words = _words(detail, location)
+    named, words = _named(data, location), _words(detail, location)
+    if detail["type"] == "value_error":
+        location = _nearer(root, data, location, words)
     # Some say themselves whom they are about.
     if named.rstrip(": ") not in words:
         words = named + words
@@ -86,7 +94,7 @@ def _describe_one(detail: ErrorDetails, root: type[BaseModel], text: str, named:
         words = f"{named}{near}" if near else words + _meaning(root, location)
     if detail["type"] == "extra_forbidden":
         words += _suggestion(str(location[-1]), _model_at(root, location[:-1]))
-    return f"{_place(location)}{_line(text, location)}: {words}{_given(detail, words)}"
+    return f"{_place(location)}{_line(lines, location)}: {words}{_given(detail, words)}"
 
 
 def _words(detail: ErrorDetails, location: Sequence[int | str]) -> str:
@@ -140,42 +148,58 @@ def _place(location: Sequence[int | str]) -> str:
     return ".".join(parts)
 
 
-def _line(text: str, location: Sequence[int | str]) -> str:
-    """Find the line of a key, or of one section of several, by walking the section headers.
-
-    Nothing when it is not certain.
-    """
-    keys = [part for part in location if isinstance(part, str)]
-    if not keys:
-        return ""
-    wanted = [part for part in location if isinstance(part, int)]
-    header = ".".join(keys[:-1])
-    counts: dict[str, int] = {}
-    inside = not header
-    for number, line in enumerate(text.splitlines(), start=1):
-        opened = re.match(r"^\s*(\[\[?)\s*([\w.]+)\s*\]\]?", line)
-        if opened:
-            if opened[1] == "[[":
-                _count(counts, opened[2])
-            places = [counts[name] for name in _prefixes(opened[2]) if name in counts]
-            if opened[1] == "[[" and opened[2] == ".".join(keys) and places == wanted:
-                return f" (line {number})"
-            inside = opened[2] == header and places == wanted[: len(places)]
-        elif inside and re.match(rf"^\s*{re.escape(keys[-1])}\s*=", line):
-            return f" (line {number})"
+def _line(lines: Mapping[Path, int], location: Sequence[int | str]) -> str:
+    """Name the line of a place; of what is not written, that of the section where it belongs."""
+    for length in range(len(location), 0, -1):
+        found = lines.get(tuple(location[:length]))
+        if found is not None:
+            return f" (line {found})"
     return ""
 
 
-def _count(counts: dict[str, int], name: str) -> None:
-    """Count another section of a list; the lists within it begin anew."""
-    counts[name] = counts.get(name, -1) + 1
-    for inner in [known for known in counts if known.startswith(f"{name}.")]:
-        del counts[inner]
+def _nearer(root: type[BaseModel], data: Any, location: Location, words: str) -> Location:
+    """Return the place of the campaign, reward, tier, program or source that the words name.
+
+    What holds a section together is found at the whole of it; the one meant is told by its name.
+    """
+    for kind, name in re.findall(_NAMES, words):
+        for found in _named_so(root, data, location, kind, name):
+            return found
+    return location
 
 
-def _prefixes(header: str) -> list[str]:
-    parts = header.split(".")
-    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
+def _named_so(
+    root: type[BaseModel], data: Any, location: Location, kind: str, name: str
+) -> Iterator[Location]:
+    """Walk over the entries of this name in a list below a place; the last one of equals first."""
+    here = _at(data, location)
+    if not isinstance(here, Mapping):
+        return
+    for key, entries in here.items():
+        if not isinstance(entries, list):
+            continue
+        for number, entry in reversed(list(enumerate(entries))):
+            place = (*location, key, number)
+            if key == kind and _name_of(root, place, entry) == name:
+                yield place
+            yield from _named_so(root, data, place, kind, name)
+
+
+def _name_of(root: type[BaseModel], place: Location, entry: Any) -> object:
+    """Return the name of a section, that which it has by default where none is written."""
+    model = _model_at(root, place)
+    field = model.model_fields.get("name") if model else None
+    default = field.default if field else None
+    return entry.get("name", default) if isinstance(entry, Mapping) else None
+
+
+def _at(data: Any, location: Location) -> Any:
+    for part in location:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return data
 
 
 def _model_at(root: type[BaseModel], location: Sequence[int | str]) -> type[BaseModel] | None:

@@ -497,7 +497,7 @@ class RewardTerms(Section):
 def _all_distinct(what: str, found: Sequence[str]) -> None:
     for entry in found:
         if found.count(entry) > 1:
-            message = f"two tiers have the same {what}: {entry}"
+            message = f"two tiers have the same {what}: '{entry}'"
             raise ValueError(message)
 
 
@@ -576,10 +576,11 @@ class Program(Section):
         if self.decimals == 1:
             message = "decimals is 0 or 2"
             raise ValueError(message)
-        if len({reward.name for reward in self.reward}) < len(self.reward):
-            message = "two rewards have the same name"
-            raise ValueError(message)
+        rewards = [reward.name for reward in self.reward]
         for reward in self.reward:
+            if rewards.count(reward.name) > 1:
+                message = f"two rewards have the name '{reward.name}'; each needs its own"
+                raise ValueError(message)
             if not self._is_whole(reward.points):
                 message = f"reward '{reward.name}' costs parts of a point; set decimals = 2"
                 raise ValueError(message)

@@ -17,12 +17,14 @@ import pytest
 from dolisync.config import parse
 from dolisync.example import Option, chapters, documentation, example, walk
 from tests.system import reference
+from tests.unit import shop_programs
 
 ROOT = Path(__file__).parents[2]
 GENERATED = {
     "config.example.toml": example,
     "docs/configuration.md": documentation,
     "docs/commands.md": reference.document,
+    "docs/programs/README.md": shop_programs.page,
 }
 COMMANDS = list(reference.commands())
 NAMES = [name for name, _, _ in COMMANDS]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from dolisync.config import load
 from dolisync.ledger.engine import open_engine
 from tests.mariadb import MariadbServer
 from tests.system.place import DATABASE_NAME, KEY_NAME, Place
@@ -285,6 +286,19 @@ def test_init_does_not_overwrite(place: Place) -> None:
 def test_init_with_answers_that_do_not_hold(place: Place, arguments: list[str], words: str) -> None:
     assert words in place.bad("init", *arguments)
     assert not place.config.exists()
+
+
+def test_init_writes_a_whole_program_or_takes_answers(place: Place) -> None:
+    said = place.bad("init", "--program", "bakery", "--pos-customer", "3")
+    assert "--pos-customer has no place" in said
+    assert not place.config.exists()
+    ledger = str(place.folder / "points.db")
+    said = place.good("init", "--program", "bakery", "--ledger", ledger)
+    assert "edit" in said
+    settings = load(place.config).settings
+    assert settings.program[0].title == "Crumbs"
+    assert settings.ledger.url.reveal() == f"sqlite:///{ledger}"
+    assert place.config.stat().st_mode & 0o077 == 0
 
 
 def test_init_in_a_folder_that_is_not_there(place: Place) -> None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from dolisync.config import parse
 from dolisync.errors import ConfigError
+from dolisync.example import example
 
 SOURCE = '[[source]]\nurl = "https://erp.example"\napi_key = { env = "KEY" }\n'
 
 
 def only_problem(text: str) -> str:
+    (problem,) = problems(text)
+    return problem
+
+
+def problems(text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         parse(text)
-    assert len(caught.value.problems) == 1, caught.value.problems
-    return caught.value.problems[0]
+    return caught.value.problems
 
 
 def of_program(option: str) -> str:
@@ -67,7 +74,7 @@ def of_program(option: str) -> str:
         (
             "[program.reward]\nname = 'x'",
             (
-                "program[1].reward: may stand there several times: "
+                "program[1].reward (line 5): may stand there several times: "
                 "write [[program.reward]], in double brackets"
             ),
         ),
@@ -129,24 +136,30 @@ def test_each_kind_of_mistake_in_words(option: str, problem: str) -> None:
         (
             'name = "x"\n[program.campaign.customers]\ntiers = ["gold"]',
             (
-                "program[1] (line 4): campaign 'x' names the tier 'gold', which is not there; "
-                "tiers: none"
+                "program[1].campaign[1] (line 5): campaign 'x' names the tier 'gold', which is not "
+                "there; tiers: none"
             ),
         ),
         (
             'name = "x"\nbonus = 0.5',
             (
-                "program[1] (line 4): campaign 'x' gives parts of a point, which would be cut off; "
-                "set decimals = 2"
+                "program[1].campaign[1] (line 5): campaign 'x' gives parts of a point, which would "
+                "be cut off; set decimals = 2"
             ),
         ),
         (
             'name = "x"\n[[program.campaign]]\nname = "x"',
-            "program[1] (line 4): two campaigns have the name 'x'; each needs its own",
+            (
+                "program[1].campaign[2] (line 7): two campaigns have the name 'x'; "
+                "each needs its own"
+            ),
         ),
         (
             'name = "x"\nbirthday = "day"',
-            "the file: campaign 'x' asks for birthdays: name birthday_field under [[source]]",
+            (
+                "program[1].campaign[1] (line 5): campaign 'x' asks for birthdays: "
+                "name birthday_field under [[source]]"
+            ),
         ),
     ],
 )
@@ -183,7 +196,7 @@ def test_an_option_like_no_other_lists_what_is_known() -> None:
 
 def test_an_unknown_section_is_named_too() -> None:
     found = only_problem(f"{SOURCE}[[program]]\n[recipts]\nshop_name = 'x'\n")
-    assert found == "recipts: is not an option; did you mean receipts?"
+    assert found == "recipts (line 5): is not an option; did you mean receipts?"
 
 
 def test_the_line_is_that_of_the_right_section_among_several() -> None:
@@ -210,8 +223,57 @@ def test_the_rewards_of_each_program_are_counted_anew() -> None:
     assert only_problem(text).startswith("program[2].reward[1].points (line 11):")
 
 
-def test_where_the_line_is_not_certain_none_is_named() -> None:
-    assert of_program("earn.amount.per = 0").startswith("program[1].earn.amount.per: must be more")
-    inline = "reward = [{ points = 1 }, { name = 'b', points = -1 }]"
-    found = of_program(inline)
-    assert found.startswith("program[1].reward[2].points: reward 'b': must be more")
+@pytest.mark.parametrize(
+    ("option", "place"),
+    [
+        ("earn.amount.per = 0", "program[1].earn.amount.per (line 5): must be more"),
+        (
+            "reward = [{ points = 1 },\n  # the dear one\n  { name = 'b', points = -1 }]",
+            "program[1].reward[2].points (line 7): reward 'b': must be more",
+        ),
+        (
+            'title = "a ] # b"\n[program.earn]\nchannels = [\n  "pos",\n  "shop",\n]',
+            "program[1].earn.channels[2] (line 9):",
+        ),
+        ('"decimals"   =  9', "program[1].decimals (line 5):"),
+        ("[ program . validity ]  # how long\nmonths = 0", "program[1].validity.months (line 6):"),
+        (
+            "[[program.earn.band]]\n[[program.earn.band]]",
+            "program[1].earn (line 5): two bands begin at 0",
+        ),
+        (
+            "[[program.tier]]\n[[program.tier]]\nname = 'silver'",
+            "program[1].tier[2] (line 6): two tiers have the same name: 'silver'",
+        ),
+        (
+            "[[program.tier]]\nname = 'a'\n[[program.tier]]\nname = 'a'",
+            "program[1].tier[2] (line 7): two tiers have the same name: 'a'",
+        ),
+        (
+            "[[program.reward]]\nname = 'a'\n[[program.reward]]\nname = 'a'",
+            "program[1].reward[2] (line 7): two rewards have the name 'a'",
+        ),
+        (
+            "[[program.reward]]\nname = 'a'\n[[program.reward]]\nname = 'b'\npoints = 0.5",
+            "program[1].reward[2] (line 7): reward 'b' costs parts of a point",
+        ),
+        ("sources = ['x']", "program[1] (line 4): program 'loyalty' names the source 'x'"),
+        (
+            "[[source]]\nurl = 'http://x'\napi_key = 'k'\nname = 'shop'",
+            "source[2] (line 5): source: 'shop' stands twice",
+        ),
+    ],
+)
+def test_the_line_is_found_however_it_is_written(option: str, place: str) -> None:
+    assert of_program(option).startswith(place)
+
+
+def test_every_option_that_is_wrong_is_told_its_line() -> None:
+    """Each option of the example in turn, with everything in force, is given what none can hold."""
+    lines = re.sub(r"^#(?=[\w\[])", "", example(), flags=re.MULTILINE).splitlines()
+    options = [n for n, line in enumerate(lines) if re.match(r"\w+ = ", line)]
+    assert len(options) > 100
+    for number in options:
+        key = lines[number].split(" = ")[0]
+        text = "\n".join([*lines[:number], f"{key} = {{ nonsense = 1 }}", *lines[number + 1 :]])
+        assert any(f"(line {number + 1})" in problem for problem in problems(text)), lines[number]

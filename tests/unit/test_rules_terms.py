@@ -46,7 +46,7 @@ def test_a_point_is_worth_what_is_set_or_what_the_first_reward_says(
     ("terms", "words"),
     [
         ({"decimals": 1}, "decimals is 0 or 2"),
-        ({"reward": [reward(), reward()]}, "two rewards have the same name"),
+        ({"reward": [reward(), reward()]}, "two rewards have the name 'discount'"),
         ({"reward": [reward("1.5")]}, "costs parts of a point"),
         ({"reward": [reward(100, "0.005")]}, "more than two decimals"),
         ({"earn": {"visit": {"points": "0.5"}}}, "parts of a point"),

@@ -256,7 +256,7 @@ def test_what_is_missing_to_the_next_tier() -> None:
     ("terms", "message"),
     [
         ({"tier": [{"name": "a"}, {"name": "a", "at_least": 9}]}, "two tiers have the same name"),
-        ({"tier": [{"name": "a"}, {"name": "b"}]}, "two tiers have the same threshold: 500"),
+        ({"tier": [{"name": "a"}, {"name": "b"}]}, "two tiers have the same threshold: '500'"),
         ({"tier": [{"name": "a"}], "tiers": {"default": "b"}}, "names the tier 'b'"),
         ({"reward": [{"tiers": ["gold"]}]}, "tiers: none"),
         (
