@@ -7,7 +7,7 @@ and one of them leaves a folder behind each time: no other command is to pay for
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 import structlog
@@ -25,6 +25,7 @@ from dolisync.printing import Drawer, PrinterSettings, PrintServerSettings, orig
 from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Rules
 from dolisync.sync.tickets import TicketDesk
+from dolisync.sync.turn import recognise
 
 log = structlog.get_logger()
 
@@ -69,6 +70,7 @@ class _Serving:
         self.supervisor.stopping()
         listener.close()
         server.points.close()
+        self.house.close()
         log.info("print server stopped")
 
     def _next(self) -> int | None:
@@ -90,6 +92,8 @@ class _Serving:
             return server
         listener.replace(changed)
         server.points.close()
+        self.house.close()
+        self.house = fresh
         self.supervisor.ready()
         log.info("configuration taken")
         return changed
@@ -136,6 +140,7 @@ class TicketBlocks:
     """Say what stands in the loyalty block of a ticket, in words fit for its paper."""
 
     house: House
+    _recognised: set[str] = field(default_factory=set, init=False)
 
     def look_up(self, text: str, columns: int, page: str) -> Found:
         """Find the sale, book it, and render its block."""
@@ -162,6 +167,10 @@ class TicketBlocks:
 
     def _intake(self, source: SaleSource, rules: Rules) -> Intake:
         doors = self.house.doors[source.name]
+        if source.name not in self._recognised:
+            # In another Dolibarr the same numbers are other sales.
+            recognise(self.house.engine, source)
+            self._recognised.add(source.name)
         door, reader = next(iter(doors.readers.items()))
         return self.house.intake(doors, door, reader, rules)
 
