@@ -95,7 +95,7 @@ def test_a_payment_that_becomes_larger_costs_the_difference(shop: Shop) -> None:
     ]
 
 
-def test_edge_d10_more_than_there_is_becomes_debt_that_later_earnings_settle(shop: Shop) -> None:
+def test_more_than_there_is_becomes_debt_that_later_earnings_settle(shop: Shop) -> None:
     shop.put(bought(2, loy(40), goods=40))
     view = shop.view()
     assert (view.balance, view.debt, view.available) == (-100, 100, 0)
@@ -230,12 +230,17 @@ def test_points_go_back_to_the_lots_that_they_came_from(ledger_engine: Engine) -
         ("0.05", "7.50", "up", 150),
     ],
 )
-def test_edge_rounding_of_a_payment_is_named(
+def test_rounding_of_a_payment_is_named(
     ledger: Engine, value: str, amount: str, rounding: str, points: int
 ) -> None:
     shop = opened(ledger, point_value=value, redeem={"rounding": rounding})
     shop.put(bought(2, loy(amount), cash(20)))
     assert spent(shop) == points
+
+
+def test_edge_37_cents_that_no_point_can_pay_are_paid_in_money(shop: Shop) -> None:
+    shop.put(bought(2, loy(10), cash("0.05"), goods=10))
+    assert (spent(shop), shop.view().debt) == (100, 0)
 
 
 def test_hundredths_of_points(ledger: Engine) -> None:
