@@ -19,11 +19,12 @@ from dolisync.program.assess import (
     what_counts_alone,
 )
 from dolisync.program.before import Before
-from dolisync.program.calendar import add_months
+from dolisync.program.calendar import add_days, add_months
 from dolisync.program.course import Counted, Course
 from dolisync.program.looking_back import before_of, reach_days
+from dolisync.program.rounding import round_units
 from dolisync.program.surroundings import Surroundings
-from dolisync.program.terms import Program
+from dolisync.program.terms import Program, Rounding
 from dolisync.program.tiers import SetByHand, tier_after, tier_on, tier_today
 from tests.builders import credit_note, line, program, sale
 
@@ -560,3 +561,210 @@ def test_a_sale_is_judged_in_the_tier_that_staff_set() -> None:
 def test_how_far_rules_look_back(tiers: dict[str, Any], days: int) -> None:
     assert reach_days(tiered(**tiers)) == days
     assert reach_days(program()) == 31
+
+
+# --- goods without a product, and what belongs to all of a sale ----------------------------------
+
+CENTS = {"points": 1, "per": "0.01"}
+ONLY_P1 = program(earn={"amount": CENTS, "only": {"references": ["P1"]}})
+
+
+def text_line(amount: str | int, rowid: int, text: str = "") -> SaleLine:
+    return line(amount, None, rowid=rowid, text=text)
+
+
+P1, P2 = line(60, 1, rowid=1), line(40, 2, rowid=2)
+
+
+@pytest.mark.parametrize(
+    ("sold", "returned", "units"),
+    [
+        # Goods without a product that earn nothing take nothing back.
+        ([P1, text_line(40, 3)], [text_line(-40, 9)], [6000, 0]),
+        ([P1, text_line("0.60", 3)], [text_line("-0.60", 9)], [6000, 0]),
+        # A deduction that names no product is shared by all that was sold.
+        ([P1, P2], [text_line(-10, 9)], [6000, -600]),
+        ([P1, P2, text_line(0, 3, "thank you")], [text_line(-10, 9)], [6000, -600]),
+        # What was taken off all of it is added again with what is returned.
+        (
+            [P1, text_line(40, 3), text_line(-10, 4)],
+            [line(-30, 1, rowid=9), text_line(5, 10)],
+            [5400, -2700],
+        ),
+        (
+            [P1, text_line(40, 3), text_line(-10, 4)],
+            [line(-30, 1, rowid=9), text_line("0.50", 10)],
+            [5400, -2970],
+        ),
+        ([P1, P2, text_line(0, 3)], [line(-60, 1, rowid=9), text_line(0, 10)], [6000, -6000]),
+    ],
+)
+def test_lines_without_a_product(
+    sold: list[SaleLine], returned: list[SaleLine], units: list[int]
+) -> None:
+    found = verdicts(ONLY_P1, sale(1, lines=sold), credit_note(2, 0, 1, lines=returned))
+    assert [one.units for one in found] == units
+
+
+def reasons(terms: Program, *lines: SaleLine) -> list[str]:
+    return [str(reason) for reason in verdicts(terms, sale(1, lines=lines))[0].reasons]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([text_line(5, 3, "a pot")], "5.00 of articles that earn nothing: a pot"),
+        ([text_line(5, 3)], "5.00 of articles that earn nothing: ?"),
+        (
+            [line(1, n, rowid=n) for n in range(2, 7)],
+            "5.00 of articles that earn nothing: P2, P3, P4, P5, P6",
+        ),
+        (
+            [line(1, n, rowid=n) for n in range(2, 8)],
+            "6.00 of articles that earn nothing: P2, P3, P4, P5, P6, ...",
+        ),
+    ],
+)
+def test_what_earns_nothing_is_named(lines: list[SaleLine], said: str) -> None:
+    assert said in reasons(ONLY_P1, P1, *lines)
+
+
+def test_a_note_on_an_invoice_is_no_article_and_a_discount_on_others_takes_nothing() -> None:
+    assert reasons(ONLY_P1, P1, text_line(0, 3, "thank you"))[0].startswith("counted amount")
+    without = reasons(ONLY_P1, P2, text_line(-10, 3))
+    assert not any(one.startswith("discounts on the whole sale") for one in without)
+
+
+def test_an_empty_list_leaves_nothing_out() -> None:
+    earn = {"amount": {}, "leave_out": [{}, {"references": ["X"]}]}
+    assert earned(program(earn=earn), line(10)) == 10
+
+
+def test_the_smallest_discount_on_a_line_is_one() -> None:
+    terms = program(earn={"amount": {}, "leave_out_discounted": "line_discount"})
+    assert earned(terms, line(10, discount_percent=Decimal("0.5"))) == 0
+
+
+def test_a_small_thing_without_a_product_is_a_visit() -> None:
+    assert earned(program(earn={"visit": {}}), text_line("0.80", 1)) == 1
+
+
+# --- how amounts are told ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [
+        ({}, "10 points: 1 for each full 1"),
+        (
+            {"points": "1.5", "rounding": "half_up"},
+            "15 points: 1.5 for each full 1, rounded half up",
+        ),
+        ({"counting": "proportional"}, "10 points: 1 for each 1, rounded down"),
+        ({"scope": "line"}, "10 points: 1 for each full 1, line by line"),
+    ],
+)
+def test_rates_and_rounding_are_told(amount: dict[str, Any], said: str) -> None:
+    assert reasons(program(earn={"amount": amount}), line(10))[1] == said
+
+
+def test_the_amount_told_is_the_share_that_counts() -> None:
+    earn = {"amount": {}, "leave_out_paid_by": ["VAD", "CHQ"]}
+    paid = [Payment("VAD", Decimal(10), None), Payment("VAD", Decimal(5), None)]
+    paid += [Payment("CHQ", Decimal(7), None), Payment("CHQ", Decimal(-7), None)]
+    paid += [Payment("LIQ", Decimal(25), None)]
+    (verdict,) = verdicts(program(earn=earn), sale(1, 40, payments=paid))
+    assert [str(reason) for reason in verdict.reasons] == [
+        "15 was paid by VAD and earns nothing: 25 left",
+        "counted amount, including tax: 25.00",
+        "25 points: 1 for each full 1",
+    ]
+
+
+def test_a_sale_closed_without_a_code_says_what_counts() -> None:
+    paid = [Payment("LIQ", Decimal(25), None)]
+    (verdict,) = verdicts(program(), sale(1, 40, status=SaleStatus.CLOSED, payments=paid))
+    assert str(verdict.reasons[0]) == "closed with '?' before being fully paid: 25 of 40 count"
+
+
+def test_days_end_with_the_last_one_there_is() -> None:
+    assert add_days(date(9999, 12, 20), 30) == date.max
+    assert add_days(date(9999, 12, 20), 10) == date(9999, 12, 30)
+
+
+# --- the whole of a verdict ----------------------------------------------------------------------
+
+
+def test_a_verdict_holds_all_that_the_ledger_writes() -> None:
+    terms = program(
+        earn={"amount": {}, "wait_days": 14, "caps": {"per_day": 30}},
+        validity={"months": 12, "inactive_months": 6},
+        campaign=[campaign("double", multiply=2)],
+    )
+    (verdict,) = verdicts(terms, sale(1, 20))
+    assert (verdict.units, verdict.wanted, verdict.campaigns) == (30, 40, (("double", 20),))
+    assert verdict.earned_on == date(2026, 11, 20)
+    assert verdict.usable_from == date(2026, 12, 4)
+    assert verdict.expires_on == date(2027, 11, 20)
+    assert [str(reason) for reason in verdict.reasons[2:]] == [
+        "Double: 20 points more, times 2 on 20 for 20.00",
+        "capped at 30 a day: 30 of 40 points",
+        "pending until 2026-12-04, while its goods may be returned",
+        "usable until 2027-11-20",
+        "usable until 6 months without a sale, a redemption or a gift of points",
+    ]
+
+
+def test_a_verdict_of_nothing_and_of_what_is_pending() -> None:
+    terms = program(
+        earn={"amount": {}, "caps": {"per_day": 30}}, campaign=[campaign("double", multiply=2)]
+    )
+    (full,) = verdicts(terms, sale(1, 20), day_units=30)
+    assert (full.units, full.wanted, full.campaigns) == (0, 40, (("double", 20),))
+    assert full.earned_on == date(2026, 11, 20)
+    assert [str(reason) for reason in full.reasons[-2:]] == [
+        "capped at 30 a day: 0 of 40 points",
+        "it earned nothing",
+    ]
+    (unpaid,) = verdicts(terms, sale(1, 20, status=SaleStatus.VALIDATED))
+    assert (unpaid.units, unpaid.pending, unpaid.campaigns) == (0, 30, (("double", 20),))
+    assert unpaid.earned_on == date(2026, 11, 20)
+
+
+def test_a_visit_that_is_taken_says_on_which_day() -> None:
+    terms = program(earn={"visit": {}})
+    family = Family(sale(1, 20), other_visit=True)
+    (verdict,) = assess(terms, AROUND, family)
+    assert "another sale of this customer counts on 2026-11-20" in str(verdict.reasons[0])
+
+
+def test_a_return_that_does_not_count_hides_none_after_it() -> None:
+    draft = credit_note(2, 5, 1, status=SaleStatus.DRAFT)
+    found = verdicts(program(), sale(1, 40), draft, credit_note(3, 10, 1))
+    assert [one.units for one in found] == [40, 0, -10]
+
+
+def test_one_point_is_raised_too_and_a_tier_without_bonus_names_none() -> None:
+    double = {"name": "gold", "title": "Gold", "at_least": 0, "multiplier": 2}
+    (verdict,) = verdicts(program(tier=[double]), sale(1, 1), tier="gold")
+    assert verdict.units == 2
+    assert str(verdict.reasons[2]) == "2 points in the tier Gold: times 2"
+
+
+def test_tiers_with_none_with_a_floor_and_with_one_that_is_kept() -> None:
+    day = date(2026, 11, 20)
+    assert tier_on(program(), Course(), (), day.toordinal()) == ""
+    floor = tiered(default="silver")
+    assert on(floor, Course(), day, by_hand(date(2026, 11, 1), "", locked=False)) == "silver"
+    terms = tiered(months=1)
+    assert course(terms, (date(2026, 10, 20), 60), (day, 60)).tier == ""
+    assert course(terms, (date(2026, 10, 21), 60), (day, 60)).tier == "silver"
+    # Before its review a tier is kept, also by a sale that would not reach it.
+    assert course(terms, (date(2026, 1, 15), 300), (date(2026, 2, 25), 5)).tier == "gold"
+
+
+def test_rounding_of_very_small_parts_and_very_large_numbers() -> None:
+    """Half of the smallest part that is looked at counts as one, on both sides of zero."""
+    assert round_units(Decimal("1.0000000000005"), Rounding.UP) == 2
+    assert round_units(Decimal("-1.0000000000005"), Rounding.UP) == -2
+    assert round_units(Decimal(10**30 + 1), Rounding.DOWN) == 10**30 + 1
