@@ -19,6 +19,7 @@ import commands.administration
 import commands.backfill
 import commands.batches
 import commands.demo
+import commands.printing
 import commands.privacy
 import commands.rewards
 import commands.setting_up
@@ -150,6 +151,7 @@ for _command in (
     commands.setting_up.config,
     commands.work.run,
     commands.work.sync,
+    commands.printing.print_server,
     commands.backfill.backfill,
     commands.work.reconcile,
     commands.accounts.balance,

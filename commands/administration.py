@@ -372,6 +372,7 @@ def restore(house: House, file: Path, folder: Path | None, *, yes: bool, as_json
         now = house.clock.now()
         copy = None if empty else schema.backup(engine, _backup_folder(engine, folder), now)
         revision = schema.restore(engine, file)
+        write(engine, lambda connection: box.hold_creations(connection, now))
     if as_json:
         terminal.show_json({"restored": file, "revision": revision, "backup": copy})
         return

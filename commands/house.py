@@ -262,7 +262,11 @@ class House:
     @cached_property
     def rules(self) -> Rules:
         """All that judging needs, and what is shown afterwards."""
-        return Rules(self.book, self._around(), self.showing)
+        return self.rules_of(self.book)
+
+    def rules_of(self, book: RuleBook) -> Rules:
+        """All that judging by these rule sets needs, and what is shown afterwards."""
+        return Rules(book, self._around(), self.showing)
 
     @property
     def rules_for_reading(self) -> Rules:
@@ -282,21 +286,24 @@ class House:
         # for garbage every seven hundred, as Python does by itself, takes a seventh of the time.
         gc.set_threshold(*COLLECTED_EVERY)
         return [
-            Intake(
-                self.engine,
-                self.clock,
-                self.rules,
-                reader,
-                door,
-                timedelta(seconds=doors.source.overlap_s),
-                doors.source.page_size,
-                self.pulse,
-                self.catalogue(reader, self.rules.book),
-                reader,
-                self.buyers(doors, reader, self.rules.book),
-            )
-            for door, reader in doors.readers.items()
+            self.intake(doors, door, reader, self.rules) for door, reader in doors.readers.items()
         ]
+
+    def intake(self, doors: Doors, door: str, reader: Reader, rules: Rules) -> Intake:
+        """Make the intake through one door, judging by these rules."""
+        return Intake(
+            self.engine,
+            self.clock,
+            rules,
+            reader,
+            door,
+            timedelta(seconds=doors.source.overlap_s),
+            doors.source.page_size,
+            self.pulse,
+            self.catalogue(reader, rules.book),
+            reader,
+            self.buyers(doors, reader, rules.book),
+        )
 
     def catalogue(self, reader: Reader, book: RuleBook) -> Catalogue:
         """Make what completes sales with what any program ever asked of their articles."""

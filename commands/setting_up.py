@@ -17,6 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from commands import terminal
 from commands.house import Doors, House, buyer_question, product_fields
 from commands.options import Day, json_option, pass_house, source_option
+from commands.printing import printing_findings
 from commands.shops import program_of, shops
 from connectors import dolibarr_setup
 from connectors.dolibarr_check import check as check_dolibarr
@@ -431,6 +432,8 @@ def _sections(house: House) -> Iterator[Section]:
     yield Section("dolisync", [*_settings_findings(house), *_ledger_findings(house)])
     for source in settings.source:
         yield Section(source.name, list(_source_findings(house, house.doors[source.name])))
+    if settings.print_server is not None:
+        yield Section("print server", list(printing_findings(settings.print_server)))
 
 
 def _config_findings(error: UserError) -> list[Finding]:

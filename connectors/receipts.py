@@ -11,7 +11,7 @@ import tomllib
 import traceback
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from pathlib import Path
@@ -34,14 +34,14 @@ from jinja2 import (
 from jinja2.sandbox import SandboxedEnvironment
 
 from dolisync.errors import UserError
-from dolisync.receipt import Receipt, ReceiptLine, ReceiptPayment, ReceiptPoints
+from dolisync.receipt import COLUMNS, Receipt, ReceiptLine, ReceiptPayment, ReceiptPoints
 
 PaperWidth = Literal[58, 80]
 
-COLUMNS: Mapping[int, int] = {58: 32, 80: 48}  # of font A, the printers' usual one
 PRINTABLE_MM: Mapping[int, int] = {58: 48, 80: 72}
 TEXT_TEMPLATE = "receipts/receipt.txt.j2"
 HTML_TEMPLATE = "receipts/receipt.html.j2"
+LOYALTY_TEMPLATE = "receipts/loyalty.txt.j2"
 FALLBACK_LANGUAGE = "en"
 NAME_CHARACTERS_MAX = 160
 COLUMNS_BETWEEN = 2
@@ -133,6 +133,15 @@ class ReceiptRenderer:
         paper = Paper(COLUMNS[width_mm])
         return paper.fit(self._render(TEXT_TEMPLATE, receipt, paper=paper))
 
+    def loyalty(self, receipt: Receipt, columns: int) -> str:
+        """Return only the loyalty blocks, as the text receipt has them; empty without any."""
+        paper = Paper(columns)
+        blocks = (
+            self._render(LOYALTY_TEMPLATE, replace(receipt, points=(points,)), paper=paper)
+            for points in receipt.points
+        )
+        return paper.fit("\n".join(blocks)) if receipt.points else ""
+
     def html(self, receipt: Receipt, width_mm: PaperWidth) -> str:
         """Return a complete page that needs nothing from elsewhere."""
         printable_mm = PRINTABLE_MM[width_mm]
@@ -144,7 +153,7 @@ class ReceiptRenderer:
             view = _Wording(locale, phrases, receipt.currency).receipt(receipt)
         try:
             return self._environment.get_template(template).render(
-                receipt=view, phrases=phrases, **paper
+                receipt=view, phrases=phrases, block=next(iter(view.points), None), **paper
             )
         # A template is a program of the shopkeeper's: it can fail in any way a program can.
         except Exception as error:

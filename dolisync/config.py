@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 from dolisync.errors import ConfigError, UserError
+from dolisync.printing import PrintServerSettings
 from dolisync.problems import describe
 from dolisync.program.campaign_terms import Birthday
 from dolisync.program.section import Name, Section, TimezoneName
@@ -359,6 +360,9 @@ class Settings(Section):
     receipts: ReceiptSettings = Field(default_factory=ReceiptSettings, description="Receipts.")
     reconcile: ReconcileSettings = Field(
         default_factory=ReconcileSettings, description="The nightly comparison."
+    )
+    print_server: PrintServerSettings | None = Field(
+        None, description="The print server for TakePOS."
     )
     log: LogSettings = Field(default_factory=LogSettings, description="Logs.")
 

@@ -56,6 +56,7 @@ _EXAMPLES: Values = {
     "program.validity.inactive_months": 12,
     "program.validity.months": 24,
     "receipts.templates": "/etc/dolisync/templates",
+    "print_server.printer.columns": 42,
 }
 
 # What the example sets: what every shop has to decide.

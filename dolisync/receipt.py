@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+# How many characters stand on a line of paper, by its width in mm: those of the printers' font A.
+COLUMNS = {58: 32, 80: 48}
+
 
 @dataclass(frozen=True, slots=True)
 class ReceiptLine:

@@ -184,6 +184,17 @@ def counts(connection: Connection) -> dict[str, int]:
     return {state: int(count) for state, count in connection.execute(query)}
 
 
+def hold_creations(connection: Connection, now: datetime) -> int:
+    """Let what creates something wait, after an old copy of the ledger came back; return how many.
+
+    A call may be under way of which the copy knows nothing.
+    """
+    box = tables.outbox
+    creating = box.c.kind.not_in(("customer", "sale")) & box.c.state.in_(OPEN_STATES)
+    held = update(box).where(creating, box.c.not_before < now + LEASE)
+    return connection.execute(held.values(not_before=now + LEASE)).rowcount
+
+
 def claim(connection: Connection, item: Item, now: datetime) -> bool:
     """Take a creating row for this worker, durably, before the call goes out.
 

@@ -382,10 +382,23 @@ def _by_lot(
 
 
 def _in_order(lot: Lot, waiting: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Walk over the moves of a lot, the fitting ones first; the lot moves meanwhile."""
+    """Walk over the moves of a lot, the fitting ones first; the lot moves meanwhile.
+
+    Where none fits whole, as after taking, giving back and taking again, the largest part that fits
+    goes first.
+    """
     waiting = list(waiting)
     while waiting:
-        fitting = (move for move in waiting if 0 <= lot.remaining + move[1] <= lot.points)
-        move = next(fitting, min(waiting, key=lambda move: move[1]))
-        waiting.remove(move)
-        yield move
+        parts = [(posting_id, points, _fitting(lot, points)) for posting_id, points in waiting]
+        posting_id, points, part = max(parts, key=lambda one: (one[1] == one[2], abs(one[2])))
+        waiting.remove((posting_id, points))
+        # Only sums that no lot can hold fit nowhere: the journal says so.
+        part = part or points
+        if part != points:
+            waiting.append((posting_id, points - part))
+        yield posting_id, part
+
+
+def _fitting(lot: Lot, points: int) -> int:
+    """Return how much of a move a lot can take now: it holds neither less than nothing nor more."""
+    return max(points, -lot.remaining) if points < 0 else min(points, lot.points - lot.remaining)

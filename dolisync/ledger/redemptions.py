@@ -181,6 +181,16 @@ class CameBack:
     movements: int
 
 
+def _own_lots(redemption_id: int) -> ColumnElement[bool]:
+    """Choose lots of the account that a redemption belongs to now.
+
+    After a merge those of the other account are done with: what was re-booked emptied them.
+    """
+    redemption = tables.redemption.c
+    holder = select(redemption.member_id).where(redemption.id == redemption_id).scalar_subquery()
+    return tables.lot.c.member_id == holder
+
+
 def came_back(connection: Connection, redemption_id: int) -> CameBack:
     """Return what came back of a redemption so far."""
     posting, allocation, lot = tables.posting.c, tables.allocation.c, tables.lot.c
@@ -191,11 +201,12 @@ def came_back(connection: Connection, redemption_id: int) -> CameBack:
     lots = (
         select(allocation.lot_id, func.sum(allocation.points))
         .join(tables.posting, posting.id == allocation.posting_id)
-        .where(*returned, allocation.lot_id.is_not(None))
+        .join(tables.lot, lot.id == allocation.lot_id)
+        .where(*returned, _own_lots(redemption_id))
         .group_by(allocation.lot_id)
     )
     opened = (select(lot.id, lot.points).join(tables.posting, posting.id == lot.posting_id)).where(
-        *returned
+        *returned, _own_lots(redemption_id)
     )
     fresh = {row.id: row.points for row in connection.execute(opened)}
     by_lot = {id_: int(points) for id_, points in connection.execute(lots) if id_ not in fresh}
@@ -224,10 +235,11 @@ def allocations(connection: Connection, redemption_id: int) -> list[tuple[int, i
     query = (
         select(allocation.lot_id, points)
         .join(tables.posting, posting.id == allocation.posting_id)
+        .join(tables.lot, tables.lot.c.id == allocation.lot_id)
         .where(
             posting.redemption_id == redemption_id,
             posting.kind.in_((Kind.REDEEM, Kind.RETURN)),
-            allocation.lot_id.is_not(None),
+            _own_lots(redemption_id),
         )
         .group_by(allocation.lot_id)
         .having(points < 0)

@@ -76,6 +76,13 @@ def consult(engine: Engine, programs: Sequence[Program], now: datetime) -> RuleB
     return RuleBook(tuple(sets))
 
 
+def in_force(engine: Engine) -> RuleBook | None:
+    """Return all sets that are in force, whatever the configuration says; ``None`` before any."""
+    with reading(engine) as connection:
+        sets = _all(connection)
+    return RuleBook(tuple(sets)) if sets else None
+
+
 def _adopt(connection: Connection, programs: tuple[Program, ...], now: datetime) -> RuleBook:
     sets = _all(connection)
     if not _holds(sets, programs):

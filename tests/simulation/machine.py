@@ -485,6 +485,8 @@ class Machine:
         if self._ledger_copy is None:
             return ""
         benches.restore_played(self._ledger_copy)
+        now = self.clock.now()
+        write(self.bench.engine, lambda connection: outbox.hold_creations(connection, now))
         self.was_restored = True
         self.start_daemon()
         for seen in self.world.merges:

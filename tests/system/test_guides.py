@@ -50,7 +50,11 @@ def test_the_rights_of_the_key_are_named() -> None:
 
 
 def test_every_line_of_the_log_is_explained() -> None:
-    sources = [*ROOT.glob("dolisync/**/*.py"), *ROOT.glob("commands/*.py")]
+    sources = [
+        *ROOT.glob("dolisync/**/*.py"),
+        *ROOT.glob("commands/*.py"),
+        *ROOT.glob("connectors/*.py"),
+    ]
     events = {event for path in sources for event in EVENT.findall(path.read_text())}
     assert len(events) > 10
     assert {event for event in events if f"`{event}`" not in OPERATIONS} == set()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import cli
+from commands.printing import HEARTBEAT_S
 from dolisync.config import LedgerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +18,9 @@ PACKAGING = ROOT / "packaging"
 PROGRAM = "/opt/dolisync/bin/dolisync"
 UNITS = sorted(path.name for path in PACKAGING.glob("*.service"))
 DAEMON = "dolisync.service"
+PRINT_SERVER = "dolisync-print-server.service"
 HARDENING = "--- hardening"
+BINDING = {"Requires", "Requisite", "BindsTo", "PartOf", "Conflicts", "After", "Before", "Wants"}
 # In tenths, as systemd-analyze counts: 1.5 of 10.
 EXPOSURE_MAX = 15
 
@@ -58,8 +61,9 @@ def test_the_command_exists_with_these_options(unit: str) -> None:
     cli.main.commands[name].make_context(name, rest)
 
 
-def test_no_start_again_where_the_user_must_mend_something() -> None:
-    (codes,) = values(DAEMON, "RestartPreventExitStatus")
+@pytest.mark.parametrize("unit", [DAEMON, PRINT_SERVER])
+def test_no_start_again_where_the_user_must_mend_something(unit: str) -> None:
+    (codes,) = values(unit, "RestartPreventExitStatus")
     assert codes.split() == ["2"]
     assert str(cli.EXIT_USER) in codes.split()
     assert str(cli.EXIT_FAILED) not in codes.split()
@@ -86,6 +90,15 @@ def test_all_units_are_equally_tight(unit: str) -> None:
     assert len(hardening(DAEMON)) > 20
     assert hardening(unit) == hardening(DAEMON)
     assert values(unit, "LoadCredential") == values(DAEMON, "LoadCredential")
+
+
+def test_daemon_and_print_server_do_not_need_each_other() -> None:
+    """Neither is stopped, or kept from starting, by the other."""
+    for unit in (DAEMON, PRINT_SERVER):
+        named = " ".join(value for name, value in settings(unit) if name in BINDING)
+        assert "dolisync" not in named
+    (watchdog_s,) = values(PRINT_SERVER, "WatchdogSec")
+    assert int(watchdog_s) >= 3 * HEARTBEAT_S
 
 
 def test_every_hardening_line_has_its_reason() -> None:

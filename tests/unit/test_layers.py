@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FORBIDDEN = {"click", "requests", "pymysql", "jinja2", "rich", "connectors", "cli", "commands"}
+OUTSIDE = {"click", "requests", "pymysql", "jinja2", "rich", "flask", "waitress", "escpos"}
+FORBIDDEN = {*OUTSIDE, "connectors", "cli", "commands"}
 CORE = sorted(ROOT.joinpath("dolisync").rglob("*.py"))
 PURE = [ROOT / "dolisync/model.py", *sorted(ROOT.joinpath("dolisync/program").glob("*.py"))]
 IMPURE = {"sqlalchemy", "alembic", "structlog", "time", "random", "os", "socket", "secrets"}
