@@ -768,3 +768,85 @@ def test_rounding_of_very_small_parts_and_very_large_numbers() -> None:
     assert round_units(Decimal("1.0000000000005"), Rounding.UP) == 2
     assert round_units(Decimal("-1.0000000000005"), Rounding.UP) == -2
     assert round_units(Decimal(10**30 + 1), Rounding.DOWN) == 10**30 + 1
+
+
+def test_a_fixed_band_is_not_rounded_and_does_not_say_so() -> None:
+    terms = program(earn={"band": [{"points": 3, "at_least": 5}]})
+    assert reasons(terms, line(10)) == ["3 points: 3 in the band from 5"]
+
+
+def test_what_only_paid_is_told_with_its_amount() -> None:
+    terms = program(
+        earn={
+            "amount": {},
+            "leave_out_paid_with_points": False,
+            "leave_out_fixed_discounts": False,
+        }
+    )
+    lines = [
+        line(50, rowid=1),
+        line(-20, None, rowid=2, discount=DiscountKind.DEPOSIT),
+        line(-5, None, rowid=3, discount=DiscountKind.FIXED, text="x DS-A1"),
+        line(-3, None, rowid=4, discount=DiscountKind.FIXED, text="a gesture"),
+    ]
+    assert reasons(terms, *lines)[:3] == [
+        "deposits and credit used on it are part of what was bought: 20 added",
+        "discounts bought with points do not lower it: 5 added",
+        "fixed discounts of the card do not lower it: 3 added",
+    ]
+
+
+def test_articles_are_not_named_where_nothing_earns_anyway() -> None:
+    earn = {"amount": {}, "leave_out_paid_by": ["VAD"], "only": {"references": ["P1"]}}
+    gift = sale(1, lines=[P1, P2], payments=[Payment("VAD", Decimal(100), None)])
+    (verdict,) = verdicts(program(earn=earn), gift)
+    assert [str(reason) for reason in verdict.reasons] == [
+        "100 was paid by VAD and earns nothing: 0 left",
+        "it earned nothing",
+    ]
+
+
+def test_the_best_campaign_for_some_articles_is_the_best_in_the_tier_too() -> None:
+    gold = {"name": "gold", "title": "Gold", "at_least": 0, "multiplier": 2}
+    campaigns = [
+        campaign("double", multiply=2, articles={"references": ["P1"]}),
+        campaign("gift", bonus=30),
+    ]
+    terms = program(tier=[gold], campaign=campaigns)
+    note = credit_note(2, 0, 1, lines=[line(-10, 1, -1, rowid=9)])
+    sold = sale(1, lines=[line(20, 1, 2)])
+    assert [one.units for one in verdicts(terms, sold, note, tier="gold")] == [80, -40]
+
+
+def test_after_a_lock_sales_judge_from_its_first_day_on() -> None:
+    terms = tiered(months=1)
+    lock = by_hand(date(2026, 10, 1), "silver", date(2026, 11, 20))
+    sold = course(terms, (date(2026, 10, 21), 300), by_hand=(lock,))
+    assert on(terms, sold, date(2026, 11, 20), lock) == "silver"
+    assert on(terms, sold, date(2026, 11, 21), lock) == "gold"
+
+
+@pytest.mark.parametrize(
+    ("grace_days", "last_sale", "kept_until", "lost_on"),
+    [
+        # A small sale between a review and the end of its grace saves nothing and delays nothing.
+        (10, date(2026, 3, 5), date(2026, 3, 10), date(2026, 3, 11)),
+        (40, date(2026, 3, 20), date(2026, 4, 9), date(2026, 4, 10)),
+    ],
+)
+def test_a_small_sale_in_the_days_of_grace(
+    grace_days: int, last_sale: date, kept_until: date, lost_on: date
+) -> None:
+    terms = tiered(months=1, grace_days=grace_days)
+    sold = course(terms, (date(2026, 1, 15), 300), (last_sale, 5))
+    assert on(terms, sold, kept_until) == "gold"
+    assert on(terms, sold, lost_on) == ""
+
+
+def test_seniority_begins_with_the_first_sale_that_counts() -> None:
+    found = Course()
+    found.add(10, Counted(0, 0, -500))
+    assert found.first_day is None
+    found.add(20, Counted(1, 5, 500))
+    found.add(30, Counted(1, 5, 500))
+    assert (found.first_day, found.last_day) == (20, 30)
