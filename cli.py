@@ -18,6 +18,7 @@ import commands.accounts
 import commands.administration
 import commands.backfill
 import commands.batches
+import commands.claims
 import commands.demo
 import commands.printing
 import commands.privacy
@@ -161,6 +162,7 @@ for _command in (
     commands.accounts.receipt,
     commands.rewards.redeem,
     commands.rewards.adjust,
+    commands.claims.claim,
     commands.tiers.tier,
     commands.batches.transfer,
     commands.batches.merge,

@@ -29,6 +29,7 @@ from dolisync.errors import NotFound, UserError
 from dolisync.ledger import schema
 from dolisync.ledger.engine import open_engine
 from dolisync.ledger.rulesets import RuleBook, adopt, consult
+from dolisync.ledger.signing import CLAIMS, ensure_signing_key
 from dolisync.model import Customer, CustomerKey, Sale
 from dolisync.ports import (
     ArticleSource,
@@ -240,6 +241,8 @@ class House:
     @cached_property
     def book(self) -> RuleBook:
         """The rule sets; the configured programs come into force when this is first read."""
+        if self.settings.claims is not None:
+            ensure_signing_key(self.engine, CLAIMS, self.clock.now())
         return adopt(self.engine, self.settings.program, self.clock.now())
 
     @property

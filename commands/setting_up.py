@@ -433,7 +433,7 @@ def _sections(house: House) -> Iterator[Section]:
     for source in settings.source:
         yield Section(source.name, list(_source_findings(house, house.doors[source.name])))
     if settings.print_server is not None:
-        yield Section("print server", list(printing_findings(settings.print_server)))
+        yield Section("print server", list(printing_findings(house)))
 
 
 def _config_findings(error: UserError) -> list[Finding]:

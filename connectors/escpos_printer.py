@@ -28,6 +28,8 @@ _COMMANDS = re.compile(rb"\x1b[@2]|[\x1b\x1c\x1d][!-~].", re.DOTALL)
 _CODECS = {"ISO_8859-15": "iso8859_15"}
 _CLEAR_DISPLAY = b"\x0c"
 _FEED_LINES = 6
+# Dots on paper for one of the code: 21 of them are 16 mm wide.
+_QR_DOTS = 6
 
 
 @dataclass(slots=True)
@@ -96,6 +98,9 @@ def compose(lines: Iterable[TicketLine], code_page: str) -> bytes:
     printer.charcode(code_page)
     style = (False, False)
     for line in lines:
+        if line.is_qr:
+            _compose_qr(printer, line.text)
+            continue
         if (line.is_bold, line.is_tall) != style:
             style = (line.is_bold, line.is_tall)
             size = {"double_height": True} if line.is_tall else {"normal_textsize": True}
@@ -103,6 +108,13 @@ def compose(lines: Iterable[TicketLine], code_page: str) -> bytes:
         printer._raw(encode(line.text, code_page) + b"\n")  # noqa: SLF001 - its own words for bytes
     printer.set_with_default()
     return INITIALIZE + bytes(printer.output)
+
+
+def _compose_qr(printer: Dummy, content: str) -> None:
+    """Let the printer draw a QR code by itself, in the middle."""
+    printer.set(align="center")
+    printer.qr(content, native=True, size=_QR_DOTS)
+    printer.set(align="left")
 
 
 def ending(cut: CutMode) -> bytes:

@@ -16,7 +16,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from dataclasses import dataclass, field
 from decimal import Decimal
-from http.client import HTTPConnection, HTTPException
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
@@ -26,6 +25,7 @@ from waitress.server import BaseWSGIServer, create_server
 from werkzeug.exceptions import HTTPException as HttpAnswer
 
 from connectors.escpos_printer import decode
+from connectors.print_watch import GREETING, is_answering
 from connectors.ticket_html import TicketLine, lay_out, visible_text
 from connectors.ticket_mending import mended
 from connectors.till_guard import Guard, NotAdmittedError, page_asking
@@ -41,8 +41,6 @@ CONNECTIONS_MAX = 50
 # A till that sends nothing for so long is given up.
 SILENCE_S = 20
 LAST_TICKETS_S = 10
-ANSWER_WAIT_S = 5
-GREETING = "dolisync print server"
 _OPEN_DRAWER = b"opendrawer"
 _WAITING_MAX = 4
 Answer = tuple[str, int, dict[str, str]]
@@ -52,10 +50,11 @@ _TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is known of the sale on a ticket: lines to add, and its amounts."""
+    """What is known of the sale on a ticket: lines to add, its amounts, and a code for scanners."""
 
     block: Sequence[str] = ()
     amounts: Sequence[Decimal] = ()
+    code: str = ""
 
 
 # Given what can be read on a ticket, how many columns it has, and the origin of the page that
@@ -191,7 +190,7 @@ class PrintServer:
         if not lines or len(lines) > LINES_MAX:
             message = f"a ticket has 1 to {LINES_MAX} lines, this has {len(lines)}"
             raise RefusedError(message)
-        block = _set_off(found.block, lines[-1].text)
+        block = _set_off(found, lines[-1].text)
         printer.print_lines([*lines, *block])
         return _printed(number, block)
 
@@ -201,7 +200,7 @@ class PrintServer:
         printer = self._printer(number)
         data = _from_base64(request.get_data(cache=False))
         found = self._found(number, decode(data, printer.code_page), printer.columns)
-        block = _set_off(found.block)
+        block = _set_off(found)
         printer.print_bytes(data, block)
         return _printed(number, block)
 
@@ -235,12 +234,13 @@ def state() -> Answer:
     return f"{GREETING}\n", 200, _TEXT
 
 
-def _set_off(block: Sequence[str], last_line: str = "") -> tuple[TicketLine, ...]:
+def _set_off(found: Found, last_line: str = "") -> tuple[TicketLine, ...]:
     """Part a block from the ticket, by one line from edge to edge where both have one."""
-    if not block:
+    if not found.block:
         return ()
-    lines = block[1:] if block[0] == last_line else ["", *block]
-    return tuple(TicketLine(line) for line in lines)
+    lines = found.block[1:] if found.block[0] == last_line else ["", *found.block]
+    code = [TicketLine(""), TicketLine(found.code, is_qr=True)] if found.code else []
+    return (*(TicketLine(line) for line in lines), *code)
 
 
 def _printed(number: int, block: Sequence[TicketLine]) -> Answer:
@@ -251,7 +251,7 @@ def _printed(number: int, block: Sequence[TicketLine]) -> Answer:
 def _from_base64(body: bytes) -> bytes:
     """Read base64 for addresses, whose padding TakePOS leaves out. Raises ``RefusedError``."""
     _, _, given = body.partition(b"invoice=")
-    text = unquote_to_bytes(given.split(b"&")[0]).strip().rstrip(b"=")
+    text = unquote_to_bytes(given.split(b"&")[0]).strip()
     try:
         data = base64.b64decode(text + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
@@ -332,16 +332,3 @@ class Listener:
 def _socket_at(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family)
-
-
-def is_answering(host: str, port: int) -> bool:
-    """Tell whether a print server of dolisync answers where it listens."""
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
-    connection = HTTPConnection(everywhere.get(host, host), port, timeout=ANSWER_WAIT_S)
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().read(100).decode().startswith(GREETING)
-    except (OSError, HTTPException, ValueError):
-        return False
-    finally:
-        connection.close()

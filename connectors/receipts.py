@@ -17,6 +17,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from pathlib import Path
 from typing import Any, Literal
 
+import segno
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, get_currency_precision
@@ -32,6 +33,7 @@ from jinja2 import (
     UndefinedError,
 )
 from jinja2.sandbox import SandboxedEnvironment
+from markupsafe import Markup
 
 from dolisync.errors import UserError
 from dolisync.receipt import COLUMNS, Receipt, ReceiptLine, ReceiptPayment, ReceiptPoints
@@ -42,6 +44,7 @@ PRINTABLE_MM: Mapping[int, int] = {58: 48, 80: 72}
 TEXT_TEMPLATE = "receipts/receipt.txt.j2"
 HTML_TEMPLATE = "receipts/receipt.html.j2"
 LOYALTY_TEMPLATE = "receipts/loyalty.txt.j2"
+CLAIM_TEMPLATE = "receipts/claim.txt.j2"
 FALLBACK_LANGUAGE = "en"
 NAME_CHARACTERS_MAX = 160
 COLUMNS_BETWEEN = 2
@@ -103,6 +106,8 @@ class ReceiptView:
     total: str
     payments: tuple[PaymentView, ...]
     points: tuple[PointsView, ...]
+    claim_code: str
+    claim_last_day: str
 
 
 class Phrases(dict[str, Any]):
@@ -136,16 +141,23 @@ class ReceiptRenderer:
     def loyalty(self, receipt: Receipt, columns: int) -> str:
         """Return only the loyalty blocks, as the text receipt has them; empty without any."""
         paper = Paper(columns)
-        blocks = (
+        blocks = [
             self._render(LOYALTY_TEMPLATE, replace(receipt, points=(points,)), paper=paper)
             for points in receipt.points
-        )
-        return paper.fit("\n".join(blocks)) if receipt.points else ""
+        ]
+        if receipt.claim:
+            blocks.append(self._render(CLAIM_TEMPLATE, receipt, paper=paper))
+        return paper.fit("\n".join(blocks)) if blocks else ""
 
     def html(self, receipt: Receipt, width_mm: PaperWidth) -> str:
         """Return a complete page that needs nothing from elsewhere."""
-        printable_mm = PRINTABLE_MM[width_mm]
-        return self._render(HTML_TEMPLATE, receipt, width_mm=width_mm, printable_mm=printable_mm)
+        return self._render(
+            HTML_TEMPLATE,
+            receipt,
+            width_mm=width_mm,
+            printable_mm=PRINTABLE_MM[width_mm],
+            claim_picture=_qr_picture(receipt.claim.code) if receipt.claim else "",
+        )
 
     def _render(self, template: str, receipt: Receipt, **paper: Any) -> str:
         locale, phrases = self._phrasebook.open(receipt.language)
@@ -158,6 +170,12 @@ class ReceiptRenderer:
         # A template is a program of the shopkeeper's: it can fail in any way a program can.
         except Exception as error:
             raise _error(template, error, _TEMPLATE_REMEDY) from error
+
+
+def _qr_picture(content: str) -> Markup:
+    """Draw a QR code that needs nothing from elsewhere."""
+    drawn = segno.make(content, micro=False)
+    return Markup(drawn.svg_inline(scale=4, border=2, svgclass="code", omitsize=True))  # noqa: S704
 
 
 class _FolderLoader(FileSystemLoader):
@@ -272,6 +290,8 @@ class _Wording:
             points=tuple(
                 self.points_block(points, is_return=receipt.is_return) for points in receipt.points
             ),
+            claim_code=receipt.claim.code if receipt.claim else "",
+            claim_last_day=self.day(receipt.claim.last_day) if receipt.claim else "",
         )
 
     def line(self, line: ReceiptLine) -> LineView:

@@ -28,11 +28,12 @@ _DEPTH_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class TicketLine:
-    """One line of paper. ``is_tall`` asks for letters of double height."""
+    """One line of paper. ``is_tall`` asks for letters of double height, ``is_qr`` for a QR code."""
 
     text: str
     is_bold: bool = False
     is_tall: bool = False
+    is_qr: bool = False
 
 
 @dataclass(frozen=True, slots=True)

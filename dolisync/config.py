@@ -325,6 +325,14 @@ class ReceiptSettings(Section):
         return width_mm
 
 
+class ClaimSettings(Section):
+    """Points for unknown customers: their receipts bear a code with which they claim them later."""
+
+    days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        30, description="Days after the sale within which its points can be claimed, once."
+    )
+
+
 class ReconcileSettings(Section):
     """The nightly comparison with Dolibarr's own documents."""
 
@@ -360,6 +368,9 @@ class Settings(Section):
     receipts: ReceiptSettings = Field(default_factory=ReceiptSettings, description="Receipts.")
     reconcile: ReconcileSettings = Field(
         default_factory=ReconcileSettings, description="The nightly comparison."
+    )
+    claims: ClaimSettings | None = Field(
+        None, description="Points that unknown customers claim later."
     )
     print_server: PrintServerSettings | None = Field(
         None, description="The print server for TakePOS."

@@ -46,6 +46,14 @@ class ReceiptPoints:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptClaim:
+    """The code with which an unknown customer can claim his points, and the last day for it."""
+
+    code: str
+    last_day: date
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """A receipt of one sale, in the customer's language (de, en, es, fr or it)."""
 
@@ -60,3 +68,4 @@ class Receipt:
     total: Decimal
     payments: tuple[ReceiptPayment, ...]
     points: tuple[ReceiptPoints, ...]
+    claim: ReceiptClaim | None = None

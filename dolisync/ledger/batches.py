@@ -27,6 +27,7 @@ class BatchKind:
     TRANSFER = "transfer"
     BACKFILL = "backfill"
     ERASE = "erase"
+    CLAIM = "claim"
 
 
 class BatchState:

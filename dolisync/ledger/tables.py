@@ -344,6 +344,16 @@ request_watch = Table(
     **_OPTIONS,
 )
 
+# What the ledger signs codes with that are printed for customers.
+signing_key = Table(
+    "signing_key",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", String(64), nullable=False),
+    Column("made_at", UtcMoment, nullable=False),
+    **_OPTIONS,
+)
+
 outbox = Table(
     "outbox",
     metadata,

@@ -67,6 +67,13 @@ class Buyers:
         self._learn({sale.customer.rowid for sale in sales})
         return [replace(sale, buyer=self._known.get(sale.customer.rowid)) for sale in sales]
 
+    def of(self, customer: CustomerKey) -> Buyer | None:
+        """Return what a customer's card says, ``None`` where nothing is asked."""
+        if self.question.is_empty:
+            return None
+        self._learn({customer.rowid})
+        return self._known.get(customer.rowid)
+
     def _learn(self, customers: set[int]) -> None:
         now = self.clock.now()
         if self._until is None or now >= self._until:

@@ -19,6 +19,7 @@ from dolisync.program.calendar import add_months
 from dolisync.program.reasons import Why
 from dolisync.program.terms import Program
 from dolisync.receipt import Receipt, ReceiptLine, ReceiptPayment, ReceiptPoints
+from dolisync.sync.claims import printed_claim
 from dolisync.sync.explain import Judgement, explain
 from dolisync.sync.judge import Rules
 
@@ -43,6 +44,8 @@ def build_receipt(
     with reading(engine) as connection:
         (family,) = explain(connection, clock.now(), rules, [key])
         found = next(explained for explained in family if explained.sale.key == key)
+        today = clock.now().astimezone(rules.book.current.programs[0].zone).date()
+        claim = printed_claim(connection, rules, settings.claims, found.sale, today)
         points = tuple(_Points(connection, clock.now(), rules, found.sale).of(found.judgements))
     return Receipt(
         shop_name=settings.receipts.shop_name,
@@ -56,6 +59,7 @@ def build_receipt(
         total=found.sale.total_incl,
         payments=tuple(_payments(found.sale)),
         points=points,
+        claim=claim,
     )
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from dolisync.config import Settings
 from dolisync.errors import RefusedError
 from dolisync.ledger.rulesets import RuleBook, in_force
+from dolisync.ledger.signing import CLAIMS, ensure_signing_key
 from dolisync.model import Sale, SaleStatus
 from dolisync.ports import Clock, SaleSource
 from dolisync.receipt import Receipt
@@ -70,6 +71,8 @@ class TicketDesk:
         if book is None:
             message = "no rules are in force yet: the daemon has not run"
             raise RefusedError(message)
+        if self.settings.claims is not None:
+            ensure_signing_key(self.engine, CLAIMS, self.clock.now())
         rules = self.make_rules(book)
         intake = self.make_intake(source, rules)
         intake.take([sale])

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +98,8 @@ def opened(folder: Path) -> Iterator[Browser]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        browser = Browser(_port(folder, process))
-        yield browser
-        browser.close()
+        with closing(Browser(_port(folder, process))) as browser:
+            yield browser
     finally:
         process.terminate()
         process.wait(20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from connectors.print_server import is_answering
+from connectors.print_watch import is_answering
 from tests.live import browser as browsers
 from tests.live.browser import Browser
 from tests.live.place import Shop, a_customer, setting
@@ -37,6 +38,13 @@ TEMPLATE = "\r\n".join(
 
 @pytest.fixture
 def printer() -> Iterator[FakePrinter]:
+    found = FakePrinter()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def display() -> Iterator[FakePrinter]:
     found = FakePrinter()
     yield found
     found.close()
@@ -99,7 +107,7 @@ def receipt_template(database: Engine) -> Iterator[str]:
 
 
 @contextmanager
-def serving(shop: Shop, printer: FakePrinter) -> Iterator[None]:
+def serving(shop: Shop, printer: FakePrinter, display: FakePrinter | None = None) -> Iterator[None]:
     """Run the print server as a process of its own, without the daemon."""
     more = f"""
 [print_server]
@@ -109,6 +117,8 @@ patience_s = 20
 [[print_server.printer]]
 address = "127.0.0.1:{printer.port}"
 """
+    if display is not None:
+        more += f'[print_server.display]\naddress = "127.0.0.1:{display.port}"\n'
     shop.config.write_text(shop.config.read_text() + more)
     command = [sys.executable, "-m", "cli", "--config", str(shop.config), "print-server"]
     process = subprocess.Popen(command, cwd=ROOT, env=dict(os.environ))
@@ -136,11 +146,7 @@ def log_in(browser: Browser, shop: Shop) -> None:
 
 def sell(browser: Browser, shop: Shop, customer: int, quantity: int) -> int:
     """Sell through the till's own page, and return the ticket's id."""
-    browser.go(f"{shop.url}/takepos/index.php?setterminal=1")
-    browser.wait("typeof $ === 'function' && document.querySelector('#poslines') !== null")
-    # Version 16 shows no token here, and wants none.
-    shown = "document.querySelector('[name=\"anti-csrf-newtoken\"]')"
-    token = browser.run(f"({shown} || {{content: ''}}).content")
+    token = open_till(browser, shop)
     product = setting("PRODUCT", "1")
     act = f"invoice.php?place=0&token={token}&action="
     load(browser, f"{act}addline&idproduct={product}&qty={quantity}")
@@ -149,6 +155,15 @@ def sell(browser: Browser, shop: Shop, customer: int, quantity: int) -> int:
     browser.wait("$.active === 0")
     load(browser, f"{act}valid&pay=LIQ&amount=0&excess=0&invoiceid={ticket}")
     return ticket
+
+
+def open_till(browser: Browser, shop: Shop) -> str:
+    """Open the till's page, and return the token that its buttons send."""
+    browser.go(f"{shop.url}/takepos/index.php?setterminal=1")
+    browser.wait("typeof $ === 'function' && document.querySelector('#poslines') !== null")
+    # Version 16 shows no token here, and wants none.
+    shown = "document.querySelector('[name=\"anti-csrf-newtoken\"]')"
+    return str(browser.run(f"({shown} || {{content: ''}}).content"))
 
 
 def load(browser: Browser, address: str) -> None:
@@ -205,7 +220,7 @@ def test_a_ticket_printed_from_the_till_has_the_points_of_its_sale(
 
 
 def test_a_ticket_that_dolibarr_made_for_the_printer_gets_its_points_too(
-    shop: Shop, printer: FakePrinter, database: Engine, tmp_path: Path
+    shop: Shop, printer: FakePrinter, display: FakePrinter, database: Engine, tmp_path: Path
 ) -> None:
     shop.dolisync("db", "upgrade")
     shop.dolisync("sync")
@@ -216,10 +231,11 @@ def test_a_ticket_that_dolibarr_made_for_the_printer_gets_its_points_too(
             "TAKEPOS_PRINT_SERVER": f"http://127.0.0.1:{PORT}",
             "TAKEPOS_TEMPLATE_TO_USE_FOR_INVOICES1": template,
             "MAIN_MODULE_RECEIPTPRINTER": "1",
+            "TAKEPOS_CUSTOMER_DISPLAY": "1",
         }
         with (
             constants(database, **set_up),
-            serving(shop, printer),
+            serving(shop, printer, display),
             browsers.opened(tmp_path / "profile") as browser,
         ):
             log_in(browser, shop)
@@ -232,6 +248,76 @@ def test_a_ticket_that_dolibarr_made_for_the_printer_gets_its_points_too(
 
             browser.run("OpenDrawer()")
             assert printer.wait(2)[1].startswith(b"\x1bp")
+
+            act = f"invoice.php?place=0&token={open_till(browser, shop)}&action="
+            load(browser, f"{act}addline&idproduct={setting('PRODUCT', '1')}&qty=1")
+            browser.run("CustomerDisplay()")
+            shown = display.wait()[-1]
+            assert shown[:1] == b"\x0c"
+            assert len(shown) == 41
+            assert "12,00" in shown.decode("cp858")
+            load(browser, f"{act}delete")
+
+
+def test_a_kitchen_order_passes_through(
+    shop: Shop, printer: FakePrinter, database: Engine, tmp_path: Path
+) -> None:
+    shop.dolisync("db", "upgrade")
+    shop.dolisync("sync")
+    with receipt_template(database) as template, database.connect() as connection:
+        found = text("SELECT fk_categorie FROM llx_categorie_product WHERE fk_product = :product")
+        categories = connection.execute(found, {"product": setting("PRODUCT", "1")}).scalars()
+        set_up = {
+            "TAKEPOS_PRINT_METHOD": "takeposconnector",
+            "TAKEPOS_PRINT_SERVER": "127.0.0.1",
+            "TAKEPOS_BAR_RESTAURANT": "1",
+            "TAKEPOS_PRINTED_CATEGORIES_1": ";".join(map(str, categories)),
+            "TAKEPOS_TEMPLATE_TO_USE_FOR_ORDERS1": template,
+        }
+        with (
+            constants(database, **set_up),
+            serving(shop, printer),
+            browsers.opened(tmp_path / "profile") as browser,
+        ):
+            log_in(browser, shop)
+            token = open_till(browser, shop)
+            act = f"invoice.php?place=0&token={token}&action="
+            load(browser, f"{act}addline&idproduct={setting('PRODUCT', '1')}&qty=2")
+            load(browser, f"{act}order")
+            paper = read_paper(printer.wait()[0])
+            assert "Caf" in paper
+            assert "points" not in paper
+            load(browser, f"{act}delete")
+
+
+def test_a_receipt_of_nobody_is_claimed_with_the_code_on_its_paper(
+    shop: Shop, printer: FakePrinter, database: Engine, tmp_path: Path
+) -> None:
+    shop.config.write_text(shop.config.read_text() + "[claims]\ndays = 3\n")
+    shop.dolisync("db", "upgrade")
+    shop.dolisync("sync")
+    customer = a_customer(shop)
+    set_up = {"TAKEPOS_PRINT_METHOD": "takeposconnector", "TAKEPOS_PRINT_SERVER": "127.0.0.1"}
+    with (
+        constants(database, **set_up),
+        serving(shop, printer),
+        browsers.opened(tmp_path / "profile") as browser,
+    ):
+        log_in(browser, shop)
+        ticket = sell(browser, shop, int(setting("POS_CUSTOMER")), 2)
+        press_print(browser)
+        data = printer.wait()[0]
+        (code,) = set(re.findall(r"^ +([2-9A-Z]{4}-[2-9A-Z-]+)$", read_paper(data), re.MULTILINE))
+        assert code.encode() in data.split(b"\x1d(k")[4], "the QR code holds it too"
+        claimed = shop.read("claim", code, "--customer", str(customer))
+        assert claimed["points"] == {"loyalty": "24"}
+
+        # The same ticket printed again from the till's history is his.
+        press_print(browser)
+        assert_agrees(shop, customer, ticket, read_paper(printer.wait(2)[1]))
+        shop.dolisync("sync")
+        assert shop.read("balance", str(customer))["balance"] == "24"
+        assert int(shop.rest("GET", f"/invoices/{ticket}")["socid"]) != customer
 
 
 def test_a_page_of_another_address_cannot_print(

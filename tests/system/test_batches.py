@@ -60,7 +60,7 @@ def test_a_merge_taken_back_is_explained(open_shop: Place, people) -> None:
     (batch,) = open_shop.read("batches")["batches"]
     open_shop.good("undo", batch["batch"], "--yes")
     said = open_shop.good("explain", ref)
-    assert f"kept with customer {old} since a merge or its undoing; Dolibarr names {into}" in said
+    assert f"kept with customer {old} since a merge or a claim; Dolibarr names {into}" in said
     assert "changed in Dolibarr" not in said
     (document, *_) = open_shop.read("explain", ref, "--live")["documents"]
     assert (document["customer"], document["customer_in_dolibarr"]) == (old, into)

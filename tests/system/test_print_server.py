@@ -9,13 +9,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from commands.house import House
+from commands.print_serving import TicketBlocks
 from dolisync.config import parse
-from dolisync.errors import ConfigError
+from dolisync.errors import ConfigError, UserError
 from dolisync.example import example
 from dolisync.printing import Network, PrintServerSettings, origin_of, place_of
 from tests.paper import FakePrinter, read_paper
@@ -130,6 +134,24 @@ def test_a_ticket_is_printed_with_the_points_of_the_ledger_and_without_where_it_
     assert "Traceback" not in said
 
 
+def test_tickets_of_another_dolibarr_are_not_booked(
+    open_shop: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a Dolibarr that is not the one that the ledger knows, the same rowids are other sales."""
+    for name, value in open_shop.environment.items():
+        monkeypatch.setenv(name, value)
+    house = House(open_shop.config)
+    ref, _ = sell(open_shop, "alice")
+    assert TicketBlocks(house).look_up(ref, 48, "").block
+    table = open_shop.standin.store.tables.facture
+    with open_shop.standin.store.transaction() as connection:
+        connection.execute(update(table).values(datec=datetime(2019, 1, 1)))  # noqa: DTZ001
+    ref, _ = sell(open_shop, "alice")
+    with pytest.raises(UserError, match="is not the Dolibarr that this ledger knows"):
+        TicketBlocks(house).look_up(ref, 48, "")
+    house.close()
+
+
 def test_check_says_whether_printers_answer(open_shop: Place, printer: FakePrinter) -> None:
     place, port = open_shop, configure(open_shop, printer)
 
@@ -141,6 +163,7 @@ def test_check_says_whether_printers_answer(open_shop: Place, printer: FakePrint
     said = found()
     assert said["printer 1"] == ("ok", f"printer 127.0.0.1:{printer.port} answers")
     assert said["print server"][0] == "warning"
+    assert said["pages"] == ("ok", f"pages of {place.standin.url} may print")
     printer.close()
     place.change("width_mm = 58", "width_mm = 58\ntimeout_s = 0.3")
     assert found()["printer 1"][0] == "error"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import cli
-from commands.printing import HEARTBEAT_S
+from commands.print_serving import HEARTBEAT_S
 from dolisync.config import LedgerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,7 @@ def test_the_command_exists_with_these_options(unit: str) -> None:
     position = next(i for i, word in enumerate(arguments) if word in cli.main.commands)
     name, rest = arguments[position], arguments[position + 1 :]
     # Parsing raises for an option that does not exist or a value that does not fit.
-    cli.main.commands[name].make_context(name, rest)
+    cli.main.commands[name].make_context(name, rest, parent=top)
 
 
 @pytest.mark.parametrize("unit", [DAEMON, PRINT_SERVER])

@@ -112,6 +112,15 @@ def test_bytes_without_a_block_are_printed_unchanged() -> None:
     assert sheet.sent == [b"\x1b@order\x1dV\x00"]
 
 
+def test_a_code_is_drawn_by_the_printer_in_the_middle_and_what_follows_is_not() -> None:
+    data = compose((TicketLine("2Y7K-Q2M9-X", is_qr=True), TicketLine("after")), "CP858")
+    assert b"\x1ba\x01\x1d(k" in data
+    # Stored with its length, then printed.
+    assert b"\x1d(k\x0e\x001P02Y7K-Q2M9-X\x1d(k\x03\x001Q0" in data
+    assert b"\x1ba\x00after\n" in data.replace(b"\x1ba\x00\x1ba\x00", b"\x1ba\x00")
+    assert b"2Y7K-Q2M9-X\n" not in data
+
+
 def test_commands_are_no_part_of_what_a_ticket_says() -> None:
     data = b"\x1b@\x1b!0TC1-2611-0042\n\x1ba\x01\x1d!\x11Merci \x82\n"
     words = decode(data, "CP858").split()

@@ -27,8 +27,8 @@ from connectors.print_server import (
     LookUp,
     Points,
     PrintServer,
-    is_answering,
 )
+from connectors.print_watch import is_answering
 from connectors.ticket_html import TicketLine
 from connectors.till_guard import Guard
 from connectors.wires import NetworkWire
@@ -116,6 +116,14 @@ def test_a_ticket_comes_out_with_its_points() -> None:
     ((text, columns, page),) = desk.looked_up
     assert "TC1-2611-0011" in text
     assert (columns, page) == (48, DOLIBARR)
+
+
+def test_a_code_for_scanners_stands_at_the_end() -> None:
+    desk, lines = Desk(found=Found(BLOCK, code="2Y7K-Q2M9-X")), []
+    desk.printers[1].print_lines = lines.extend  # type: ignore[method-assign]
+    desk.post("/print", PAGE)
+    assert lines[-1] == TicketLine("2Y7K-Q2M9-X", is_qr=True)
+    assert [line.is_qr for line in lines].count(True) == 1
 
 
 def test_a_ticket_without_points_is_the_ticket() -> None:
@@ -255,15 +263,16 @@ def test_whatever_goes_wrong_with_points_the_ticket_comes_out(error: Exception) 
 
 
 def test_points_that_take_too_long_are_left_out_and_hold_up_nobody() -> None:
-    held = threading.Event()
+    held, asked = threading.Event(), []
 
-    def slow(*_asked: object) -> Found:
+    def slow(text: str, *_more: object) -> Found:
+        asked.append(text)
         held.wait(30)
         return Found(BLOCK)
 
     points = Points(slow, 0.05)
     begun = time.monotonic()
-    found = [points.of("x", 48, "") for _ in range(8)]
+    found = [points.of(f"ticket {number}", 48, "") for number in range(8)]
     assert time.monotonic() - begun < 5
     assert found == [Found()] * 8
     held.set()
@@ -272,6 +281,8 @@ def test_points_that_take_too_long_are_left_out_and_hold_up_nobody() -> None:
     while points.of("x", 48, "") == Found() and time.monotonic() < give_up:
         pass
     assert points.of("x", 48, "") == Found(BLOCK)
+    assert asked[0] == "ticket 0"
+    assert set(asked[1:]) == {"x"}
     points.close()
 
 

@@ -32,7 +32,7 @@ def test_taking_giving_back_and_taking_again_goes_in_parts() -> None:
 
 @given(st.data())
 def test_whatever_happened_to_a_lot_can_be_posted_anew(data: st.DataObject) -> None:
-    """Any history of a lot, summed up by what it was for, is posted in an order that it can hold."""
+    """Any history of a lot, summed up by what it was for, is posted in an order it can hold."""
     points = data.draw(st.integers(1, 60))
     remaining, sums = points, dict[int, int]()
     for _ in range(data.draw(st.integers(0, 12))):

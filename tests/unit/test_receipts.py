@@ -25,7 +25,7 @@ from connectors.receipts import (
     display_width,
 )
 from dolisync.errors import UserError
-from dolisync.receipt import Receipt, ReceiptLine, ReceiptPayment, ReceiptPoints
+from dolisync.receipt import Receipt, ReceiptClaim, ReceiptLine, ReceiptPayment, ReceiptPoints
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "receipts"
@@ -98,6 +98,33 @@ def write(folder: Path, name: str, words: str) -> ReceiptRenderer:
 
 def with_points(language: str = "fr", **changes: object) -> Receipt:
     return replace(SALE, language=language, points=(replace(POINTS, **changes),))  # type: ignore[arg-type]
+
+
+CLAIMED = replace(
+    SALE,
+    customer_name="",
+    points=(),
+    claim=ReceiptClaim("2Y7K-Q2M9-X", date(2026, 4, 6)),
+)
+
+
+@pytest.mark.parametrize("width_mm", WIDTHS)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_receipt_of_nobody_bears_its_code(
+    renderer: ReceiptRenderer, language: str, width_mm: PaperWidth
+) -> None:
+    receipt = replace(CLAIMED, language=language)
+    printed = renderer.text(receipt, width_mm)
+    assert max(display_width(line) for line in printed.splitlines()) <= COLUMNS[width_mm]
+    block = renderer.loyalty(receipt, COLUMNS[width_mm])
+    assert block in printed
+    code = next(line for line in block.splitlines() if "2Y7K" in line)
+    assert code.strip() == "2Y7K-Q2M9-X"
+    assert "2026" in block.splitlines()[-1]
+    page = renderer.html(receipt, width_mm)
+    assert page.count("<svg") == 1
+    assert "2Y7K-Q2M9-X" in page
+    assert "<svg" not in renderer.html(replace(SALE, language=language), width_mm)
 
 
 # What it looks like
