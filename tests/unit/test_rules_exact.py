@@ -850,3 +850,16 @@ def test_seniority_begins_with_the_first_sale_that_counts() -> None:
     found.add(20, Counted(1, 5, 500))
     found.add(30, Counted(1, 5, 500))
     assert (found.first_day, found.last_day) == (20, 30)
+
+
+def test_why_a_document_does_not_count_at_all() -> None:
+    other = program(sources=["web"])
+    assert reasons(other, P1) == ["source 'shop' takes no part in this program"]
+    (early,) = verdicts(program(), sale(1, 10, day=date(2025, 12, 31)))
+    assert [str(reason) for reason in early.reasons] == [
+        "its date 2025-12-31 is before the program's start on 2026-01-01"
+    ]
+
+
+def test_a_visit_is_told_with_its_points() -> None:
+    assert reasons(program(earn={"visit": {"points": 3}}), P1) == ["3 points for the visit"]

@@ -182,6 +182,11 @@ def test_machines_read_the_same_values_in_every_language() -> None:
     assert english["text"] != german["text"]
 
 
+def test_numbers_stay_numbers_for_machines() -> None:
+    assert because(Why.INACTIVE, months=6).as_json()["values"] == {"months": 6}
+    assert because(Why.VISIT, points=Decimal("1.5")).as_json()["values"] == {"points": "1.5"}
+
+
 def test_what_a_language_lacks_is_said_in_english() -> None:
     assert Tongue("pt", "EUR").say(because(Why.DRAFT)) == "it is a draft"
     assert Tongue("pt", "EUR").text("sale FA1") == "sale FA1"

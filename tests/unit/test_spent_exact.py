@@ -102,6 +102,9 @@ def test_shares_of_several_returns_and_of_small_sales() -> None:
     small = sale(1, lines=[line("0.80", 1, rowid=1), reward("0.50")])
     half = back(line("-0.40", 1, rowid=20))
     assert given_back("proportional", small, half).share == Decimal("0.5")
+    # A gesture on the sale lowers no goods.
+    gesture = used(reward(5), reward(10, "a gesture", rowid=10))
+    assert given_back("proportional", gesture, first).share == Decimal("0.4")
     free = sale(1, lines=[line(0, 1, rowid=1), reward(5)])
     assert given_back("proportional", free, back(line(-1, 1, rowid=20))).share == 0
 
