@@ -13,7 +13,7 @@ from connectors.dolibarr_http import DolibarrHttp, release_of
 from dolisync.errors import RefusedError
 
 _CUSTOMER_TAG = 2
-_BANK_ACCOUNT_TYPE = 1
+_FRANCE = 1
 _LISTS = {"societe": "thirdparties", "facture": "invoices", "product": "products"}
 
 
@@ -116,22 +116,21 @@ class Present:
         found = self._answer(f"setup/conf/{name}")
         return None if found is _SILENCE else bool(found)
 
-    def bank_account(self) -> int | None:
-        """Find the first open account of type bank."""
+    def account(self, ref: str) -> bool | None:
+        """Tell whether a bank account is there."""
         rows = self._rows(
-            "llx_bank_account",
-            "rowid",
-            "courant = %s AND clos = 0 AND entity = %s",
-            (_BANK_ACCOUNT_TYPE, self._entity),
+            "llx_bank_account", "ref", "ref = %s AND entity = %s", (ref, self._entity)
         )
         if rows is not None:
-            return min((int(row) for row in rows), default=None)
-        found = self._answer("bankaccounts", {"limit": 1000})
-        accounts = found if isinstance(found, list) else []
-        return min(
-            (int(row["id"]) for row in accounts if str(row.get("type")) == str(_BANK_ACCOUNT_TYPE)),
-            default=None,
-        )
+            return bool(rows)
+        found = self._names("bankaccounts", "ref", {"limit": 1000})
+        return None if found is None else ref in found
+
+    def country(self) -> int:
+        """Return the id of the company's own country, France's where it is not told."""
+        found = self._answer("setup/company")
+        told = found.get("country_id") if isinstance(found, dict) else None
+        return int(told) if told else _FRANCE
 
     def constant_value(self, name: str) -> str | None:
         """Read a constant, or ``None`` where it is not set or not seen."""
@@ -145,6 +144,8 @@ class Present:
 
     def rest_is_open(self, path: str) -> bool:
         """Guess whether this key may create there: by whether it may look."""
+        if path == "bankaccounts":
+            return self._answer("bankaccounts", {"limit": 1}) is not _SILENCE
         if path == "categories":
             return self._answer("categories", {"type": "customer", "limit": 1}) is not _SILENCE
         return self._answer("setup/extrafields", {"elementtype": "societe"}) is not _SILENCE

@@ -48,6 +48,15 @@ _INSERT_CONSTANT = (
     "INSERT INTO llx_const (name, entity, value, type, visible, note)"
     " VALUES (%s, %s, %s, 'chaine', 0, '')"
 )
+# The account is looked up when the statement runs: it may be made just before.
+_INSERT_CONSTANT_OF_OWN_ACCOUNT = (
+    "INSERT INTO llx_const (name, entity, value, type, visible, note)"
+    " SELECT %s, %s, rowid, 'chaine', 0, '' FROM llx_bank_account WHERE ref = %s AND entity = %s"
+)
+_INSERT_ACCOUNT = (
+    "INSERT INTO llx_bank_account (ref, label, entity, courant, clos, currency_code, fk_pays)"
+    " VALUES (%s, %s, %s, 1, 0, %s, %s)"
+)
 _INSERT_TAG = (
     "INSERT INTO llx_categorie (entity, fk_parent, label, type, color, visible)"
     " VALUES (%s, 0, %s, %s, %s, 1)"
@@ -146,6 +155,8 @@ def _works(site: _Site, requirements: Requirements) -> Iterator[_Work]:
         yield _field(site, spec)
     for mode in requirements.payment_modes:
         yield _payment_mode(site, mode)
+        if site.bank_account is None:
+            yield _own_account(site, mode)
         for terminal in site.terminals:
             yield _till_account(site, mode, terminal)
     for tag in requirements.tags:
@@ -205,19 +216,38 @@ def _payment_mode(site: _Site, spec: PaymentModeSpec) -> _Work:
 
 def _till_account(site: _Site, spec: PaymentModeSpec, terminal: str) -> _Work:
     name = f"CASHDESK_ID_BANKACCOUNT_{spec.code}{terminal}"
-    account = site.bank_account or site.present.bank_account()
-    reason = "REST cannot set constants; or click TakePOS > Setup > Terminal"
-    if account is None:
-        reason = (
-            "name an account of type bank with --bank-account; TakePOS takes no cash account for it"
-        )
+    named = (_INSERT_CONSTANT, (name, site.entity, str(site.bank_account)))
+    own = (_INSERT_CONSTANT_OF_OWN_ACCOUNT, (name, site.entity, spec.code, site.entity))
+    needs = (Need("INSERT", "llx_const"), Need("SELECT", "llx_const"))
     return _Work(
         what=f"bank account of payment mode {spec.code} at till {terminal}",
         present=site.present.constant(name),
-        # Without an account there is nothing that could be run as it stands.
-        statements=((_INSERT_CONSTANT, (name, site.entity, str(account))),) if account else (),
-        needs=(Need("INSERT", "llx_const"), Need("SELECT", "llx_const")) if account else _NEVER,
-        reason=reason,
+        statements=(own if site.bank_account is None else named,),
+        needs=needs if site.bank_account else (*needs, Need("SELECT", "llx_bank_account")),
+        reason="REST cannot set constants; or click TakePOS > Setup > Terminal",
+    )
+
+
+def _own_account(site: _Site, spec: PaymentModeSpec) -> _Work:
+    """Make an account that takes points and no money. TakePOS takes no cash account for it."""
+    country = site.present.country()
+    # Labels of accounts are unique, and have room for thirty letters.
+    label = f"{spec.label[:21]} ({spec.code})"
+    body: dict[str, object] = {
+        "ref": spec.code,
+        "label": label,
+        "type": 1,
+        "currency_code": spec.currency,
+        "country_id": country,
+    }
+    values = (spec.code, label, site.entity, spec.currency, country)
+    return _Work(
+        what=f"bank account {spec.code} for payments with points",
+        present=site.present.account(spec.code),
+        statements=((_INSERT_ACCOUNT, values),),
+        needs=(Need("INSERT", "llx_bank_account"),),
+        request=("bankaccounts", body) if site.http else None,
+        reason="or make one of type bank by hand, and name its id with --bank-account",
     )
 
 
@@ -230,10 +260,6 @@ def _tag(site: _Site, spec: TagSpec) -> _Work:
         needs=(Need("INSERT", "llx_categorie"),),
         request=("categories", body) if site.http else None,
     )
-
-
-# A right that no account has: the statement is shown and not run.
-_NEVER = (Need("NEVER", ""),)
 
 
 def _planned(site: _Site, work: _Work) -> SetupStep:

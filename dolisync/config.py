@@ -30,6 +30,7 @@ from dolisync.errors import ConfigError, UserError
 from dolisync.printing import PrintServerSettings
 from dolisync.problems import describe
 from dolisync.program.campaign_terms import Birthday
+from dolisync.program.paying import pays
 from dolisync.program.section import Name, Section, TimezoneName
 from dolisync.program.terms import Program
 
@@ -387,6 +388,8 @@ class Settings(Section):
             message = f"programs name different product fields: {', '.join(sorted(fields))}"
             raise ValueError(message)
         known = {source.name for source in self.source}
+        for source in self.source:
+            self._one_is_paid_from(source)
         for program in self.program:
             self._knows_birthdays(program)
             for name in program.sources:
@@ -396,6 +399,16 @@ class Settings(Section):
                     )
                     raise ValueError(message)
         return self
+
+    def _one_is_paid_from(self, source: Source) -> None:
+        """Refuse two accounts from which one payment with points would be taken."""
+        paying = [program.name for program in self.program if pays(program, source.name)]
+        if len(paying) > 1:
+            message = (
+                f"payments with points at '{source.name}' would be taken from "
+                f"'{paying[0]}' and '{paying[1]}': set redeem.payments = false in one of them"
+            )
+            raise ValueError(message)
 
     def _knows_birthdays(self, program: Program) -> None:
         asking = [c.name for c in program.campaign if c.birthday is not Birthday.NONE]

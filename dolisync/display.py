@@ -52,7 +52,8 @@ def requirements(settings: Settings, source: Source) -> Requirements:
     fields = [spec for program in programs for spec in _fields(program, language)]
     if source.staff_requests:
         fields += [spec for program in programs for spec in request_specs(program, source)]
-    mode = PaymentModeSpec(source.points_payment_mode, phrase(language, "payment"))
+    label = phrase(language, "payment")
+    mode = PaymentModeSpec(source.points_payment_mode, label, source.currency)
     return Requirements(tuple(_without_twins(fields)), (mode,), ())
 
 

@@ -398,10 +398,14 @@ class FieldSpec:
 
 @dataclass(frozen=True, slots=True)
 class PaymentModeSpec:
-    """A payment mode that must exist; ``code`` has at most six characters."""
+    """A payment mode that must exist; ``code`` has at most six characters.
+
+    It has a bank account of its own, of the same name, in this currency.
+    """
 
     code: str
     label: str
+    currency: str = "EUR"
 
 
 @dataclass(frozen=True, slots=True)

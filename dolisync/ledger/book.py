@@ -34,6 +34,8 @@ class Kind:
 
 # What a sale holds is the sum of these; redemptions and adjustments are not the sale's.
 SALE_KINDS = (Kind.EARN, Kind.REVERSAL)
+# What payments with points on a sale cost, and what came back of that.
+PAYING_KINDS = (Kind.REDEEM, Kind.RETURN)
 
 
 class NotEnoughPoints(UserError):  # noqa: N818
@@ -308,6 +310,10 @@ class Book:
         if units > self.available(today):
             message = f"{units} asked for, {self.available(today)} available"
             raise NotEnoughPoints(message)
+        self.spend(journal, entry, units, today)
+
+    def spend(self, journal: Journal, entry: Entry, units: int, today: date) -> None:
+        """Spend points, soonest expiry first; those that are not there become debt."""
         self._spend(journal, journal.post(self, entry, -units), units, today)
 
     def hand_over(

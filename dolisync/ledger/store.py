@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from dolisync.ledger import tables
-from dolisync.ledger.book import SALE_KINDS, Book, Journal, Kind, Lot, Row
+from dolisync.ledger.book import PAYING_KINDS, SALE_KINDS, Book, Journal, Kind, Lot, Row
 from dolisync.ledger.bulk import insert_rows, update_rows
 from dolisync.ledger.documents import FINGERPRINT_VERSION, from_document, to_document
 from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind
@@ -75,10 +75,14 @@ class MemberKey:
 
 @dataclass(slots=True)
 class Holding:
-    """What a sale holds on one member's account, and how much of a take-back was forgiven."""
+    """What a sale holds on one member's account, and how much of a take-back was forgiven.
+
+    ``paid`` is what payments with points on it have cost.
+    """
 
     units: int = 0
     forgiven: int = 0
+    paid: int = 0
 
 
 @dataclass(slots=True)
@@ -232,7 +236,7 @@ class Transaction:
         posting = tables.posting.c
         query = (
             select(posting.sale_id, posting.member_id, posting.kind, func.sum(posting.points))
-            .where(posting.sale_id.in_(sale_ids))
+            .where(posting.sale_id.in_(sale_ids), posting.redemption_id.is_(None))
             .group_by(posting.sale_id, posting.member_id, posting.kind)
         )
         for sale_id, member_id, kind, points in self.connection.execute(query):
@@ -241,6 +245,8 @@ class Transaction:
                 holding.units += int(points)
             elif kind == Kind.ADJUST:
                 holding.forgiven += int(points)
+            elif kind in PAYING_KINDS:
+                holding.paid -= int(points)
         return held
 
     # --- members ---------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ RULE_POSTING = "a posting is its own lot's points or the sum of its allocations"
 RULE_CHAIN = "a member's postings are numbered without gaps, each with the balance it left"
 RULE_HASH = "each posting's hash covers it and the one before; each day's anchor all of them"
 RULE_REDEMPTION = "a redemption's points left once, and came back once if it was not used"
+RULE_PAID = "a sale costs what its payments with points are worth"
 RULE_SPENT = "of a redemption's points comes back what the sales say on which it was used"
 
 RULE_COUNTED = "what is kept of a sale for rules that look back is what it counts"

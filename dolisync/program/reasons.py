@@ -84,6 +84,9 @@ class Why(enum.StrEnum):
         "its reward stands on several sales with {used}, and {worth} was paid for: {excess} less "
         "comes back"
     )
+    PAID_BY_POINTS = "{paid} was paid with points: {points} points"
+    PAID_BACK = "{amount} of what was paid with points came back, {points} points remain spent"
+    PAID_OUT = "{amount} was refunded with points: {points} points"
     RETURNS_OFF = "the program takes nothing back on returns"
 
     # Rules of the program that changed nothing on a sale: see unmatched.py.

@@ -59,10 +59,11 @@ def undone(
     counted = [credit for credit in returns if uncounted(credit) is None]
     if policy is SpentPoints.REWARD_LINE:
         return Undone(_share_of_line(around, origin, counted, token), "the reward's line")
-    return Undone(_share_of_goods(around, origin, counted), "the goods")
+    return Undone(share_of_goods(around, origin, counted), "the goods")
 
 
-def _share_of_goods(around: Surroundings, origin: Sale, returns: Sequence[Sale]) -> Decimal:
+def share_of_goods(around: Surroundings, origin: Sale, returns: Sequence[Sale]) -> Decimal:
+    """Return the share of a sale's goods that these returns bring back, from 0 to 1."""
     sold = _goods(around, origin.lines)
     if sold <= 0:
         return ZERO

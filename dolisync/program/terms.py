@@ -348,6 +348,20 @@ class ReturnTerms(Section):
     )
 
 
+class RedeemTerms(Section):
+    """Paying with points, by the payment mode of the source that stands for them."""
+
+    payments: bool = Field(
+        default=True,
+        description="Payments with points are taken from the account; needs point_value. A till "
+        "asks nobody: what was paid beyond the balance is debt, settled by later earnings.",
+    )
+    rounding: Rounding = Field(
+        Rounding.UP,
+        description="Parts of a point of such a payment are rounded down, half_up or up.",
+    )
+
+
 class TierBasis(enum.StrEnum):
     """What a tier is reached by."""
 
@@ -543,6 +557,7 @@ class Program(Section):
         default_factory=ValidityTerms, description="How long points live."
     )
     returns: ReturnTerms = Field(default_factory=ReturnTerms, description="What returns do.")
+    redeem: RedeemTerms = Field(default_factory=RedeemTerms, description="Paying with points.")
     tiers: TiersTerms = Field(default_factory=TiersTerms, description="How tiers are reached.")
     tier: tuple[TierTerms, ...] = Field((), description="The tiers.")
     campaigns: CampaignsTerms = Field(

@@ -11,12 +11,20 @@ from dolisync.ledger.engine import reading
 from dolisync.ledger.pages import page_after
 from dolisync.ledger.redemptions import State, came_back
 from dolisync.ledger.store import Holding, KnownSale, MemberKey, Transaction
-from dolisync.ledger.verify import RULE_COUNTED, RULE_SALE, RULE_SPENT, Breach, verify_books
+from dolisync.ledger.verify import (
+    RULE_COUNTED,
+    RULE_PAID,
+    RULE_SALE,
+    RULE_SPENT,
+    Breach,
+    verify_books,
+)
 from dolisync.model import Sale, SaleKey
 from dolisync.ports import Clock
 from dolisync.program.assess import Verdict
 from dolisync.program.terms import Program
 from dolisync.sync.judge import Rules, Verdicts, distrust, load_families
+from dolisync.sync.paying import concerns_points, costs, differences
 from dolisync.sync.spent import spendings, tokens_of
 from dolisync.sync.timeline import looking_back
 
@@ -61,6 +69,7 @@ def _check(transaction: Transaction, rules: Rules, keys: list[SaleKey]) -> Itera
         # A source that was taken out of the configuration is no longer judged.
         if family[0].key.source in rules.around:
             yield from _check_family(verdicts, family, held)
+            yield from _check_paid(transaction, rules, family, held)
     yield from _check_counted(verdicts, families)
     yield from _check_spent(transaction, rules, [known.sale for known in known])
 
@@ -76,6 +85,24 @@ def _check_spent(transaction: Transaction, rules: Rules, sales: Sequence[Sale]) 
         if redemption.state == State.USED and back != spending.due:
             found = f"{back} came back, the sales say {spending.due}"
             yield Breach(RULE_SPENT, f"redemption {redemption.token}", found)
+
+
+def _check_paid(
+    transaction: Transaction,
+    rules: Rules,
+    family: Sequence[KnownSale],
+    held: dict[int, dict[int, Holding]],
+) -> Iterator[Breach]:
+    """Compare what payments with points cost with what the sales say."""
+    around = rules.around[family[0].key.source]
+    if not concerns_points(around, family, held):
+        return
+    programs = rules.book.by_id(family[0].rule_set_id).programs
+    for cost in costs(transaction, around, programs, family, distrust):
+        for due in differences(transaction, cost, held):
+            where = f"sale {cost.known.sale.ref} ({cost.known.key}) in '{cost.program.name}'"
+            found = f"{due.units:+} points for customer {due.owner.customer.rowid} are missing"
+            yield Breach(RULE_PAID, where, found)
 
 
 def _check_counted(verdicts: Verdicts, families: Sequence[Sequence[KnownSale]]) -> Iterator[Breach]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -31,6 +31,7 @@ from dolisync.sync.judge import (
     note,
     origins_of,
 )
+from dolisync.sync.paying import Cost, concerns_points, costs
 from dolisync.sync.spent import Spending, Use, spendings, tokens_of
 
 CENT = Decimal("0.01")
@@ -159,7 +160,8 @@ def explain(
     transaction.load_books((), ids={id_ for members in held.values() for id_ in members})
     rewards = _rewards(transaction, rules, [sale.sale for sale in known])
     verdicts = Verdicts.to_read(transaction, rules, families)
-    judge = _Judge(verdicts, held, before, {sale.key for sale in live}, rewards)
+    paid = _paid(transaction, rules, families)
+    judge = _Judge(verdicts, held, before, {sale.key for sale in live}, rewards, paid)
     return [judge.explain(family) for family in families]
 
 
@@ -179,6 +181,30 @@ def _rewards(
                         for reason in _spent_reasons(spending, spending.program, use)
                     ]
     return found
+
+
+def _paid(
+    transaction: Transaction, rules: Rules, families: Sequence[Sequence[KnownSale]]
+) -> dict[tuple[str, SaleKey], tuple[Reason, ...]]:
+    """Say what payments with points cost, by program and document."""
+    found = {}
+    for family in families:
+        around = rules.around.get(family[0].key.source)
+        if around is not None and concerns_points(around, family, {}):
+            programs = rules.book.by_id(family[0].rule_set_id).programs
+            for cost in costs(transaction, around, programs, family, distrust):
+                found[cost.program.name, cost.known.key] = tuple(_paid_reasons(cost))
+    return found
+
+
+def _paid_reasons(cost: Cost) -> Iterator[Reason]:
+    points = cost.program.points_of(abs(cost.paid.units))
+    if cost.paid.units < 0:
+        yield because(Why.PAID_OUT, amount=(-cost.paid.amount).quantize(CENT), points=points)
+    elif cost.paid.back:
+        yield because(Why.PAID_BACK, amount=cost.paid.back.quantize(CENT), points=points)
+    elif cost.paid.amount:
+        yield because(Why.PAID_BY_POINTS, paid=cost.paid.amount.quantize(CENT), points=points)
 
 
 def _spent_reasons(spending: Spending, program: Program, use: Use) -> Iterator[Reason]:
@@ -215,6 +241,7 @@ class _Judge:
     before: dict[SaleKey, str]
     live: set[SaleKey]
     rewards: dict[SaleKey, list[RewardUse]]
+    paid: dict[tuple[str, SaleKey], tuple[Reason, ...]]
 
     def explain(self, family: Sequence[KnownSale]) -> list[Explanation]:
         head = family[0]
@@ -241,7 +268,9 @@ class _Judge:
         around = self.verdicts.rules.around[known.key.source]
         before = self.verdicts.before(program, known.key)
         silent = without_effect(program, around, known.sale, before, verdict.reasons)
-        return Judgement(program, rule_set, verdict, self._held(known, program), silent)
+        paid = self.paid.get((program.name, known.key), ())
+        told = replace(verdict, reasons=(*verdict.reasons, *paid))
+        return Judgement(program, rule_set, told, self._held(known, program), silent)
 
     def _explain_one(self, known: KnownSale, judgements: tuple[Judgement, ...]) -> Explanation:
         mark = known.fingerprint

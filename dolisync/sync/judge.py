@@ -30,6 +30,7 @@ from dolisync.program.terms import Program
 from dolisync.sync.activity import follow_activity
 from dolisync.sync.buyers import with_first_buyer
 from dolisync.sync.merge import CustomersMoved, Fates, Merged, as_kept, cards, merge
+from dolisync.sync.paying import Paying, concerns_points, costs
 from dolisync.sync.spent import Spent, spendings, tokens_of
 from dolisync.sync.timeline import Judging, Timeline, looking_back
 
@@ -240,6 +241,7 @@ def judge_again(
     families += verdicts.more
     known = [sale for family in families for sale in family]
     held = _load_accounts(transaction, rules, known)
+    paying = _paying(transaction, rules, families, held)
     tally = Tally()
     poster = _Poster(transaction, verdicts, held, tally)
     moves = [move for family in families for move in poster.moves_of(family)]
@@ -247,16 +249,18 @@ def judge_again(
         # What one sale loses because of another may be what that one earns: see _turn.
         moves.sort(key=_turn)
     _load_lots(transaction, moves)
-    if spent is not None:
-        spent.give_back()
+    spenders = [one for one in (spent, paying) if one is not None]
+    for spender in spenders:
+        spender.give_back()
     for move in moves:
         poster.make(move)
-    if spent is not None:
-        spent.take_again()
-        poster.targets += [target for target in spent.targets if rules.shows(target.source)]
+    for spender in spenders:
+        spender.take()
+        poster.targets += [target for target in spender.targets if rules.shows(target.source)]
     transaction.flush()
-    if spent is not None:
-        spent.take_forgiven()
+    if spenders:
+        for spender in spenders:
+            spender.take_forgiven()
         transaction.flush()
     follow_activity(transaction, rules.book.current.programs, list(transaction.books))
     poster.targets += verdicts.write()
@@ -273,6 +277,28 @@ def _spent(transaction: Transaction, rules: Rules, sales: Sequence[Sale]) -> Spe
         return None
     found = spendings(transaction, rules.book, rules.around, distrust, tokens)
     return Spent(transaction, found, rules.around)
+
+
+def _paying(
+    transaction: Transaction,
+    rules: Rules,
+    families: Sequence[Sequence[KnownSale]],
+    held: Mapping[int, Mapping[int, Holding]],
+) -> Paying | None:
+    """Find what payments with points cost now; ``None``, as mostly, when nothing changed."""
+    found = [
+        cost
+        for family in families
+        if concerns_points(rules.around[family[0].key.source], family, held)
+        for cost in costs(
+            transaction,
+            rules.around[family[0].key.source],
+            rules.book.by_id(family[0].rule_set_id).programs,
+            family,
+            distrust,
+        )
+    ]
+    return Paying.of(transaction, rules.around, found, held) if found else None
 
 
 def _heads(transaction: Transaction, rules: Rules, concerned: Sequence[Sale]) -> list[SaleKey]:

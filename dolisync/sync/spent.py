@@ -159,7 +159,7 @@ class Spent:
             if spending.due > came.units:
                 self._give_back(spending, came)
 
-    def take_again(self) -> None:
+    def take(self) -> None:
         """Take again what came back and is not due any more."""
         for spending in self._open():
             came = came_back(self.transaction.connection, spending.redemption.id)

@@ -79,6 +79,17 @@ class Pages:
         changed = {f"options_{name}": value for name, value in values.items()}
         self.post("/societe/card.php", **{**form, **changed, "token": self.token})
 
+    def delete_payment(self, rowid: int) -> None:
+        """Delete a payment in the office, as its page's button and its confirmation do."""
+        self.get("/compta/paiement/card.php", id=rowid)
+        self.get(
+            "/compta/paiement/card.php",
+            id=rowid,
+            action="confirm_delete",
+            confirm="yes",
+            token=self.token,
+        )
+
     def replace_invoice(self, rowid: int, day: date) -> int:
         """Open the draft that replaces an invoice, as the form of new invoices does."""
         return self._new_invoice(day, type=1, fac_replacement=rowid)
@@ -205,5 +216,6 @@ class Till:
         """Press "credit note" on a paid ticket."""
         return self._act("creditnote", invoiceid=ticket)
 
-    def pay(self, mode: str) -> None:
-        self._act("valid", pay=mode, amount=0, excess=0, invoiceid=self.invoice)
+    def pay(self, mode: str, amount: float = 0) -> None:
+        """Take the money: all of what is left, or a part."""
+        self._act("valid", pay=mode, amount=amount, excess=0, invoiceid=self.invoice)

@@ -388,7 +388,7 @@ def _upheaval(
 OF_FOLLOWING = (
     _upheaval("a merge is taken for sales given away", 100, MERGING, intake, "fate_of", _nothing),
     _upheaval("spent points do not come back", 100, RETURNING, spent.Spent, "give_back", _nothing),
-    _upheaval("points that came back stay", 100, RETURNING, spent.Spent, "take_again", _nothing),
+    _upheaval("points that came back stay", 100, RETURNING, spent.Spent, "take", _nothing),
     _upheaval("moved lots begin a new life", 100, MERGING, rebook.Journal, "open_lot", _dated_anew),
     _upheaval("doubled discounts stay", 100, RETURNING, discounts, "_trim", _none_of),
     _upheaval("discounts are not adopted", 100, RESTORING, discounts, "_adopt_all", _none_of),

@@ -46,7 +46,7 @@ CASES = {
     34: ("a till's old knowledge believed", "test_edge_34_"),
     35: ("overdrawn without a word", "test_edge_35_"),
     36: ("history imported twice", "test_edge_36_"),
-    37: ("cents that no point can pay", "later: with bills paid in points"),
+    37: ("cents that no point can pay", "test_edge_37_"),
     38: ("a rounded total of zero", "cannot apply: no rounded total is read"),
     39: ("a cent lost in a discount", "test_edge_39_"),
     40: ("all points burnt on a small bill", "test_edge_40_"),
