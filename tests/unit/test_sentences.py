@@ -85,7 +85,7 @@ MOVEMENTS = {
     "sync/redeem.py": ["redeemed by command"],
     "sync/discounts.py": ["found in Dolibarr", "discount deleted in Dolibarr"],
     "sync/publish.py": ["discount removed unused"],
-    "sync/paying.py": [" paid with points", "points paid came back", "more points than there were"],
+    "sync/paying.py": [" paid with points", "points paid came back"],
     "sync/transfer.py": ["to customer ", "from customer ", " undone: "],
     "sync/merge.py": [" merged into "],
     "sync/opening.py": ["opening balances of ", "opening balance, "],

@@ -64,6 +64,8 @@ def test_points_without_a_name_are_a_discount_like_the_first() -> None:
     assert redeem("10", point_value="0.0333", decimals=2).points == Decimal("9.91")
     assert redeem("61", point_value="0.0033").points == 61
     assert redeem("63", point_value="0.0033").points == 61
+    # 0.0225 are 2 cents, for which 4.4 points would do: 5 whole ones.
+    assert redeem("5", point_value="0.0045").points == 5
     nothing = shop(reward=[], point_value="0.05")
     assert refused(lambda: wanted_reward(nothing, "5", Decimal(9))) == (Refusal.NO_VALUE, "")
     worthless = program()
