@@ -46,14 +46,14 @@ class Scope:
         return self.means(line)
 
     def is_shared(self, line: SaleLine) -> bool:
-        """Tell whether a line belongs to no article: a discount on all of the sale, or its return.
+        """Tell whether a line belongs to no article: a discount on all, its return, or a note.
 
         What a return takes off without naming a product is the goods that were sold so, if any.
         """
         if line.product_rowid is not None:
             return False
         if line.rowid in self.sold:
-            return line.total_incl < 0
+            return line.total_incl <= 0
         return line.total_incl > 0 or not self.has_free_goods
 
 

@@ -55,16 +55,13 @@ def _reason(program: Program, band: BandTerms, totals: Totals, units: int) -> Re
     parts = [str(band.points)] if band.points or not band.percent else []
     if band.percent:
         parts.append(f"{band.percent} % of {_shown(totals.left)}")
-    is_whole = totals.left >= totals.sold
-    is_rounded = bool(band.percent) or not is_whole
+    how = f", rounded {program.earn.band_rounding.replace('_', ' ')}" if band.percent else ""
     return because(
-        Why.BAND if is_whole else Why.BAND_PART,
+        Why.BAND,
         points=program.points_of(units),
         gives=" and ".join(parts),
         at_least=band.at_least,
-        how=f", rounded {program.earn.band_rounding.replace('_', ' ')}" if is_rounded else "",
-        left=_shown(totals.left),
-        sold=_shown(totals.sold),
+        how=how,
     )
 
 

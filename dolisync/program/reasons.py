@@ -43,9 +43,6 @@ class Why(enum.StrEnum):
     POINTS_PAID = "{amount} was paid with points and earns nothing: {left} left"
     AMOUNT = "{points} points: {rate} for {each} {per}{how}"
     BAND = "{points} points: {gives} in the band from {at_least}{how}"
-    BAND_PART = (
-        "{points} points: {gives} in the band from {at_least}{how}; {left} of {sold} is left"
-    )
     BAND_NONE = "no points by bands: {sold} {basis} is below the lowest, {at_least}"
     PRODUCT = "{points} points from product cards"
     VISIT = "{points} points for the visit"

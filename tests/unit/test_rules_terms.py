@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from dolisync.program.terms import Program, RewardTerms
 from tests.builders import program
 from tests.fakes import reward
 
@@ -72,3 +73,20 @@ def test_parts_of_a_point_are_fine_where_points_have_decimals() -> None:
 def test_terms_never_change_once_made() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         program().title = "other"  # type: ignore[misc]
+
+
+def test_a_reward_is_for_its_tiers_or_for_all() -> None:
+    for_all, for_gold = RewardTerms(), RewardTerms(tiers=("gold",))
+    assert for_all.is_for("") is True
+    assert for_all.is_for("gold") is True
+    assert for_gold.is_for("gold") is True
+    assert for_gold.is_for("silver") is False
+    assert for_gold.is_for("") is False
+
+
+@pytest.mark.parametrize("terminal", [1.5, True, ["1"]])
+def test_a_terminal_is_a_number_or_a_text(terminal: object) -> None:
+    with pytest.raises(ValidationError):
+        Program.model_validate({"earn": {"terminals": [terminal]}})
+    whole = Program.model_validate({"earn": {"terminals": [1, "2"]}})
+    assert whole.earn.terminals == ("1", "2")

@@ -85,6 +85,7 @@ MOVEMENTS = {
     "sync/redeem.py": ["redeemed by command"],
     "sync/discounts.py": ["found in Dolibarr", "discount deleted in Dolibarr"],
     "sync/publish.py": ["discount removed unused"],
+    "sync/paying.py": [" paid with points", "points paid came back"],
     "sync/transfer.py": ["to customer ", "from customer ", " undone: "],
     "sync/merge.py": [" merged into "],
     "sync/opening.py": ["opening balances of ", "opening balance, "],
@@ -180,6 +181,11 @@ def test_machines_read_the_same_values_in_every_language() -> None:
     assert english["code"] == german["code"] == "amount"
     assert english["values"] == german["values"]
     assert english["text"] != german["text"]
+
+
+def test_numbers_stay_numbers_for_machines() -> None:
+    assert because(Why.INACTIVE, months=6).as_json()["values"] == {"months": 6}
+    assert because(Why.VISIT, points=Decimal("1.5")).as_json()["values"] == {"points": "1.5"}
 
 
 def test_what_a_language_lacks_is_said_in_english() -> None:

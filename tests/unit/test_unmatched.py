@@ -43,12 +43,15 @@ def test_a_plain_program_has_nothing_to_add() -> None:
         ),
         ({"only_customers": {}}, []),
         (
-            {"leave_out_customers": [{"types": ["TE_SMALL"]}, {}]},
-            ["the customer is none of those left out, by type: TE_SMALL"],
+            {"leave_out_customers": [{"types": ["TE_SMALL"], "tags": ["Staff"]}, {}]},
+            ["the customer is none of those left out, by type, tag: TE_SMALL, Staff"],
         ),
         ({"leave_out": [{"tags": ["Tobacco"]}]}, ["nothing that was bought is left out"]),
         ({"leave_out_discounted": "any"}, ["nothing that was bought is left out"]),
-        ({"leave_out_paid_by": ["VAD"]}, ["nothing was paid by what earns nothing: VAD"]),
+        (
+            {"leave_out_paid_by": ["VAD", "CHQ"]},
+            ["nothing was paid by what earns nothing: VAD, CHQ"],
+        ),
         ({"product": {}}, ["no points from product cards: nothing bought has any"]),
         ({"visit": {}}, []),
     ],
