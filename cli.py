@@ -24,6 +24,7 @@ import commands.printing
 import commands.privacy
 import commands.rewards
 import commands.setting_up
+import commands.simulate
 import commands.standing
 import commands.tiers
 import commands.work
@@ -154,6 +155,7 @@ for _command in (
     commands.work.sync,
     commands.printing.print_server,
     commands.backfill.backfill,
+    commands.simulate.simulate,
     commands.work.reconcile,
     commands.accounts.balance,
     commands.accounts.history,

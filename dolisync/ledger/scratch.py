@@ -38,6 +38,19 @@ def copy_of(engine: Engine) -> Iterator[Engine]:
             copy.dispose()
 
 
+@contextmanager
+def empty_copy() -> Iterator[Engine]:
+    """Give an empty ledger; it is gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="dolisync-") as folder:
+        copy = open_engine(f"sqlite:///{Path(folder) / 'scratch.db'}")
+        event.listen(copy, "connect", _hurry)
+        try:
+            schema.upgrade(copy)
+            yield copy
+        finally:
+            copy.dispose()
+
+
 def _hurry(connection: sqlite3.Connection, _record: object) -> None:
     """Spare the disk: what is lost with the power is lost anyway."""
     connection.execute("PRAGMA synchronous=OFF")
