@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError
 
 from connectors.dolibarr_database import open_engine as open_dolibarr
 from connectors.dolibarr_desk import SqlDesk
+from connectors.dolibarr_drafts import RestDrafts
 from connectors.dolibarr_http import DolibarrHttp
 from connectors.dolibarr_rest import RestSaleSource
 from connectors.dolibarr_rest_sink import RestSink
@@ -49,6 +50,7 @@ from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync.buyers import Buyers, CardFields, buyer_question_of
 from dolisync.sync.catalogue import Catalogue, question_of
+from dolisync.sync.drafts import Drafts
 from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.publish import Publisher
@@ -342,7 +344,15 @@ class House:
             doors.sink,
             self.programs,
             pulse=self.pulse,
+            drafts=self.drafts(doors),
         )
+
+    def drafts(self, doors: Doors) -> Drafts | None:
+        """Make who takes points off drafts, where staff may ask and Dolibarr itself can add up."""
+        if doors.desk is None or doors.http is None:
+            return None
+        door = RestDrafts(doors.http)
+        return Drafts(self.engine, self.clock, doors.source, self.programs, doors.reader, door)
 
     def turn(self, doors: Doors) -> Turn:
         """Make the turn of one source."""
@@ -367,7 +377,15 @@ class House:
         """Make who obeys the requests of staff, where they may ask."""
         if doors.desk is None:
             return None
-        return Clerk(self.engine, self.clock, doors.source, self.programs, self.rules, doors.desk)
+        return Clerk(
+            self.engine,
+            self.clock,
+            doors.source,
+            self.programs,
+            self.rules,
+            doors.desk,
+            self.drafts(doors),
+        )
 
     def requirements(self, source: Source) -> Requirements:
         """Say what must exist in a source."""

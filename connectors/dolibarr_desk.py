@@ -8,7 +8,7 @@ the pencil beside one field: the agenda notes each save with its user, in the sa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sqlalchemy.engine import Engine
 
@@ -20,9 +20,10 @@ from dolisync.ports import AskedOn, FieldValue, Save, StaffUser
 SAVE_CODES = {
     "AC_COMPANY_CREATE": "customer",
     "AC_COMPANY_MODIFY": "customer",
+    "AC_BILL_MODIFY": "sale",
 }
 _SAVES = """
-SELECT id, code, fk_soc, fk_user_author FROM llx_actioncomm
+SELECT id, code, fk_soc, fk_element, fk_user_author FROM llx_actioncomm
 WHERE id > %s AND entity = %s AND code IN ({codes}) ORDER BY id
 """
 _GROUPS = """
@@ -31,14 +32,23 @@ JOIN llx_usergroup g ON g.rowid = m.fk_usergroup
 WHERE m.fk_user IN ({users}) AND g.entity IN (0, %s)
 """
 _ASKED = """
-SELECT e.fk_object, {columns} FROM llx_societe_extrafields e
-JOIN llx_societe s ON s.rowid = e.fk_object
-WHERE s.entity = %s AND ({filled}) ORDER BY e.fk_object
+SELECT o.rowid, o.{customer}, {columns} FROM {fields} e
+JOIN {table} o ON o.rowid = e.fk_object
+WHERE o.entity = %s AND ({filled}) ORDER BY o.rowid
 """
+_CARD = """
+SELECT o.rowid, o.{customer}, {columns} FROM {table} o
+LEFT JOIN {fields} e ON e.fk_object = o.rowid WHERE o.rowid = %s
+"""
+# The tables of each element, and the column that names its customer.
+_ELEMENTS = {
+    "customer": ("llx_societe", "llx_societe_extrafields", "rowid"),
+    "sale": ("llx_facture", "llx_facture_extrafields", "fk_soc"),
+}
 
 
 class SqlDesk:
-    """The request fields of one entity's customer cards."""
+    """The request fields of one entity's customer cards and invoices."""
 
     def __init__(self, engine: Engine | str, entity: int = 1, table_prefix: str = "llx_") -> None:
         self._entity = entity
@@ -48,46 +58,55 @@ class SqlDesk:
         """Close the connections, unless they are shared with others."""
         self._database.close()
 
-    def asked(self, acting: Sequence[str], others: Sequence[str]) -> tuple[AskedOn, ...]:
+    def asked(
+        self, element: str, acting: Sequence[str], others: Sequence[str]
+    ) -> tuple[AskedOn, ...]:
         """Return the cards on which something is asked; none before the fields were made."""
+        table, fields, customer = _ELEMENTS[element]
         names = [checked_name(name) for name in (*acting, *others)]
-        if not set(names) <= self._database.columns("llx_societe_extrafields"):
+        if not set(names) <= self._database.columns(fields):
             return ()
         query = _ASKED.format(
-            columns=", ".join(f"e.{name}" for name in names),
+            table=table,
+            fields=fields,
+            customer=customer,
+            columns=_columns(names),
             filled=" OR ".join(f"e.{name} IS NOT NULL" for name in names[: len(acting)]),
         )
-        with self._database.reading("requests on cards") as reader:
+        with self._database.reading(f"requests on {element}s") as reader:
             rows = reader.rows(query, (self._entity,))
         return tuple(_asked_on(names, row) for row in rows)
 
-    def card(self, rowid: int, names: Sequence[str]) -> AskedOn | None:
+    def card(self, element: str, rowid: int, names: Sequence[str]) -> AskedOn | None:
         """Return one card's fields."""
-        columns = ", ".join(f"e.{checked_name(name)}" for name in names)
-        query = (
-            f"SELECT s.rowid, {columns} FROM llx_societe s"  # noqa: S608
-            " LEFT JOIN llx_societe_extrafields e ON e.fk_object = s.rowid WHERE s.rowid = %s"
-        )
-        with self._database.reading(f"the card of customer {rowid}") as reader:
+        table, fields, customer = _ELEMENTS[element]
+        columns = _columns(checked_name(name) for name in names)
+        query = _CARD.format(table=table, fields=fields, customer=customer, columns=columns)
+        with self._database.reading(f"the {element} {rowid}") as reader:
             rows = reader.rows(query, (rowid,))
         return _asked_on(names, rows[0]) if rows else None
 
     def answer(
-        self, rowid: int, seen: Mapping[str, FieldValue], values: Mapping[str, FieldValue]
+        self,
+        element: str,
+        rowid: int,
+        seen: Mapping[str, FieldValue],
+        values: Mapping[str, FieldValue],
     ) -> bool:
         """Write an answer with one statement that looks and acts: what was edited since stays."""
+        _, fields, _ = _ELEMENTS[element]
         assigned = ", ".join(f"{checked_name(name)} = %s" for name in values)
         held = [name for name, value in seen.items() if value is not None]
         blank = [name for name, value in seen.items() if value is None]
         tests = [f"{checked_name(name)} = %s" for name in held]
         tests += [f"{checked_name(name)} IS NULL" for name in blank]
         update = (
-            f"UPDATE llx_societe_extrafields SET {assigned}"  # noqa: S608
+            f"UPDATE {fields} SET {assigned}"  # noqa: S608
             f" WHERE {' AND '.join(['fk_object = %s', *tests])}"
         )
         bound = [_bound(value) for value in values.values()]
         bound += [rowid, *(_bound(seen[name]) for name in held)]
-        with self._database.writing(f"answering on the card of customer {rowid}") as writer:
+        with self._database.writing(f"answering on the {element} {rowid}") as writer:
             return writer.change(update, bound) > 0
 
     def saves(self, after: int) -> tuple[Save, ...]:
@@ -95,10 +114,7 @@ class SqlDesk:
         codes = ", ".join("%s" for _ in SAVE_CODES)
         with self._database.reading("who saved cards") as reader:
             rows = reader.rows(_SAVES.format(codes=codes), (after, self._entity, *SAVE_CODES))
-        return tuple(
-            Save(int(id_), SAVE_CODES[code], values.whole(customer), values.whole(user) or None)
-            for id_, code, customer, user in rows
-        )
+        return tuple(_save(*row) for row in rows)
 
     def newest_save(self) -> int:
         """Return the agenda's last number."""
@@ -120,9 +136,19 @@ class SqlDesk:
         return {int(row[0]): StaffUser(row[1], frozenset(groups[int(row[0])])) for row in users}
 
 
+def _save(rowid: int, code: str, customer: object, document: object, user: object) -> Save:
+    element = SAVE_CODES[code]
+    named = values.whole(customer if element == "customer" else document)
+    return Save(int(rowid), element, named, values.whole(user) or None)
+
+
+def _columns(names: Iterable[str]) -> str:
+    return ", ".join(f"e.{name}" for name in names)
+
+
 def _asked_on(names: Sequence[str], row: Row) -> AskedOn:
-    found = {name: _field_value(raw) for name, raw in zip(names, row[1:], strict=True)}
-    return AskedOn(int(row[0]), int(row[0]), found)
+    found = {name: _field_value(raw) for name, raw in zip(names, row[2:], strict=True)}
+    return AskedOn(int(row[0]), int(row[1]), found)
 
 
 def _field_value(raw: object) -> FieldValue:

@@ -160,7 +160,11 @@ def staff_needs(*, groups: bool) -> tuple[Need, ...]:
     if not groups:
         return ()
     return (
-        Need("SELECT", "llx_actioncomm", ("id", "entity", "code", "fk_soc", "fk_user_author")),
+        Need(
+            "SELECT",
+            "llx_actioncomm",
+            ("id", "entity", "code", "fk_soc", "fk_element", "fk_user_author"),
+        ),
         Need("SELECT", "llx_user", ("rowid", "login", "statut")),
         Need("SELECT", "llx_usergroup", ("rowid", "nom", "entity")),
         Need("SELECT", "llx_usergroup_user", ("fk_user", "fk_usergroup")),

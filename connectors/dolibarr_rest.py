@@ -260,7 +260,7 @@ class RestSaleSource:
             total_excl=values.money(line["total_ht"]),
             total_incl=values.money(line["total_ttc"]),
             is_service=values.whole(line.get("product_type")) == 1,
-            discount=values.discount_kind(line.get("fk_remise_except"), text),
+            discount=values.discount_kind(line.get("fk_remise_except"), text, product),
             product_points=self._points.of(product),
         )
 

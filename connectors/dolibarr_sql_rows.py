@@ -125,7 +125,7 @@ def sale_line(row: Row) -> tuple[int, SaleLine]:
         total_excl=values.money(excl),
         total_incl=values.money(incl),
         is_service=kind == "1",
-        discount=values.discount_kind(discount, text or ""),
+        discount=values.discount_kind(discount, text or "", values.whole(product) or None),
         product_points=values.money(points[0]) if points and points[0] else None,
     )
 

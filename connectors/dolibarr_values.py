@@ -7,6 +7,7 @@ Types are unstable from version to version (numbers come as text, int or float, 
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -108,10 +109,17 @@ def sale_status(statut: Any, paye: Any) -> SaleStatus:
     return _STATUSES.get(number, SaleStatus.DRAFT)
 
 
-def discount_kind(fk_remise_except: Any, description: str) -> DiscountKind | None:
-    """Say what a line consumes of the customer card, if anything."""
+# Lines that we put on drafts ourselves bear one: they are discounts without being on the card.
+OUR_MARK = re.compile(r"(?<!\w)DS-[0-9A-Z]{12}(?!\w)")
+
+
+def discount_kind(
+    fk_remise_except: Any, description: str, product: int | None
+) -> DiscountKind | None:
+    """Say what kind of discount a line is, if any: one of the customer card, or one of ours."""
     if fk_remise_except is None or not whole(fk_remise_except):
-        return None
+        is_ours = product is None and OUR_MARK.search(description) is not None
+        return DiscountKind.FIXED if is_ours else None
     if description.startswith("(DEPOSIT)"):
         return DiscountKind.DEPOSIT
     if description.startswith("(CREDIT_NOTE)"):

@@ -289,6 +289,16 @@ class Sink(Protocol):
         """
 
 
+class DraftDoor(Protocol):
+    """Put lines on drafts and take them off; validated documents refuse both."""
+
+    def add_line(self, sale: SaleKey, text: str, amount_incl: Decimal, tax_rate: Decimal) -> None:
+        """Add a line of this amount including tax, negative for what is taken off."""
+
+    def remove_line(self, sale: SaleKey, line_rowid: int) -> None:
+        """Remove a line. Raises ``RefusedError`` when it is gone, or validated by now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Save:
     """A save of a card in the outside system, as its own log of events names it.
@@ -321,16 +331,25 @@ class AskedOn:
 
 
 class RequestDesk(Protocol):
-    """Where staff write what they want: fields of customer cards in the outside system."""
+    """Where staff write what they want: fields of cards in the outside system.
 
-    def asked(self, acting: Sequence[str], others: Sequence[str]) -> tuple[AskedOn, ...]:
+    ``element`` is customer or sale.
+    """
+
+    def asked(
+        self, element: str, acting: Sequence[str], others: Sequence[str]
+    ) -> tuple[AskedOn, ...]:
         """Return the cards on which any of the ``acting`` fields is filled, by rowid."""
 
-    def card(self, rowid: int, names: Sequence[str]) -> AskedOn | None:
+    def card(self, element: str, rowid: int, names: Sequence[str]) -> AskedOn | None:
         """Return one card with these fields; ``None`` when it is gone."""
 
     def answer(
-        self, rowid: int, seen: Mapping[str, FieldValue], values: Mapping[str, FieldValue]
+        self,
+        element: str,
+        rowid: int,
+        seen: Mapping[str, FieldValue],
+        values: Mapping[str, FieldValue],
     ) -> bool:
         """Write these fields if those seen still hold what was seen; tell whether they did."""
 

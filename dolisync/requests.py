@@ -14,7 +14,7 @@ from dolisync.program.wishes import ACTING, Part
 
 @dataclass(frozen=True, slots=True)
 class CardFields:
-    """The names of one program's request fields on the customer card, by what they are for."""
+    """The names of one program's request fields on a card, by what they are for."""
 
     parts: Mapping[Part, str]
     answer: str
@@ -38,6 +38,15 @@ def card_fields_of(program: Program, source: Source) -> CardFields:
     return CardFields(parts, f"{program.field_prefix}answer")
 
 
+def draft_fields_of(program: Program, source: Source) -> CardFields | None:
+    """Name the request fields on the invoices of a source; lines on drafts need the REST door."""
+    if source.url is None or program.value_of_point is None:
+        return None
+    return CardFields(
+        {Part.USE: f"{program.field_prefix}{Part.USE}"}, f"{program.field_prefix}said"
+    )
+
+
 def request_specs(program: Program, source: Source) -> Iterator[FieldSpec]:
     """Say which fields must exist for the requests of a program."""
     fields = card_fields_of(program, source)
@@ -48,3 +57,9 @@ def request_specs(program: Program, source: Source) -> Iterator[FieldSpec]:
         label = sentence(source.language, f"label_{part}")
         yield FieldSpec("customer", name, label, kind, editable=True)
     yield FieldSpec("customer", fields.answer, sentence(source.language, "label_answer"), "text")
+    on_drafts = draft_fields_of(program, source)
+    if on_drafts is not None:
+        name = on_drafts.parts[Part.USE]
+        label = sentence(source.language, "label_use")
+        yield FieldSpec("sale", name, label, "text", editable=True)
+        yield FieldSpec("sale", on_drafts.answer, sentence(source.language, "label_said"), "text")

@@ -166,11 +166,14 @@ def _decimal(value: Any, default: int) -> Decimal:
 
 def _add_line(call: Call, rowid: int, body: dict[str, Any]) -> int:
     product = int(body["fk_product"]) if body.get("fk_product") else None
+    price = _decimal(body.get("subprice"), 0)
+    with_tax = body.get("price_base_type") == "TTC"
     return call.shop.add_line(
         rowid,
         product,
         _decimal(body.get("qty"), 0),
-        _decimal(body.get("subprice"), 0),
+        None if with_tax else price,
+        price_ttc=price if with_tax else None,
         tva_tx=_decimal(body.get("tva_tx"), 0),
         remise_percent=_decimal(body.get("remise_percent"), 0),
         description=str(body.get("desc") or ""),

@@ -30,7 +30,7 @@ LEASE = timedelta(seconds=120)
 class Target:
     """Something outside that must follow the ledger."""
 
-    kind: str  # customer, sale, discount or revoke
+    kind: str  # customer, sale, discount, draft or revoke
     source: str
     entity: int
     rowid: int
@@ -45,7 +45,7 @@ class Target:
 
     @property
     def customer(self) -> CustomerKey:
-        """The customer it concerns (not for sales)."""
+        """The customer it concerns (not for sales and drafts)."""
         return CustomerKey(self.source, self.entity, self.rowid)
 
     @property
@@ -269,7 +269,7 @@ def retry_dead(connection: Connection, ids: Iterable[int] | None, now: datetime)
                 .values(
                     open_key=item.target.key,
                     # What may have been created must be looked for first.
-                    state="sending" if item.target.kind == "discount" else "new",
+                    state="sending" if item.target.kind in {"discount", "draft"} else "new",
                     attempts=0,
                     not_before=now,
                     last_error="",

@@ -202,7 +202,7 @@ def _refuse_open_discounts(connection: Connection, member_ids: Collection[int]) 
     redemption = tables.redemption.c
     query = select(redemption.token).where(
         redemption.member_id.in_(member_ids),
-        redemption.state.in_((State.WANTED, State.OPEN)),
+        redemption.state.in_((State.WANTED, State.OPEN, State.DRAFTED)),
     )
     tokens = sorted(connection.execute(query).scalars())
     if tokens:

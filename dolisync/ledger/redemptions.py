@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
@@ -22,6 +23,8 @@ class State:
 
     WANTED = "wanted"
     OPEN = "open"
+    # Its lines stand on a draft that was never validated.
+    DRAFTED = "drafted"
     USED = "used"
     REVOKED = "revoked"
     REFUSED = "refused"
@@ -29,7 +32,10 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Redemption:
-    """A discount bought with points. ``points`` are ledger units."""
+    """A discount bought with points. ``points`` are ledger units.
+
+    ``draft`` is the document on whose lines it was put; without one it is on the customer card.
+    """
 
     id: int
     token: str
@@ -44,6 +50,7 @@ class Redemption:
     state: str
     reason: str
     created_at: datetime
+    draft: SaleKey | None = None
 
 
 def in_state(connection: Connection, source: str, *states: str) -> list[Redemption]:
@@ -53,7 +60,7 @@ def in_state(connection: Connection, source: str, *states: str) -> list[Redempti
 
 
 def read(connection: Connection, condition: ColumnElement[bool]) -> list[Redemption]:
-    member, redemption = tables.member.c, tables.redemption.c
+    member, redemption, draft = tables.member.c, tables.redemption.c, tables.draft_use.c
     query = (
         select(
             tables.redemption,
@@ -61,8 +68,12 @@ def read(connection: Connection, condition: ColumnElement[bool]) -> list[Redempt
             member.source,
             member.entity,
             member.customer_rowid,
+            draft.source.label("draft_source"),
+            draft.entity.label("draft_entity"),
+            draft.sale_rowid,
         )
         .join(tables.member, member.id == redemption.member_id)
+        .outerjoin(tables.draft_use, draft.redemption_id == redemption.id)
         .where(condition)
         .order_by(redemption.id)
     )
@@ -81,9 +92,16 @@ def read(connection: Connection, condition: ColumnElement[bool]) -> list[Redempt
             row.state,
             row.reason,
             row.created_at,
+            _draft_of(row),
         )
         for row in connection.execute(query)
     ]
+
+
+def _draft_of(row: Any) -> SaleKey | None:
+    if row.sale_rowid is None:
+        return None
+    return SaleKey(row.draft_source, row.draft_entity, row.sale_rowid)
 
 
 def of_source(connection: Connection, source: str) -> dict[str, Redemption]:

@@ -247,6 +247,21 @@ reward_use = Table(
     **_OPTIONS,
 )
 
+# The draft on which a redemption's lines are put, and how much is taken off at which VAT rate.
+draft_use = Table(
+    "draft_use",
+    metadata,
+    Column(
+        "redemption_id", Key, ForeignKey("redemption.id"), primary_key=True, autoincrement=False
+    ),
+    Column("source", String(40), nullable=False),
+    Column("entity", Integer, nullable=False),
+    Column("sale_rowid", Key, nullable=False),
+    Column("shares", LongText, nullable=False),
+    Index(None, "source", "entity", "sale_rowid"),
+    **_OPTIONS,
+)
+
 # Something done at once to many accounts or sales, which can be undone as a whole.
 batch = Table(
     "batch",

@@ -30,10 +30,11 @@ class Part(enum.StrEnum):
     REDEEM = "redeem"
     TIER = "settier"
     JOIN = "join"
+    USE = "use"
 
 
 # A reason by itself asks for nothing.
-ACTING = (Part.ADJUST, Part.REDEEM, Part.TIER, Part.JOIN)
+ACTING = (Part.ADJUST, Part.REDEEM, Part.TIER, Part.JOIN, Part.USE)
 
 
 class Refusal(enum.StrEnum):
@@ -47,6 +48,7 @@ class Refusal(enum.StrEnum):
     TOO_SMALL = "ask_too_small"
     NO_TIER = "ask_no_tier"
     UNCLEAR = "ask_unclear"
+    NO_ROOM = "ask_no_room"
 
 
 class RefusedWish(Exception):  # noqa: N818
@@ -71,6 +73,14 @@ class TierWish:
 
     tier: TierTerms | None
     is_locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DraftWish:
+    """What is to be taken off a draft: so many points, such an amount, or all that can be."""
+
+    points: Decimal | None = None
+    amount: Decimal | None = None
 
 
 def words_of(raw: object) -> str:
@@ -153,6 +163,55 @@ def wants_part(text: str) -> bool:
     if word in YES or word in NO:
         return word in YES
     raise RefusedWish(Refusal.UNCLEAR, text)
+
+
+def wants_off(text: str) -> bool:
+    """Tell whether the discount on a draft is to be taken off again."""
+    return text.casefold() in {"0", "-", "no", "non", "nein", "off"}
+
+
+def wanted_use(text: str, currency: str) -> DraftWish:
+    """Read what is to be taken off a draft: points, "5 EUR", or "max". Raises ``RefusedWish``."""
+    if text.casefold() in MAXIMUM:
+        return DraftWish()
+    bare = text.upper()
+    for sign in (currency, _SIGNS.get(currency, currency)):
+        if sign in bare:
+            return DraftWish(amount=_above_zero(bare.replace(sign, "")))
+    return DraftWish(points=_above_zero(text))
+
+
+_SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "CHF": "FR."}
+
+
+def _above_zero(text: str) -> Decimal:
+    number = _number(text)
+    if number <= 0:
+        raise RefusedWish(Refusal.NOTHING)
+    return number
+
+
+def draft_reward(
+    program: Program, wish: DraftWish, available: Decimal, room: Decimal
+) -> RewardTerms:
+    """Say what a wish takes off a draft on which there is this much room, and what it costs.
+
+    Never more than fits on the bill, and no more points than that amount needs. Raises
+    ``RefusedWish``.
+    """
+    value, unit = program.value_of_point, program.points_of(1)
+    if value is None:
+        raise RefusedWish(Refusal.NO_VALUE)
+    if room <= 0:
+        raise RefusedWish(Refusal.NO_ROOM)
+    points = available if wish.points is None else wish.points
+    asked = points * value if wish.amount is None else wish.amount
+    amount = min(asked, room).quantize(CENT, rounding=ROUND_DOWN)
+    if amount <= 0:
+        raise RefusedWish(Refusal.TOO_SMALL)
+    cost = (amount / value / unit).to_integral_value(rounding=ROUND_CEILING) * unit
+    title = program.reward[0].title if program.reward else program.title
+    return RewardTerms(name="draft", title=title, points=cost, amount=amount, tax_rate=Decimal(0))
 
 
 def _named(text: str, known: Mapping[str, T]) -> T | None:

@@ -27,6 +27,7 @@ from dolisync.model import CustomerKey
 from dolisync.ports import Clock, Discount, FieldValue, Pulse, Sink, no_pulse
 from dolisync.program.terms import Program
 from dolisync.sync import redeem
+from dolisync.sync.drafts import Drafts
 from dolisync.sync.tiers import with_tiers
 
 log = structlog.get_logger()
@@ -39,6 +40,9 @@ BACKOFF_CAP_S = 900.0
 OWN_ERROR_ATTEMPTS = 3
 # So many failures of the other side in a row mean that it is down: come back later.
 DOWN_AFTER = 3
+
+# What creates something: to be looked for before it is sent again.
+CREATING = ("discount", "draft")
 
 Values = dict[str, FieldValue]
 
@@ -74,6 +78,7 @@ class Publisher:
     jitter: Callable[[], float] = random.random
     batch: int = 200
     pulse: Pulse = no_pulse
+    drafts: Drafts | None = None
     _failures: int = field(default=0)
 
     def run_once(self) -> Report:
@@ -128,6 +133,8 @@ class Publisher:
     def _send(self, item: Item, values: Values, report: Report) -> None:
         if item.target.kind == "discount":
             self._send_discount(item, report)
+        elif item.target.kind == "draft":
+            self._send_draft(item, report)
         elif item.target.kind == "revoke":
             self._send_revoke(item, report)
         elif item.state == "written":
@@ -222,8 +229,33 @@ class Publisher:
             report.created += 1
         self._finish(item)
 
+    def _send_draft(self, item: Item, report: Report) -> None:
+        if self.drafts is None:
+            message = "lines on drafts need url and api_key, and database_url"
+            raise TransientError(message)
+        if not self._claim(item):
+            return
+        wanted = redeem.by_token(self.engine, item.target.token or "")
+        if wanted.state == redemptions.State.WANTED:
+            try:
+                self.drafts.place(wanted)
+            except RefusedError as error:
+                # Staff who asked are told on the draft: no other person is needed.
+                self._give_back(wanted.token, redemptions.State.REFUSED, str(error))
+                self._finish(item, str(error))
+                return
+            write(
+                self.engine,
+                lambda c: redemptions.set_state(c, wanted, redemptions.State.DRAFTED),
+            )
+            report.created += 1
+        self._finish(item)
+
     def _send_revoke(self, item: Item, report: Report) -> None:
         token = item.target.token or ""
+        if redeem.by_token(self.engine, token).draft is not None:
+            self._revoke_draft(item, token, report)
+            return
         if self._is_being_placed(item.target):
             soon = self.clock.now() + timedelta(seconds=BACKOFF_BASE_S)
             self._settle(item, item.state, soon)
@@ -244,11 +276,22 @@ class Publisher:
         self._settle(item, "done")
         report.revoked += 1
 
+    def _revoke_draft(self, item: Item, token: str, report: Report) -> None:
+        """Take a discount off its draft."""
+        if self.drafts is None or self._is_being_placed(item.target):
+            soon = self.clock.now() + timedelta(seconds=BACKOFF_BASE_S)
+            self._settle(item, item.state, soon)
+            return
+        revoked = self.drafts.take_off(redeem.by_token(self.engine, token), "taken off its draft")
+        self._settle(item, "done", error="" if revoked else "it was used already")
+        report.revoked += revoked
+
     def _is_being_placed(self, revoke: outbox.Target) -> bool:
         """Tell whether the discount may still arrive: never after its points came back."""
-        placing = replace(revoke, kind="discount")
         with reading(self.engine) as connection:
-            return outbox.is_open(connection, placing.key)
+            return any(
+                outbox.is_open(connection, replace(revoke, kind=kind).key) for kind in CREATING
+            )
 
     def _give_back(self, token: str, state: str, why: str) -> None:
         redeem.give_back(self.engine, self.clock, self.programs, token, state, why)
@@ -274,7 +317,7 @@ class Publisher:
     def _later(self, item: Item, error: Exception, report: Report) -> None:
         asked_s = error.retry_after_s if isinstance(error, TransientError) else None
         wait_s = asked_s or self._backoff_s(item.attempts)
-        state = "sending" if item.target.kind == "discount" else item.state
+        state = "sending" if item.target.kind in CREATING else item.state
         if state == "sending" and isinstance(error, UnknownOutcome):
             # The other side may still be at it: who looks too early finds nothing and makes a twin.
             wait_s = max(wait_s, outbox.LEASE.total_seconds())

@@ -79,20 +79,27 @@ def redeem(
         # The commit of an earlier attempt may have gone through, and its answer been lost.
         if not by_tokens(connection, [token]):
             transaction = Transaction(connection, clock.now())
-            _spend(transaction, program, customer, reward, token, reason)
+            spend(transaction, program, customer, reward, token, reason)
+            place = (customer.source, customer.entity, customer.rowid)
+            wished = [outbox.Target("discount", *place, token), outbox.customer_target(customer)]
+            outbox.wish(connection, wished, transaction.now)
 
     write(engine, work)
     return by_token(engine, token)
 
 
-def _spend(
+def spend(
     transaction: Transaction,
     program: Program,
     customer: CustomerKey,
     reward: RewardTerms,
     token: str,
     reason: str,
-) -> None:
+) -> int:
+    """Take points for a reward that is yet to be made; return the redemption's number.
+
+    Raises ``NotEnoughPoints``, or ``NotInTier``.
+    """
     key = MemberKey(program.name, customer)
     transaction.load_books([key])
     book = transaction.book(key)
@@ -123,10 +130,7 @@ def _spend(
     book.redeem(transaction.journal, entry, units, today)
     transaction.flush()
     follow_activity(transaction, [program], [key])
-    discount = outbox.Target("discount", customer.source, customer.entity, customer.rowid, token)
-    outbox.wish(
-        transaction.connection, [discount, outbox.customer_target(customer)], transaction.now
-    )
+    return id_
 
 
 class NotInTier(UserError):  # noqa: N818

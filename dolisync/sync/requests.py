@@ -1,4 +1,4 @@
-"""What staff ask for on customer cards: done once, and answered on the card.
+"""What staff ask for on customer cards and drafts: done once, and answered there.
 
 A request is taken into the ledger, done under its own token, and answered by one write that also
 empties its fields, if they still hold what was read. Whatever fails in between is taken up where it
@@ -22,7 +22,7 @@ from dolisync.ledger import requests
 from dolisync.ledger.book import NotEnoughPoints
 from dolisync.ledger.courses import TierSetting
 from dolisync.ledger.engine import reading, write
-from dolisync.ledger.redemptions import by_tokens
+from dolisync.ledger.redemptions import Redemption, by_tokens
 from dolisync.ledger.requests import Place, Request, State
 from dolisync.ledger.views import MemberView, member_view
 from dolisync.model import CustomerKey
@@ -40,9 +40,10 @@ from dolisync.program.wishes import (
     wants_part,
     words_of,
 )
-from dolisync.requests import CardFields, card_fields_of
+from dolisync.requests import CardFields, card_fields_of, draft_fields_of
 from dolisync.sync import redeem
 from dolisync.sync.adjust import adjust
+from dolisync.sync.drafts import Drafts
 from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.tiers import set_tier
 from dolisync.sync.watch import Card, Watch
@@ -50,6 +51,7 @@ from dolisync.sync.watch import Card, Watch
 log = structlog.get_logger()
 
 CUSTOMER = "customer"
+SALE = "sale"
 # A form that stood open, or was sent twice, brings the same words once more.
 SAME_FOR = timedelta(minutes=10)
 ANSWER_LENGTH = 255
@@ -69,7 +71,7 @@ class Report:
 
 @dataclass(slots=True)
 class Clerk:
-    """Obey the requests on the cards of one source."""
+    """Obey the requests on the cards of one source; on its drafts, where ``drafts`` are given."""
 
     engine: Engine
     clock: Clock
@@ -77,6 +79,7 @@ class Clerk:
     programs: Mapping[str, Program]
     rules: Rules
     desk: RequestDesk
+    drafts: Drafts | None = None
     watch: Watch = field(init=False)
     # Who wrote these incomplete requests was allowed to: they wait for their reason.
     vouched: dict[Place, Content] = field(default_factory=dict)
@@ -88,35 +91,52 @@ class Clerk:
     def run_once(self) -> Report:
         """Look at all cards once, do what is asked, and answer."""
         report, waiting = Report(), set()
+        if self.drafts is not None:
+            for redemption, why in self.drafts.follow():
+                self._tell(redemption, why)
         if self.source.request_groups:
             self.watch.begin()
         for program in self.programs.values():
             if program.takes(self.source.name):
-                waiting |= self._serve(program, report)
+                waiting |= self._serve(program, CUSTOMER, report)
+                waiting |= self._serve(program, SALE, report)
         if self.source.request_groups:
             self.watch.end(waiting)
         return report
 
-    def _serve(self, program: Program, report: Report) -> set[Card]:
+    def _tell(self, redemption: Redemption, why: str) -> None:
+        """Say on a draft what became of the points that were taken off it."""
+        program = self.programs.get(redemption.program)
+        fields = draft_fields_of(program, self.source) if program else None
+        if program is not None and fields is not None and redemption.draft is not None:
+            text = stamped(self.clock, program, self.source, f"{redemption.token}: {why}")
+            self.desk.answer(SALE, redemption.draft.rowid, {}, {fields.answer: text})
+
+    def _serve(self, program: Program, element: str, report: Report) -> set[Card]:
         """Serve one program's fields; return the cards whose request is not answered."""
-        fields = card_fields_of(program, self.source)
+        fields = self._fields(program, element)
+        if fields is None:
+            return set()
         others = [fields.answer, *set(fields.parts.values()).difference(fields.acting)]
-        cards = {card.rowid: card for card in self.desk.asked(fields.acting, others)}
-        opened = self._opened(program)
+        cards = {card.rowid: card for card in self.desk.asked(element, fields.acting, others)}
+        opened = self._opened(program, element)
         waiting = set()
-        for rowid in sorted(cards.keys() | opened.keys()):
-            serving = _Serving(self, program, fields, rowid, report)
+        for rowid in sorted(cards.keys() | opened):
+            serving = _Serving(self, program, fields, element, rowid, report)
             if not serving.serve(cards.get(rowid)):
-                waiting.add((CUSTOMER, rowid))
+                waiting.add((element, rowid))
         return waiting
 
-    def _opened(self, program: Program) -> dict[int, list[Request]]:
-        found: dict[int, list[Request]] = {}
+    def _fields(self, program: Program, element: str) -> CardFields | None:
+        if element == CUSTOMER:
+            return card_fields_of(program, self.source)
+        return draft_fields_of(program, self.source) if self.drafts is not None else None
+
+    def _opened(self, program: Program, element: str) -> set[int]:
         with reading(self.engine) as connection:
-            for request in requests.opened(connection, self.source.name):
-                if request.place.program == program.name and request.place.element == CUSTOMER:
-                    found.setdefault(request.place.rowid, []).append(request)
-        return found
+            found = [one.place for one in requests.opened(connection, self.source.name)]
+        mine = (program.name, element)
+        return {place.rowid for place in found if (place.program, place.element) == mine}
 
 
 @dataclass(slots=True)
@@ -126,6 +146,7 @@ class _Serving:
     clerk: Clerk
     program: Program
     fields: CardFields
+    element: str
     rowid: int
     report: Report
 
@@ -136,22 +157,18 @@ class _Serving:
     @property
     def _place(self) -> Place:
         source = self._source
-        return Place(self.program.name, source.name, source.entity, CUSTOMER, self.rowid)
-
-    @property
-    def _customer(self) -> CustomerKey:
-        return CustomerKey(self._source.name, self._source.entity, self.rowid)
+        return Place(self.program.name, source.name, source.entity, self.element, self.rowid)
 
     def serve(self, card: AskedOn | None) -> bool:
         """Bring this card's requests to their end; tell whether none is left unanswered."""
         if card is None:
             names = [*self.fields.parts.values(), self.fields.answer]
-            card = self.clerk.desk.card(self.rowid, names)
+            card = self.clerk.desk.card(self.element, self.rowid, names)
         content = self._content(card) if card else {}
         refusal = self._refusal(content)
         is_waiting = not refusal and Part.ADJUST in content and Part.REASON not in content
-        if acting(content) and not is_waiting:
-            self._take(content, refusal)
+        if card and acting(content) and not is_waiting:
+            self._take(card, content, refusal)
         if is_waiting:
             self.clerk.vouched[self._place] = content
         else:
@@ -176,7 +193,7 @@ class _Serving:
         groups = self._source.request_groups
         if not acting(content) or not groups or self._is_vouched(content):
             return ""
-        writers = self.clerk.watch.writers(CUSTOMER, self.rowid)
+        writers = self.clerk.watch.writers(self.element, self.rowid)
         if not writers or None in writers:
             return self._say("unknown_writer")
         allowed = {group.casefold() for group in groups}
@@ -196,7 +213,9 @@ class _Serving:
         wanted = requests.digest_of(content)
         return any(requests.digest_of(request.content) == wanted for request in self._opened())
 
-    def _take(self, content: Content, refusal: str) -> None:
+    def _take(self, card: AskedOn, content: Content, refusal: str) -> None:
+        source = self._source
+        customer = CustomerKey(source.name, source.entity, card.customer_rowid)
         token, now = redeem.new_token(), self.clerk.clock.now()
         asked_by = "" if refusal else self._asked_by()
         with reading(self.clerk.engine) as connection:
@@ -207,14 +226,14 @@ class _Serving:
         write(
             self.clerk.engine,
             lambda c: requests.take(
-                c, self._place, self._customer, content, asked_by, token, now, answer
+                c, self._place, customer, content, asked_by, token, now, answer
             ),
         )
 
     def _asked_by(self) -> str:
         if not self._source.request_groups:
             return ""
-        writers = self.clerk.watch.writers(CUSTOMER, self.rowid)
+        writers = self.clerk.watch.writers(self.element, self.rowid)
         return ", ".join(writer.login for writer in writers if writer)
 
     def _opened(self) -> list[Request]:
@@ -229,7 +248,10 @@ class _Serving:
         if request.state != State.TAKEN:
             return request
         try:
-            state, text = _Doing(self.clerk, self.program, request).do()
+            done = self._do(request)
+            if done is None:
+                return request
+            state, text = done
         except (TransientError, StopRequested):
             raise
         except Exception as error:
@@ -242,7 +264,8 @@ class _Serving:
         self.report.refused += state == State.REFUSED
         log.info(
             "request answered",
-            customer=self.rowid,
+            on=self.element,
+            rowid=self.rowid,
             program=self.program.name,
             asked_by=request.asked_by,
             result=state,
@@ -250,11 +273,23 @@ class _Serving:
         )
         return next(one for one in self._opened() if one.id == request.id)
 
+    def _do(self, request: Request) -> tuple[str, str] | None:
+        """Do what is asked; ``None`` while it is under way."""
+        if self.element == SALE and self.clerk.drafts is not None:
+            return self.clerk.drafts.serve(self.program, request)
+        return _Doing(self.clerk, self.program, request).do()
+
     def _is_given_up(self, request: Request, error: Exception) -> bool:
         """Tell whether an error of our own came so often that it will come again."""
         self.clerk.failures[request.id] += 1
         is_last = self.clerk.failures[request.id] >= OWN_ERROR_ATTEMPTS
-        log.error("request failed", customer=self.rowid, reason=repr(error), given_up=is_last)
+        log.error(
+            "request failed",
+            on=self.element,
+            rowid=self.rowid,
+            reason=repr(error),
+            given_up=is_last,
+        )
         return is_last
 
     # --- answering -------------------------------------------------------------------------------
@@ -271,7 +306,7 @@ class _Serving:
         if not is_waiting:
             values |= dict.fromkeys(self.fields.parts.values())
         seen = {name: card.values.get(name) for name in self.fields.parts.values()}
-        if not self.clerk.desk.answer(self.rowid, seen, values):
+        if not self.clerk.desk.answer(self.element, self.rowid, seen, values):
             return False
         self._close(opened)
         return True
@@ -297,12 +332,17 @@ class _Serving:
             write(self.clerk.engine, lambda c: requests.close(c, opened, now))
 
     def _stamped(self, text: str, asked_by: str) -> str:
-        moment = self.clerk.clock.now().astimezone(self.program.zone)
-        who = f" {asked_by}" if asked_by else ""
-        return f"{day_text(self._source.language, moment.date())} {moment:%H:%M}{who}: {text}"
+        return stamped(self.clerk.clock, self.program, self._source, text, asked_by)
 
     def _say(self, name: str, **values: object) -> str:
         return sentence(self._source.language, name, **values)
+
+
+def stamped(clock: Clock, program: Program, source: Source, text: str, asked_by: str = "") -> str:
+    """Begin an answer with the day and the hour of the shop, and who asked."""
+    moment = clock.now().astimezone(program.zone)
+    who = f" {asked_by}" if asked_by else ""
+    return f"{day_text(source.language, moment.date())} {moment:%H:%M}{who}: {text}"
 
 
 @dataclass(frozen=True, slots=True)

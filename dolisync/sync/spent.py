@@ -61,8 +61,13 @@ class Spending:
         """The points that must have come back, in ledger units.
 
         A reward that stands on more sales than it was paid for comes back only once it is used for
-        less than its worth.
+        less than its worth. One that was put on a draft is nowhere else: whatever no sale uses of
+        it comes back.
         """
+        if self.redemption.draft is not None:
+            kept = sum((use.amount * (1 - use.undone.share) for use in self.uses), ZERO)
+            back = self.redemption.amount - kept
+            return units_back(self.redemption.points, self.redemption.amount, back)
         back = sum((use.amount * use.undone.share for use in self.uses), ZERO)
         back -= self.excess
         return units_back(self.redemption.points, self.redemption.amount, back)
@@ -232,8 +237,10 @@ class Spent:
         ]
         write_uses(self.transaction.connection, [sale.id for sale in known], rows)
         for entry in self._open():
-            state = State.USED if entry.uses else State.OPEN
             was = entry.redemption.state
+            # One that was put on a draft cannot go back to the customer card.
+            unused = was if entry.redemption.draft is not None else State.OPEN
+            state = State.USED if entry.uses else unused
             # Without a sale it is on the customer card again, unless it was never placed there.
             if state != was and (entry.uses or was == State.USED):
                 set_state(self.transaction.connection, entry.redemption, state)

@@ -49,7 +49,7 @@ def asked(desk: SqlDesk) -> Callable[[int], AskedOn | None]:
     """Look whether something is asked on a card."""
 
     def look(customer: int) -> AskedOn | None:
-        found = {card.rowid: card for card in desk.asked(ACTING, OTHERS)}
+        found = {card.rowid: card for card in desk.asked("customer", ACTING, OTHERS)}
         return found.get(customer)
 
     return look
@@ -84,13 +84,13 @@ class TestAsked:
     ) -> None:
         customer, text = site.customer(), "L'été à 20 € & plus"
         office.edit_field(customer, "dkreason", text)
-        assert words_of(desk.card(customer, NAMES).values["dkreason"]) == text
+        assert words_of(desk.card("customer", customer, NAMES).values["dkreason"]) == text
 
     def test_a_card_that_is_gone(self, desk: SqlDesk) -> None:
-        assert desk.card(987654321, NAMES) is None
+        assert desk.card("customer", 987654321, NAMES) is None
 
     def test_fields_that_are_not_made_yet(self, desk: SqlDesk) -> None:
-        assert desk.asked(["dknever"], []) == ()
+        assert desk.asked("customer", ["dknever"], []) == ()
 
 
 class TestAnswered:
@@ -102,9 +102,9 @@ class TestAnswered:
             office.edit_field(customer, name, value)
         seen = asked(customer).values
         wanted = {**dict.fromkeys(NAMES), "dkanswer": "done: été"}
-        assert desk.answer(customer, {**seen}, wanted)
-        assert desk.card(customer, NAMES).values == wanted
-        assert not desk.answer(customer, {**seen}, wanted)
+        assert desk.answer("customer", customer, {**seen}, wanted)
+        assert desk.card("customer", customer, NAMES).values == wanted
+        assert not desk.answer("customer", customer, {**seen}, wanted)
 
     @pytest.mark.parametrize(("name", "value"), [("dkadjust", "4"), ("dkreason", "other")])
     def test_what_was_edited_since_stays(
@@ -114,7 +114,9 @@ class TestAnswered:
         office.edit_field(customer, "dkadjust", "3")
         seen = asked(customer).values
         office.edit_field(customer, name, value)
-        assert not desk.answer(customer, seen, {**dict.fromkeys(NAMES), "dkanswer": "done"})
+        assert not desk.answer(
+            "customer", customer, seen, {**dict.fromkeys(NAMES), "dkanswer": "done"}
+        )
         assert str(asked(customer).values[name]) == value
         assert asked(customer).values["dkanswer"] is None
 
@@ -124,11 +126,11 @@ class TestAnswered:
         customer = site.customer()
         office.edit_field(customer, "dkadjust", "3")
         form = office.open_form(customer)
-        seen = desk.card(customer, NAMES).values
-        assert desk.answer(customer, seen, {**dict.fromkeys(NAMES), "dkanswer": "done"})
+        seen = desk.card("customer", customer, NAMES).values
+        assert desk.answer("customer", customer, seen, {**dict.fromkeys(NAMES), "dkanswer": "done"})
         office.save_form(form)
         # What the form showed comes back with it; what it does not show stays.
-        assert desk.card(customer, NAMES).values == {
+        assert desk.card("customer", customer, NAMES).values == {
             "dkadjust": 3,
             "dkhalf": None,
             "dkreason": None,

@@ -125,10 +125,10 @@ def test_obeys_staff(shop: Site, least: Engine) -> None:
     shop.office.user("clerk", "Clerks")
     before = desk.newest_save()
     shop.office.edit_field(customer, "lrasked", 3, "clerk")
-    (card,) = desk.asked(["lrasked"], ["lranswer"])
+    (card,) = desk.asked("customer", ["lrasked"], ["lranswer"])
     (save,) = desk.saves(before)
     assert desk.users([save.user or 0])[save.user or 0].groups == {"Clerks"}
-    assert desk.answer(customer, card.values, {"lrasked": None, "lranswer": "done"})
+    assert desk.answer("customer", customer, card.values, {"lrasked": None, "lranswer": "done"})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,287 @@
+"""Points taken off drafts: lines that staff ask for, put there by us, and followed.
+
+The points leave the account in the transaction that wishes for the lines. Until the draft is
+validated, its lines must be what was put there; whatever else becomes of it, they are taken off and
+the points come back. Once validated, it is a sale like any other and the sales say what is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import structlog
+from sqlalchemy import Connection, Engine
+
+from dolisync.answers import sentence
+from dolisync.config import Source
+from dolisync.errors import RefusedError, TransientError
+from dolisync.ledger import drafts, outbox, redemptions
+from dolisync.ledger.book import NotEnoughPoints
+from dolisync.ledger.engine import reading, write
+from dolisync.ledger.redemptions import Redemption, State
+from dolisync.ledger.requests import Request
+from dolisync.ledger.requests import State as RequestState
+from dolisync.ledger.store import Transaction
+from dolisync.ledger.views import MemberView, member_view
+from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind, SaleLine, SaleStatus
+from dolisync.phrases import money, number, points_text
+from dolisync.ports import Clock, DraftDoor, SaleSource
+from dolisync.program.draft_shares import Share, bought_by_rate, has_other_taxes, rooms, shared
+from dolisync.program.terms import Program
+from dolisync.program.wishes import Part, RefusedWish, draft_reward, wanted_use, wants_off
+from dolisync.sync import redeem
+
+log = structlog.get_logger()
+
+ZERO = Decimal(0)
+TAKEN = (State.WANTED, State.DRAFTED)
+# Documents from which something can be taken off: not what is owed back or was paid before.
+KINDS = {SaleKind.STANDARD, SaleKind.REPLACEMENT}
+
+Outcome = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """The drafts of one source: read through one door, their lines written through another."""
+
+    engine: Engine
+    clock: Clock
+    source: Source
+    programs: Mapping[str, Program]
+    reader: SaleSource
+    door: DraftDoor
+
+    # --- asking ----------------------------------------------------------------------------------
+
+    def serve(self, program: Program, request: Request) -> Outcome | None:
+        """Bring a request on a draft forward; ``None`` while its lines are under way."""
+        key = SaleKey(request.customer.source, request.customer.entity, request.place.rowid)
+        text = request.content[Part.USE]
+        if wants_off(text):
+            return self._take_all_off(key)
+        with reading(self.engine) as connection:
+            found = redemptions.by_tokens(connection, [request.token])
+        if found:
+            return self._outcome(program, found[0])
+        try:
+            self._reserve(program, request, key, text)
+        except RefusedWish as refused:
+            return RequestState.REFUSED, self._say(refused.why, named=refused.named)
+        except RefusedError as refused:
+            return RequestState.REFUSED, str(refused)
+        return None
+
+    def _outcome(self, program: Program, redemption: Redemption) -> Outcome | None:
+        if redemption.state == State.WANTED:
+            return None
+        if redemption.state in {State.REFUSED, State.REVOKED}:
+            return RequestState.REFUSED, redemption.reason
+        amount = money(self.source.language, redemption.amount, self.source.currency)
+        points = self._points(program, redemption.points)
+        balance = self._points(program, self._view(program, redemption.customer).balance)
+        return RequestState.DONE, self._say("used", amount=amount, points=points, balance=balance)
+
+    def _take_all_off(self, key: SaleKey) -> Outcome:
+        with reading(self.engine) as connection:
+            found = drafts.on_draft(connection, key, State.DRAFTED)
+        for redemption in found:
+            self.take_off(redemption, self._say("taken_off"))
+        if not found:
+            return RequestState.REFUSED, self._say("ask_nothing")
+        return RequestState.DONE, self._say("taken_off")
+
+    def _reserve(self, program: Program, request: Request, key: SaleKey, text: str) -> None:
+        """Take the points, and wish for the lines. Raises ``RefusedWish``, ``RefusedError``."""
+        wish = wanted_use(text, self.source.currency)
+        sale = self._draft(program, key)
+        with reading(self.engine) as connection:
+            before = drafts.on_draft(connection, key, *TAKEN)
+        if before:
+            raise RefusedError(self._say("use_again", amount=self._money(before[0].amount)))
+        room = rooms(sale.lines)
+        view = self._view(program, sale.customer)
+        available = program.points_of(view.available)
+        reward = draft_reward(program, wish, available, sum(room.values(), ZERO))
+        shares = shared(reward.amount, room)
+        # The rate of most of it: what a list of redemptions shows.
+        rate = max(shares, key=lambda share: share.amount).tax_rate
+        chosen = reward.model_copy(update={"tax_rate": rate})
+        who = f"asked by {request.asked_by}" if request.asked_by else "asked on the draft"
+
+        def work(connection: Connection) -> None:
+            if redemptions.by_tokens(connection, [request.token]):
+                return
+            transaction = Transaction(connection, self.clock.now())
+            id_ = redeem.spend(transaction, program, sale.customer, chosen, request.token, who)
+            drafts.add(connection, id_, key, shares)
+            target = outbox.Target("draft", key.source, key.entity, key.rowid, request.token)
+            card = outbox.customer_target(sale.customer)
+            outbox.wish(connection, [target, card], transaction.now)
+
+        try:
+            write(self.engine, work)
+        except NotEnoughPoints:
+            wanted = self._points(program, program.units(reward.points))
+            shown = number(self.source.language, available)
+            message = self._say("not_enough", points=wanted, available=shown)
+            raise RefusedError(message) from None
+
+    def _draft(self, program: Program, key: SaleKey) -> Sale:
+        """Read a draft that points may be taken off. Raises ``RefusedError`` with the reason."""
+        sale = self._read(key)
+        if sale is None or sale.status is not SaleStatus.DRAFT or sale.kind not in KINDS:
+            raise RefusedError(self._say("use_no_draft"))
+        if sale.payments:
+            raise RefusedError(self._say("use_no_draft"))
+        if sale.customer.rowid in {*self.source.pos_customers, *program.excluded_customers}:
+            raise RefusedError(self._say("no_member"))
+        if sale.currency not in {"", self.source.currency}:
+            raise RefusedError(self._say("use_currency"))
+        total = sum((line.total_incl for line in sale.lines), ZERO)
+        if has_other_taxes(sale.lines) or total != sale.total_incl:
+            raise RefusedError(self._say("use_taxes"))
+        return sale
+
+    # --- placing ---------------------------------------------------------------------------------
+
+    def place(self, wanted: Redemption) -> None:
+        """Put a redemption's lines on its draft, those that are not there yet, and read them back.
+
+        Raises ``RefusedError`` with the reason for staff, once nothing of it stands there.
+        """
+        assert wanted.draft is not None
+        with reading(self.engine) as connection:
+            shares = drafts.shares_of(connection, wanted.id)
+        sale = self._read(wanted.draft)
+        if sale is None:
+            raise RefusedError(self._say("use_no_draft"))
+        placed = {line.tax_rate for line in ours(sale, wanted.token)}
+        if sale.status is not SaleStatus.DRAFT:
+            if placed:
+                # Validated since: what stands there is used, and the rest comes back by the sales.
+                return
+            raise RefusedError(self._say("use_no_draft"))
+        if not placed and (sale.customer != wanted.customer or not _fits(sale, shares)):
+            raise RefusedError(self._say("use_meanwhile"))
+        text = f"{wanted.title} {wanted.token}"
+        try:
+            for share in shares:
+                if share.tax_rate not in placed:
+                    self.door.add_line(wanted.draft, text, -share.amount, share.tax_rate)
+        except RefusedError as error:
+            self._clear(wanted)
+            raise RefusedError(self._say("not_done", why=str(error))) from error
+        self._read_back(wanted, shares)
+
+    def _read_back(self, wanted: Redemption, shares: Sequence[Share]) -> None:
+        assert wanted.draft is not None
+        after = self._read(wanted.draft)
+        if after is None:
+            raise RefusedError(self._say("use_no_draft"))
+        wrong = problem(after, wanted, shares)
+        if wrong and after.status is SaleStatus.DRAFT:
+            log.warning("lines on a draft taken off", token=wanted.token, reason=wrong)
+            self._clear(wanted)
+            name = "use_misread" if wrong == "use_changed" else wrong
+            raise RefusedError(self._say(name))
+
+    def take_off(self, redemption: Redemption, why: str) -> bool:
+        """Take a redemption's lines off and give its points back, unless it is used by now."""
+        if not self._clear(redemption):
+            return False
+        redeem.give_back(
+            self.engine, self.clock, self.programs, redemption.token, State.REVOKED, why
+        )
+        return True
+
+    def _clear(self, redemption: Redemption) -> bool:
+        """Remove all lines of a redemption; tell whether none is left on anything but a draft."""
+        assert redemption.draft is not None
+        sale = self._read(redemption.draft)
+        for line in ours(sale, redemption.token) if sale else ():
+            if sale is None or sale.status is not SaleStatus.DRAFT:
+                return False
+            try:
+                self.door.remove_line(redemption.draft, line.rowid)
+            except RefusedError as error:
+                log.info("a line was not removed", token=redemption.token, reason=str(error))
+        left = self._read(redemption.draft)
+        if left is None or not list(ours(left, redemption.token)):
+            return True
+        if left.status is not SaleStatus.DRAFT:
+            return False
+        message = f"lines of {redemption.token} are still on the draft {redemption.draft.rowid}"
+        raise TransientError(message)
+
+    # --- following -------------------------------------------------------------------------------
+
+    def follow(self) -> list[tuple[Redemption, str]]:
+        """See what became of drafts with points taken off; return whose points came back, and why.
+
+        Documents that are validated with their lines belong to the sales from then on.
+        """
+        with reading(self.engine) as connection:
+            found = redemptions.in_state(connection, self.source.name, State.DRAFTED)
+            shares = {one.id: drafts.shares_of(connection, one.id) for one in found}
+        keys = sorted({one.draft.rowid for one in found if one.draft is not None})
+        sales = {sale.key: sale for sale in self.reader.get(keys)} if keys else {}
+        returned = []
+        for one in found:
+            sale = sales.get(one.draft) if one.draft else None
+            wrong = "use_gone" if sale is None else problem(sale, one, shares[one.id])
+            is_used = sale is not None and sale.status is not SaleStatus.DRAFT
+            if not wrong or (is_used and wrong != "use_gone"):
+                continue
+            why = self._say(wrong)
+            if self.take_off(one, why):
+                log.info("points of a draft came back", token=one.token, reason=why)
+                returned.append((one, why))
+        return returned
+
+    # --- words and reads -------------------------------------------------------------------------
+
+    def _read(self, key: SaleKey) -> Sale | None:
+        return next(iter(self.reader.get([key.rowid])), None)
+
+    def _view(self, program: Program, customer: CustomerKey) -> MemberView:
+        today = self.clock.now().astimezone(program.zone).date()
+        with reading(self.engine) as connection:
+            return member_view(connection, program.name, customer, today)
+
+    def _money(self, amount: Decimal) -> str:
+        return money(self.source.language, amount, self.source.currency)
+
+    def _points(self, program: Program, units: int) -> str:
+        return points_text(self.source.language, program.points_of(units))
+
+    def _say(self, name: str, **values: object) -> str:
+        return sentence(self.source.language, name, **values)
+
+
+def ours(sale: Sale, token: str) -> list[SaleLine]:
+    """Return the lines of a document that bear a token."""
+    return [line for line in sale.lines if token in line.text]
+
+
+def problem(sale: Sale, wanted: Redemption, shares: Sequence[Share]) -> str:
+    """Name what is wrong with the lines of a redemption on a document; empty when they hold."""
+    lines = ours(sale, wanted.token)
+    if not lines:
+        return "use_gone"
+    if sale.customer != wanted.customer:
+        return "use_customer"
+    found = sorted((line.tax_rate, -line.total_incl) for line in lines)
+    if found != sorted((share.tax_rate, share.amount) for share in shares):
+        return "use_changed"
+    if any(sums.is_below_zero for sums in bought_by_rate(sale.lines).values()):
+        return "use_below_zero"
+    return ""
+
+
+def _fits(sale: Sale, shares: Sequence[Share]) -> bool:
+    """Tell whether a draft still has room for all shares."""
+    room = rooms(sale.lines)
+    return all(share.amount <= room.get(share.tax_rate, ZERO) for share in shares)

@@ -1,0 +1,285 @@
+"""Points taken off drafts: reserved once, placed to the cent, followed, and never lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+
+from connectors.dolibarr_drafts import RestDrafts
+from connectors.dolibarr_http import DolibarrHttp
+from connectors.dolibarr_sql import SqlSaleSource
+from connectors.standin import StandIn, extrafields
+from connectors.standin.testing import MovingClock, opened
+from dolisync.errors import TransientError, UnknownOutcome
+from dolisync.ledger import outbox, tables
+from dolisync.ledger.engine import reading
+from dolisync.model import CustomerKey, SaleKey
+from dolisync.sync.drafts import Drafts
+from dolisync.sync.intake import Intake, is_provisional
+from dolisync.sync.requests import Clerk
+from tests.builders import SOURCE
+from tests.unit.counter import Counter, counter_terms, make_fields, source_terms
+
+MIXED = (("40", "20"), ("10", "10"), ("7.77", "5.5"))
+
+
+@dataclass
+class BreakingDoor:
+    """A door to drafts at which something breaks before or after the next call of a kind."""
+
+    door: RestDrafts
+    before: dict[str, Callable[[], None]] = field(default_factory=dict)
+    after: dict[str, Callable[[], None]] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self.door, name)
+
+        def called(*args: Any) -> Any:
+            self.calls.append(name)
+            self.before.pop(name, lambda: None)()
+            result = real(*args)
+            self.after.pop(name, lambda: None)()
+            return result
+
+        return called
+
+
+@dataclass
+class DraftCounter(Counter):
+    """A counter at which staff also ask on drafts."""
+
+    def __post_init__(self) -> None:
+        http = DolibarrHttp(self.standin.url, self.standin.api_key, retry_pause_s=0)
+        self.door = BreakingDoor(RestDrafts(http))
+        self.made: list[int] = []
+        self.reader = SqlSaleSource(self.standin.database_url, SOURCE, timezone="Europe/Paris")
+        super().__post_init__()
+        self.publisher.drafts = self.clerk.drafts
+        self.intake = Intake(self.engine, self.clock, self.rules, self.reader, "sql")
+
+    def restart(self) -> None:
+        programs = {self.terms.name: self.terms}
+        drafts = Drafts(self.engine, self.clock, self.source, programs, self.reader, self.door)
+        self.clerk = Clerk(
+            self.engine, self.clock, self.source, programs, self.rules, self.desk, drafts
+        )
+
+    def draft(self, customer: int) -> int:
+        rowid = int(self.shop.new_invoice(customer))
+        for price, rate in MIXED:
+            self.shop.add_line(rowid, None, 1, Decimal(price), tva_tx=Decimal(rate))
+        self.made.append(rowid)
+        return rowid
+
+    def ask(self, draft: int, what: str) -> None:
+        extrafields.write(self.standin.store, "facture", draft, {"loyuse": what})
+        self.turn()
+
+    def turn(self, times: int = 2) -> None:
+        for _ in range(times):
+            self.moving.move(seconds=1)
+            # The database's own clock is another one than the shop's here: no cursor, then.
+            found = self.reader.get(self.made) if self.made else ()
+            self.intake.take([sale for sale in found if not is_provisional(sale)])
+            self.clerk.run_once()
+            self.publisher.run_once()
+
+    def rest(self, seconds: int = 130) -> None:
+        """Let what waits become due, and go on."""
+        for _ in range(3):
+            self.moving.move(seconds=seconds)
+            self.turn(1)
+
+    def said(self, draft: int) -> str:
+        held = extrafields.values_of(self.standin.store, "facture", [draft])[draft]
+        assert not held.get("loyuse")
+        return str(held.get("loysaid") or "")
+
+    def total(self, draft: int) -> Decimal:
+        return Decimal(self.shop.invoice(draft)["total_ttc"]).quantize(Decimal("0.01"))
+
+    def ours(self, draft: int) -> list[Any]:
+        return [row for row in self.shop.lines(draft) if "DS-" in (row["description"] or "")]
+
+    def states(self) -> list[str]:
+        with reading(self.engine) as connection:
+            return list(connection.execute(select(tables.redemption.c.state)).scalars())
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StandIn, MovingClock]]:
+    with opened(directory=tmp_path_factory.mktemp("drafts")) as (standin, clock):
+        make_fields(standin, source_terms(), counter_terms())
+        yield standin, clock
+
+
+@pytest.fixture
+def counter(place: tuple[StandIn, MovingClock], ledger: Engine) -> DraftCounter:
+    return DraftCounter(*place, ledger, source_terms(), counter_terms())
+
+
+def test_an_amount_is_taken_off_to_the_cent_and_said(counter: DraftCounter) -> None:
+    customer = counter.customer(500)
+    draft = counter.draft(customer)
+    before = counter.total(draft)
+    counter.ask(draft, "10 EUR")
+    assert counter.total(draft) == before - 10
+    assert (counter.balance(customer), counter.states()) == (300, ["drafted"])
+    assert "€10.00 taken off for 200 points, 300 points now" in counter.said(draft)
+    assert len(counter.ours(draft)) == len(MIXED)
+    assert counter.breaches() == []
+
+
+def test_all_that_fits(counter: DraftCounter) -> None:
+    customer = counter.customer(9000)
+    draft = counter.draft(customer)
+    before = counter.total(draft)
+    counter.ask(draft, "max")
+    assert counter.total(draft) == 0
+    assert counter.balance(customer) == 9000 - int((before / Decimal("0.05")).to_integral_value())
+
+
+def test_validated_it_is_used_and_its_return_gives_points_back(counter: DraftCounter) -> None:
+    customer = counter.customer(500)
+    draft = counter.draft(customer)
+    counter.ask(draft, "200")
+    counter.shop.validate(draft)
+    counter.turn()
+    assert (counter.balance(customer), counter.states()) == (300, ["used"])
+    note = int(counter.shop.credit_note(draft))
+    counter.shop.validate(note)
+    counter.made.append(note)
+    counter.turn()
+    assert counter.balance(customer) == 500
+    assert counter.breaches() == []
+
+
+def test_an_order_to_take_it_off_again(counter: DraftCounter) -> None:
+    customer = counter.customer(500)
+    draft = counter.draft(customer)
+    before = counter.total(draft)
+    counter.ask(draft, "200")
+    counter.ask(draft, "0")
+    assert (counter.total(draft), counter.balance(customer)) == (before, 500)
+    assert counter.states() == ["revoked"]
+
+
+@pytest.mark.parametrize("act", ["delete", "line", "percent", "customer"])
+def test_whatever_becomes_of_the_draft_the_points_come_back(
+    counter: DraftCounter, act: str
+) -> None:
+    customer, other = counter.customer(500), counter.customer()
+    draft = counter.draft(customer)
+    counter.ask(draft, "200")
+    match act:
+        case "delete":
+            counter.shop.delete_invoice(draft)
+        case "line":
+            counter.shop.delete_line(counter.ours(draft)[0]["rowid"])
+        case "percent":
+            counter.shop.pos_reduce(draft, 10)
+        case _:
+            counter.shop.pos_choose(draft, other)
+    counter.turn()
+    assert (counter.balance(customer), counter.states()) == (500, ["revoked"])
+    if act != "delete":
+        assert counter.ours(draft) == []
+        assert "DS-" in counter.said(draft)
+    assert counter.breaches() == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("error", [UnknownOutcome("lost"), TransientError("down")])
+def test_an_answer_that_is_lost_takes_nothing_twice(
+    counter: DraftCounter, when: str, error: Exception
+) -> None:
+    customer = counter.customer(500)
+    draft = counter.draft(customer)
+    before = counter.total(draft)
+
+    def breaks() -> None:
+        raise error
+
+    getattr(counter.door, when)["add_line"] = breaks
+    counter.ask(draft, "10 EUR")
+    counter.rest()
+    assert counter.total(draft) == before - 10
+    assert len(counter.ours(draft)) == len(MIXED)
+    assert counter.balance(customer) == 300
+    assert counter.breaches() == []
+
+
+@pytest.mark.parametrize("place_of_death", ["before", "after"])
+def test_a_daemon_that_dies_while_it_places_lines_goes_on(
+    counter: DraftCounter, place_of_death: str
+) -> None:
+    class CrashError(BaseException):
+        pass
+
+    def dies() -> None:
+        raise CrashError
+
+    customer = counter.customer(500)
+    draft = counter.draft(customer)
+    before = counter.total(draft)
+    getattr(counter.door, place_of_death)["add_line"] = dies
+    with pytest.raises(CrashError):
+        counter.ask(draft, "10 EUR")
+    counter.restart()
+    counter.rest()
+    assert (counter.total(draft), counter.balance(customer)) == (before - 10, 300)
+    assert len(counter.ours(draft)) == len(MIXED)
+
+
+def test_two_drafts_cannot_take_the_same_points(counter: DraftCounter) -> None:
+    customer = counter.customer(300)
+    first, second = counter.draft(customer), counter.draft(customer)
+    extrafields.write(counter.standin.store, "facture", first, {"loyuse": "200"})
+    counter.ask(second, "200")
+    assert counter.balance(customer) == 100
+    assert sorted(counter.states()) in (["drafted"], ["drafted", "refused"])
+    assert sum(bool(counter.ours(draft)) for draft in (first, second)) == 1
+    assert "100" in counter.said(first if counter.ours(second) else second)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [("400", "100"), ("zero", ""), ("0 EUR", ""), ("-5", "")],
+)
+def test_what_cannot_be_is_said_and_takes_nothing(
+    counter: DraftCounter, what: str, said: str
+) -> None:
+    customer = counter.customer(100)
+    draft = counter.draft(customer)
+    before = counter.total(draft)
+    counter.ask(draft, what)
+    assert said in counter.said(draft)
+    assert counter.said(draft)
+    assert (counter.total(draft), counter.balance(customer)) == (before, 100)
+
+
+def test_a_validated_invoice_is_no_draft(counter: DraftCounter) -> None:
+    customer = counter.customer(500)
+    draft = counter.draft(customer)
+    counter.shop.validate(draft)
+    counter.ask(draft, "200")
+    assert "no draft" in counter.said(draft)
+    assert counter.states() == []
+
+
+def test_nothing_waits_in_the_outbox_in_the_end(counter: DraftCounter) -> None:
+    customer = counter.customer(500)
+    draft = counter.draft(customer)
+    counter.ask(draft, "200")
+    counter.rest()
+    with reading(counter.engine) as connection:
+        found = outbox.listed(connection, ("new", "sending", "dead"), 10)
+    assert [item for item in found if item.target.kind == "draft"] == []
+    assert SaleKey(SOURCE, 1, draft).rowid == draft
+    assert CustomerKey(SOURCE, 1, customer).rowid == customer
