@@ -6,7 +6,6 @@ import ast
 import re
 from pathlib import Path
 
-
 # Each number: what must not happen, and the start of its test's name, or why there is none yet.
 CASES = {
     1: ("points kept after a return", "test_edge_01_"),
