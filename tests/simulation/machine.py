@@ -485,9 +485,9 @@ class Machine:
         if self._ledger_copy is None:
             return ""
         benches.restore_played(self._ledger_copy)
+        self.was_restored = True
         now = self.clock.now()
         write(self.bench.engine, lambda connection: outbox.hold_creations(connection, now))
-        self.was_restored = True
         self.start_daemon()
         for seen in self.world.merges:
             if not seen.rowids & self._known_sales(seen.old) and not self._is_merged(seen):

@@ -377,7 +377,9 @@ class MemorySink:
         self._require(discount.customer)
         self._write("create_discount", lambda: self._create(discount))
         placed = self._placed(discount.token)
-        assert placed is not None
+        if placed is None:
+            # Merged away between the look and the write: the foreign key refuses.
+            raise RefusedError(f"the customer {discount.customer.rowid} is gone from Dolibarr")
         return placed
 
     def revoke_discount(self, token: str) -> bool:

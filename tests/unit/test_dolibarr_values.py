@@ -74,19 +74,26 @@ def test_kinds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("remise", "text", "kind"),
+    ("remise", "text", "product", "kind"),
     [
-        (None, "(DEPOSIT)", None),
-        ("0", "x", None),
-        ("", "x", None),
-        (5, "(DEPOSIT)", DiscountKind.DEPOSIT),
-        ("5", "(CREDIT_NOTE) (1)", DiscountKind.CREDIT_NOTE),
-        (5, "Voucher L1", DiscountKind.FIXED),
-        (5, "", DiscountKind.FIXED),
+        (None, "(DEPOSIT)", None, None),
+        ("0", "x", None, None),
+        ("", "x", None, None),
+        (5, "(DEPOSIT)", None, DiscountKind.DEPOSIT),
+        ("5", "(CREDIT_NOTE) (1)", None, DiscountKind.CREDIT_NOTE),
+        (5, "Voucher L1", None, DiscountKind.FIXED),
+        (5, "", None, DiscountKind.FIXED),
+        # Lines that we put on drafts are on no customer card.
+        (None, "Thanks DS-22TUXBQY5ACY", None, DiscountKind.FIXED),
+        (None, "Thanks DS-22TUXBQY5ACY", 7, None),
+        (None, "Thanks DS-22TUXBQY5ACYX", None, None),
+        (None, "XDS-22TUXBQY5ACY", None, None),
     ],
 )
-def test_what_a_line_consumes(remise: Any, text: str, kind: DiscountKind | None) -> None:
-    assert values.discount_kind(remise, text) is kind
+def test_what_a_line_consumes(
+    remise: Any, text: str, product: int | None, kind: DiscountKind | None
+) -> None:
+    assert values.discount_kind(remise, text, product) is kind
 
 
 def test_wall_times() -> None:
