@@ -17,7 +17,7 @@ def test_from_init_to_verify(place: Place) -> None:
     assert "dolisync setup" in looked.out
 
     assert "10 planned" in place.good("setup", "--dry-run")
-    assert "9 done" in place.good("setup", "--yes")
+    assert "10 done" in place.good("setup", "--yes")
     again = place.read("setup", "--yes")
     assert {step["state"] for step in again["steps"]} == {"present"}
 
