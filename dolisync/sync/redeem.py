@@ -197,6 +197,9 @@ def _return_points(
     )
     came = came_back(transaction.connection, redemption.id)
     units = redemption.points - came.units
+    if came.forgiven > 0:
+        # Spent again when it was not there any more: that did not happen after all.
+        book.unforgive(transaction.journal, entry, min(came.forgiven, units))
     returned = put_back(transaction, book, entry, came, taken, units, program)
     take_forgiven(transaction, book, entry, returned)
     transaction.flush()

@@ -318,3 +318,22 @@ def test_what_was_forgiven_is_taken_when_the_spent_points_come_back(
     shop.put(back(3, 5, origin=2))
     assert (shop.view().balance, spent(shop)) == (0, 0)
     assert shop.breaches() == []
+
+
+def test_what_was_spent_again_and_forgiven_is_not_given_when_the_discount_is_gone(
+    ledger_engine: Engine,
+) -> None:
+    shop = opened(ledger_engine, returns={"shortfall": "clamp"})
+    shop.put(bought(goods=5))
+    shop.put(back(3, 5, origin=2))
+    shop.put(credit_note(5, 1200, 1))
+    assert shop.view().balance == 0
+    shop.source.remove(3)
+    shop.reconcile()
+    assert (shop.view().balance, spent(shop)) == (0, 100)
+    shop.source.remove(2)
+    shop.reconcile()
+    shop.sink.discounts.clear()
+    follow_discounts(shop.publisher, shop.sink)
+    assert (shop.view().balance, spent(shop)) == (0, 0)
+    assert shop.breaches() == []
