@@ -19,6 +19,7 @@ from dolisync.phrases import (
     visits_text,
 )
 from dolisync.ports import FieldSpec, FieldValue, PaymentModeSpec, Requirements
+from dolisync.program.paying import pays
 from dolisync.program.terms import Program, TierBasis
 from dolisync.program.tiers import TierToday
 from dolisync.requests import request_specs
@@ -46,7 +47,10 @@ def field_names(program: Program) -> FieldNames:
 
 
 def requirements(settings: Settings, source: Source) -> Requirements:
-    """Say what must exist in a source: the fields of its programs and the points payment mode."""
+    """Say what must exist in a source: the fields of its programs, and the mode to pay with points.
+
+    The latter where a program takes such payments from its accounts.
+    """
     language = source.language
     programs = [program for program in settings.program if program.takes(source.name)]
     fields = [spec for program in programs for spec in _fields(program, language)]
@@ -54,7 +58,9 @@ def requirements(settings: Settings, source: Source) -> Requirements:
         fields += [spec for program in programs for spec in request_specs(program, source)]
     label = phrase(language, "payment")
     mode = PaymentModeSpec(source.points_payment_mode, label, source.currency)
-    return Requirements(tuple(_without_twins(fields)), (mode,), ())
+    # A button that nobody's points pay for would give goods away.
+    modes = (mode,) if any(pays(program, source.name) for program in programs) else ()
+    return Requirements(tuple(_without_twins(fields)), modes, ())
 
 
 def _fields(program: Program, language: str) -> Iterable[FieldSpec]:

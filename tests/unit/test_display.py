@@ -127,7 +127,7 @@ def test_what_must_exist_in_dolibarr_is_named_once_per_field() -> None:
         {
             "source": [{"url": "http://x", "api_key": {"env": "K"}, "points_payment_mode": "PTS"}],
             "program": [
-                {"earn": {"product": {}}},
+                {"earn": {"product": {}}, "point_value": "0.05"},
                 {"name": "b", "field_prefix": "bb", "decimals": 2, "earn": {"product": {}}},
                 {"name": "c", "field_prefix": "cc"},
             ],
@@ -140,6 +140,13 @@ def test_what_must_exist_in_dolibarr_is_named_once_per_field() -> None:
     kinds = {spec.name: spec.kind for spec in needed.fields}
     assert (kinds["loybalance"], kinds["bbbalance"]) == ("integer", "amount")
     assert [mode.code for mode in needed.payment_modes] == ["PTS"]
+
+
+def test_no_till_has_a_button_for_points_that_no_account_pays() -> None:
+    source = {"url": "http://x", "api_key": {"env": "K"}}
+    for terms in ({}, {"point_value": "0.05", "redeem": {"payments": False}}):
+        settings = Settings.model_validate({"source": [source], "program": [terms]})
+        assert requirements(settings, settings.source[0]).payment_modes == ()
 
 
 def test_every_value_that_is_shown_has_a_field_that_is_asked_for(

@@ -66,7 +66,7 @@ def test_edge_43_a_bill_paid_in_two_halves_is_one_amount(open_shop: Open) -> Non
 
 def test_edge_44_the_payment_mode_of_points_is_a_code_of_the_shops_own() -> None:
     place = {"url": "http://x", "api_key": {"env": "K"}, "points_payment_mode": "PTS"}
-    settings = Settings.model_validate({"source": [place], "program": [{}]})
+    settings = Settings.model_validate({"source": [place], "program": [{"point_value": "0.1"}]})
     modes = requirements(settings, settings.source[0]).payment_modes
     assert [mode.code for mode in modes] == ["PTS"]
 
