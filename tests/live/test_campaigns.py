@@ -51,7 +51,7 @@ def test_a_tag_given_by_staff_and_the_first_purchase(shop: Shop) -> None:
 
     found = [int(shop.read("balance", str(one))["balance"]) for one in (friend, stranger)]
     assert found == [2 * 360 + 50, 2 * 120 + 50]
-    said = shop.dolisync("explain", str(second))
+    said = shop.dolisync("explain", str(second), "--language", "en")
     assert "Friends of the house: for other customers, by type: TE_PRIVATE" in said
     assert "Welcome: it is not the first purchase" in said
     assert shop.read("verify")["holds"] is True

@@ -87,7 +87,7 @@ def test_credit_notes_take_back_and_spent_points_come_back(ready: Shop) -> None:
     assert balance(ready, customer) == before + 50
     credit_note(ready, customer, invoice, returned(25))
     assert balance(ready, customer) == 120
-    (explained, *_) = ready.read("explain", str(invoice))["documents"]
+    (explained, *_) = ready.read("explain", str(invoice), "--language", "en")["documents"]
     assert explained["rewards"][0]["token"] == token
 
 
@@ -224,7 +224,7 @@ def test_a_credit_note_with_the_same_lines_gives_all_points_back(ready: Shop) ->
     assert balance(ready, customer) == 120
     assert ready.read("reconcile")["trimmed_discounts"] == []
     assert balance(ready, customer) == 120
-    explained = ready.read("explain", str(invoice))["documents"]
+    explained = ready.read("explain", str(invoice), "--language", "en")["documents"]
     assert token in str(explained)
 
 
@@ -286,7 +286,7 @@ def test_a_credit_note_of_the_till_takes_all_back(ready: Shop) -> None:
         Till(till.pages, note).pay("LIQ")
     assert int(ready.rest("GET", f"/invoices/{note}")["fk_facture_source"]) == again
     assert balance(ready, customer) == earned
-    assert "return of" in ready.dolisync("explain", str(note))
+    assert "return of" in ready.dolisync("explain", str(note), "--language", "en")
 
 
 def test_a_return_by_quantity_takes_back_what_its_goods_earned(ready: Shop) -> None:
@@ -311,11 +311,11 @@ def test_the_till_cannot_credit_a_ticket_with_a_reward_and_nothing_moves(ready: 
     assert balance(ready, customer) == before
     assert ready.read("reconcile")["trimmed_discounts"] == []
     # One of the two comes back by quantity: half of the goods, so half of the points spent.
-    (explained, *_) = ready.read("explain", str(sold))["documents"]
+    (explained, *_) = ready.read("explain", str(sold), "--language", "en")["documents"]
     earned = explained["programs"][0]["points"]
     ticket(ready, customer, quantity=-1)
     assert balance(ready, customer) > before + 50 - float(earned)
-    (explained, *_) = ready.read("explain", str(sold))["documents"]
+    (explained, *_) = ready.read("explain", str(sold), "--language", "en")["documents"]
     assert "50 of 100 points" in str(explained)
 
 
@@ -336,5 +336,5 @@ def test_a_ledger_without_the_discounts_of_dolibarr_books_them_again(ready: Shop
     found = ready.read("reconcile", "--adopt-discounts")
     assert token in found["adopted_discounts"]
     assert balance(ready, customer) == before
-    assert token in str(ready.read("explain", str(invoice))["documents"])
+    assert token in str(ready.read("explain", str(invoice), "--language", "en")["documents"])
     assert token not in ready.read("reconcile", "--adopt-discounts")["adopted_discounts"]
