@@ -205,8 +205,10 @@ class World:
         for row in list(self.discounts.values()):
             if row.customer == old:
                 self.discounts[row.rowid] = replace(row, customer=into)
-        card = self.cards.pop(old, {})
-        self.cards[into] = {**card, **{k: v for k, v in self.cards.get(into, {}).items() if v}}
+        before, card = self.cards.get(into, {}), self.cards.pop(old, {})
+        self.cards[into] = {**card, **{k: v for k, v in before.items() if v}}
+        # Where no known sale changed hands, nothing tells of it before the night.
+        self.has_overwritten_cards |= self.cards[into] != before
         self.customers.discard(old)
         self.merges.append(Merge(old, into, frozenset(mine)))
 
