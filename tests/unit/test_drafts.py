@@ -283,3 +283,65 @@ def test_nothing_waits_in_the_outbox_in_the_end(counter: DraftCounter) -> None:
     assert [item for item in found if item.target.kind == "draft"] == []
     assert SaleKey(SOURCE, 1, draft).rowid == draft
     assert CustomerKey(SOURCE, 1, customer).rowid == customer
+
+
+def test_cut_by_a_percentage_and_validated_at_once_only_what_is_left_is_used(
+    counter: DraftCounter,
+) -> None:
+    customer = counter.customer(300)
+    draft = counter.draft(customer)
+    counter.ask(draft, "10 EUR")
+    for row in counter.ours(draft):
+        counter.shop.change_line(row["rowid"], remise_percent=50)
+    counter.shop.validate(draft)
+    counter.turn()
+    assert (counter.balance(customer), counter.states()) == (200, ["used"])
+    assert counter.breaches() == []
+
+
+def test_lines_deleted_just_before_validating_give_all_back(counter: DraftCounter) -> None:
+    customer = counter.customer(300)
+    draft = counter.draft(customer)
+    counter.ask(draft, "200")
+    for row in counter.ours(draft):
+        counter.shop.delete_line(row["rowid"])
+    counter.shop.validate(draft)
+    counter.turn()
+    assert (counter.balance(customer), counter.states()) == (300, ["revoked"])
+
+
+def test_used_reopened_and_deleted_there_they_come_back_by_the_sale(counter: DraftCounter) -> None:
+    customer = counter.customer(300)
+    draft = counter.draft(customer)
+    counter.ask(draft, "200")
+    counter.shop.validate(draft)
+    counter.turn()
+    assert counter.balance(customer) == 100
+    counter.shop.set_draft(draft)
+    for row in counter.ours(draft):
+        counter.shop.delete_line(row["rowid"])
+    counter.turn()
+    assert counter.balance(customer) == 300
+    assert counter.breaches() == []
+
+
+def test_a_crash_between_taking_off_and_giving_back(
+    counter: DraftCounter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer, other = counter.customer(300), counter.customer()
+    draft = counter.draft(customer)
+    counter.ask(draft, "200")
+    counter.shop.pos_choose(draft, other)
+
+    def die(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("dolisync.sync.redeem.give_back", die)
+        with pytest.raises(KeyboardInterrupt):
+            counter.turn()
+    assert (counter.ours(draft), counter.balance(customer)) == ([], 100)
+    counter.restart()
+    counter.turn()
+    assert (counter.balance(customer), counter.states()) == (300, ["revoked"])
+    assert counter.breaches() == []
