@@ -44,6 +44,7 @@ from dolisync.ports import (
     Sink,
     no_pulse,
 )
+from dolisync.program.paying import rewards
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync.buyers import Buyers, CardFields, buyer_question_of
@@ -164,13 +165,18 @@ class Doors:
     @cached_property
     def till(self) -> DolibarrTill | None:
         """The open tickets, where a line is to stand on them."""
-        if not self.source.till_line or self.source.writes_by is None:
+        if self.source.writes_by is None or self.database is None or self.http is None:
             return None
-        assert self.database is not None
-        assert self.http is not None
-        source = self.source
+        source, mine = self.source, [p for p in self.programs if rewards(p, self.source.name)]
+        if not (source.till_line or mine):
+            return None
         return DolibarrTill(
-            source.name, self.database, self.http, source.entity, source.table_prefix
+            source.name,
+            self.database,
+            self.http,
+            source.entity,
+            source.table_prefix,
+            mine[0].redeem.product_field if mine else None,
         )
 
     def showing(self) -> Showing:
@@ -195,7 +201,8 @@ def product_field(programs: tuple[Program, ...]) -> str | None:
 def product_fields(programs: tuple[Program, ...]) -> tuple[str, ...]:
     """Return the extra fields of the product card that are read."""
     points = product_field(programs)
-    return tuple(sorted({*question_of(programs).fields, *((points,) if points else ())}))
+    prices = {p.redeem.product_field for p in programs if p.redeem.product_field is not None}
+    return tuple(sorted({*question_of(programs).fields, *((points,) if points else ()), *prices}))
 
 
 def card_fields(source: Source) -> CardFields:

@@ -11,15 +11,16 @@ import html
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC
+from decimal import Decimal
 
 from sqlalchemy.engine import Engine
 
 from connectors import dolibarr_values as values
-from connectors.dolibarr_database import Database, Reader, Row, number_list
+from connectors.dolibarr_database import Database, Reader, Row, checked_name, number_list
 from connectors.dolibarr_http import DolibarrHttp
 from dolisync.errors import RefusedError
 from dolisync.model import CustomerKey
-from dolisync.ports import OpenTicket, TicketNote
+from dolisync.ports import OpenTicket, RewardLine, TicketNote
 
 # Dolibarr keeps small numbers for itself: TakePOS uses 1 to 4 for orders sent to the kitchen.
 NOTE_CODE = 53265
@@ -41,6 +42,20 @@ WHERE special_code = {NOTE_CODE} AND fk_facture IN ({{rowids}}) ORDER BY rowid
 """  # noqa: S608
 
 
+_REWARDS = """
+SELECT l.fk_facture, l.rowid, x.{field}, l.qty, l.remise_percent, l.description
+FROM llx_facturedet l
+JOIN llx_product_extrafields x ON x.fk_object = l.fk_product
+WHERE l.fk_facture IN ({rowids}) AND x.{field} > 0 AND l.qty > 0
+ORDER BY l.fk_facture, l.rowid
+"""
+# What a change of a line sets to nothing unless it is said again.
+_KEPT = (
+    *("subprice", "qty", "tva_tx", "vat_src_code", "localtax1_tx", "localtax2_tx", "info_bits"),
+    *("product_type", "fk_parent_line", "special_code", "rang", "fk_unit", "label"),
+)
+
+
 class DolibarrTill:
     """The open tickets of one entity's tills."""
 
@@ -51,9 +66,11 @@ class DolibarrTill:
         http: DolibarrHttp,
         entity: int = 1,
         table_prefix: str = "llx_",
+        price_field: str | None = None,
     ) -> None:
         self._name, self._entity, self._http = name, entity, http
         self._database = Database(engine, table_prefix)
+        self._price_field = price_field and checked_name(price_field)
 
     def close(self) -> None:
         """Close the connections, unless they are shared with others."""
@@ -64,7 +81,19 @@ class DolibarrTill:
         with self._database.reading("open tickets") as reader:
             rows = reader.rows(_OPEN, (_PLACES, self._entity))
             notes = self._notes(reader, [int(row[0]) for row in rows if row[4]])
-        return tuple(self._ticket(row, notes[int(row[0])]) for row in rows)
+            rewards = self._rewards(reader, [int(row[0]) for row in rows])
+        return tuple(self._ticket(row, notes[int(row[0])], rewards[int(row[0])]) for row in rows)
+
+    def _rewards(self, reader: Reader, rowids: Sequence[int]) -> dict[int, list[RewardLine]]:
+        found: dict[int, list[RewardLine]] = defaultdict(list)
+        field = self._price_field
+        if field and rowids and field in self._database.columns("llx_product_extrafields"):
+            for row in reader.rows(_REWARDS.format(field=field, rowids=number_list(rowids))):
+                ticket, rowid, price, quantity, percent, text = row
+                price, quantity, percent = (values.money(raw) for raw in (price, quantity, percent))
+                line = RewardLine(int(rowid), price, quantity, percent, values.text(text))
+                found[int(ticket)].append(line)
+        return found
 
     def _notes(self, reader: Reader, rowids: Sequence[int]) -> dict[int, list[TicketNote]]:
         notes: dict[int, list[TicketNote]] = defaultdict(list)
@@ -73,7 +102,9 @@ class DolibarrTill:
                 notes[int(ticket)].append(TicketNote(int(rowid), plain_text(text)))
         return notes
 
-    def _ticket(self, row: Row, notes: Sequence[TicketNote]) -> OpenTicket:
+    def _ticket(
+        self, row: Row, notes: Sequence[TicketNote], rewards: Sequence[RewardLine]
+    ) -> OpenTicket:
         rowid, customer, changed_at, lines, own = row
         return OpenTicket(
             rowid=int(rowid),
@@ -81,6 +112,7 @@ class DolibarrTill:
             changed_at=values.utc_of_wall_time(changed_at, UTC) or values.EPOCH,
             has_goods=int(lines) > int(own),
             notes=tuple(notes),
+            rewards=tuple(rewards),
         )
 
     def may_write(self) -> bool:
@@ -99,6 +131,20 @@ class DolibarrTill:
         """Take a line of text off."""
         self._http.delete(f"invoices/{ticket}/lines/{note}")
 
+    def reduce(self, ticket: int, line: int, percent: Decimal, text: str) -> None:
+        """Give a line a percentage off and a text. All else is written back as it is now."""
+        columns = [name for name in _KEPT if name in self._database.columns("llx_facturedet")]
+        query = f"SELECT {', '.join(columns)} FROM llx_facturedet WHERE rowid = %s"  # noqa: S608
+        with self._database.reading("a line of a ticket") as reader:
+            rows = reader.rows(query, (line,))
+        if not rows:
+            raise RefusedError(f"the line {line} is gone from the ticket {ticket}")
+        kept = {name: _plain(raw) for name, raw in zip(columns, rows[0], strict=True)}
+        code = kept.pop("vat_src_code", "")
+        rate = f"{kept['tva_tx']} ({code})" if code else kept["tva_tx"]
+        body = {**kept, "tva_tx": rate, "desc": text, "remise_percent": str(percent)}
+        self._http.put(f"invoices/{ticket}/lines/{line}", body)
+
     def release(self, ticket: int, customer: int) -> None:
         """Give an empty ticket to another customer, as discarding it does."""
         found = self._http.get_object(f"invoices/{ticket}")
@@ -110,6 +156,10 @@ class DolibarrTill:
 def plain_text(raw: object) -> str:
     """Read a line's text as it was written: Dolibarr may name letters as HTML does."""
     return " ".join(html.unescape(values.text(raw)).split())
+
+
+def _plain(raw: object) -> object:
+    return raw if raw is None or isinstance(raw, int) else str(raw)
 
 
 def _note(text: str) -> dict[str, object]:

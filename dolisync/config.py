@@ -30,7 +30,7 @@ from dolisync.errors import ConfigError, UserError
 from dolisync.printing import PrintServerSettings
 from dolisync.problems import describe
 from dolisync.program.campaign_terms import Birthday
-from dolisync.program.paying import pays
+from dolisync.program.paying import pays, rewards
 from dolisync.program.section import Name, Section, TimezoneName
 from dolisync.program.terms import Program
 
@@ -407,6 +407,13 @@ class Settings(Section):
             message = (
                 f"payments with points at '{source.name}' would be taken from "
                 f"'{paying[0]}' and '{paying[1]}': set redeem.payments = false in one of them"
+            )
+            raise ValueError(message)
+        giving = [program.name for program in self.program if rewards(program, source.name)]
+        if len(giving) > 1:
+            message = (
+                f"reward products at '{source.name}' would be paid from '{giving[0]}' and "
+                f"'{giving[1]}': leave redeem.product_field out of one of them"
             )
             raise ValueError(message)
 

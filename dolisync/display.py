@@ -72,6 +72,9 @@ def _fields(program: Program, language: str) -> Iterable[FieldSpec]:
     if program.earn.product is not None:
         label = phrase(language, "product")
         yield FieldSpec("product", program.earn.product.field, label, "amount", editable=True)
+    if program.redeem.product_field is not None:
+        label = phrase(language, "product_price")
+        yield FieldSpec("product", program.redeem.product_field, label, "amount", editable=True)
 
 
 def _without_twins(fields: Sequence[FieldSpec]) -> list[FieldSpec]:

@@ -43,6 +43,7 @@ _EXAMPLES: Values = {
     "source.database_url": {"credential": "dolibarr-database-url"},
     "source.database_timezone": "UTC",
     "source.birthday_field": "birthday",
+    "program.redeem.product_field": "loyprice",
     "source.opt_out_field": "no_loyalty",
     "source.poll_interval_s": 1,
     "program.point_value": Decimal("0.05"),

@@ -353,6 +353,17 @@ class TicketNote:
 
 
 @dataclass(frozen=True, slots=True)
+class RewardLine:
+    """A line of a product that has a price in points: ``price`` is that of one piece."""
+
+    rowid: int
+    price: Decimal
+    quantity: Decimal
+    percent: Decimal
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class OpenTicket:
     """A ticket at a till that is not paid yet. ``has_goods``: there is more on it than notes."""
 
@@ -361,6 +372,7 @@ class OpenTicket:
     changed_at: datetime
     has_goods: bool
     notes: tuple[TicketNote, ...] = ()
+    rewards: tuple[RewardLine, ...] = ()
 
 
 class Till(Protocol):
@@ -380,6 +392,9 @@ class Till(Protocol):
 
     def remove_note(self, ticket: int, note: int) -> None:
         """Take a line of text off."""
+
+    def reduce(self, ticket: int, line: int, percent: Decimal, text: str) -> None:
+        """Give a line this percentage off and this text; all else of it stays."""
 
     def release(self, ticket: int, customer: int) -> None:
         """Give an empty ticket to this customer. Raises ``RefusedError`` where it is not empty."""

@@ -82,7 +82,7 @@ def post_product(call: Call) -> int:
             raise Refusal(400, f"{name} field missing")
     price = max(Decimal(0), Decimal(str(call.body.get("price") or 0)))
     included = call.body.get("price_base_type") == "TTC"
-    return call.shop.add_product(
+    rowid = call.shop.add_product(
         str(call.body["ref"]),
         str(call.body["label"]),
         price,
@@ -91,6 +91,19 @@ def post_product(call: Call) -> int:
         service=str(call.body.get("type")) == "1",
         barcode=call.body.get("barcode"),
     )
+    fields = _given_fields(call)
+    if fields:
+        extrafields.rewrite(call.store, "product", rowid, fields)
+    return rowid
+
+
+def _given_fields(call: Call) -> dict[str, Any]:
+    options = call.body.get("array_options") or {}
+    return {
+        field["name"]: extrafields.parsed(call.store, field, options[f"options_{field['name']}"])
+        for field in extrafields.definitions(call.store, "product")
+        if f"options_{field['name']}" in options
+    }
 
 
 def list_categories(call: Call) -> Any:

@@ -13,10 +13,11 @@ from decimal import Decimal
 
 from dolisync.model import PaymentKind, Sale, SaleKind, SaleStatus
 from dolisync.program.assess import uncounted
+from dolisync.program.reward_products import cost_of_lines, has_reward_lines
 from dolisync.program.rounding import round_units
 from dolisync.program.spent import share_of_goods
 from dolisync.program.surroundings import Surroundings
-from dolisync.program.terms import Program, SpentPoints
+from dolisync.program.terms import Program, Rounding, SpentPoints
 
 ZERO = Decimal(0)
 
@@ -25,12 +26,14 @@ ZERO = Decimal(0)
 class Paid:
     """What was paid with points: ``units`` after ``back``, the amount that came back of it.
 
-    Below zero, a return that belongs to no known sale was refunded with points.
+    Below zero, a return that belongs to no known sale was refunded with points. ``rewards`` are
+    those of the units that reward products cost.
     """
 
     units: int = 0
     amount: Decimal = ZERO
     back: Decimal = ZERO
+    rewards: int = 0
 
 
 NOTHING_PAID = Paid()
@@ -39,6 +42,16 @@ NOTHING_PAID = Paid()
 def pays(program: Program, source: str) -> bool:
     """Tell whether payments with points in this source are debited in a program."""
     return program.redeem.payments and program.point_value is not None and program.takes(source)
+
+
+def rewards(program: Program, source: str) -> bool:
+    """Tell whether a program gives products of this source for points."""
+    return program.redeem.product_field is not None and program.takes(source)
+
+
+def concerns_points(around: Surroundings, sale: Sale) -> bool:
+    """Tell whether anything of a document was paid with points, or given for them."""
+    return bool(by_points(around, sale)) or has_reward_lines(sale)
 
 
 def by_points(around: Surroundings, sale: Sale) -> Decimal:
@@ -63,11 +76,32 @@ def paid_with_points(
 
     Nothing before the program began, and nothing of customers who have no account.
     """
-    if not pays(program, sale.key.source) or sale.date < program.start:
-        return NOTHING_PAID
     customer = sale.customer.rowid
     if customer in around.pos_customers or customer in program.excluded_customers:
         return NOTHING_PAID
+    if sale.date < program.start:
+        return NOTHING_PAID
+    by_mode = NOTHING_PAID
+    if pays(program, sale.key.source):
+        by_mode = _by_mode(program, around, sale, returns)
+    if not rewards(program, sale.key.source) or sale.kind is SaleKind.CREDIT_NOTE:
+        return by_mode
+    units = _reward_units(program, sale, returns)
+    return Paid(by_mode.units + units, by_mode.amount, by_mode.back, units)
+
+
+def _reward_units(program: Program, sale: Sale, returns: Sequence[Sale]) -> int:
+    """Return what reward products on a sale cost, less those that came back."""
+    if sale.status is SaleStatus.ABANDONED:
+        return 0
+    points = cost_of_lines(sale.lines)
+    if program.returns.spent_points is not SpentPoints.KEEP:
+        counted = (credit for credit in returns if uncounted(credit) is None)
+        points -= sum((abs(cost_of_lines(credit.lines)) for credit in counted), ZERO)
+    return round_units(max(points, ZERO) * program.scale, Rounding.HALF_UP)
+
+
+def _by_mode(program: Program, around: Surroundings, sale: Sale, returns: Sequence[Sale]) -> Paid:
     amount = by_points(around, sale)
     if sale.kind is SaleKind.CREDIT_NOTE:
         refunded = max(-amount, ZERO)

@@ -86,6 +86,7 @@ class Why(enum.StrEnum):
     )
     PAID_BY_POINTS = "{paid} was paid with points: {points} points"
     PAID_BACK = "{amount} of what was paid with points came back, {points} points remain spent"
+    PAID_REWARDS = "{points} points are the price of what was given for points"
     PAID_OUT = "{amount} was refunded with points: {points} points"
     RETURNS_OFF = "the program takes nothing back on returns"
 

@@ -356,6 +356,12 @@ class RedeemTerms(Section):
         description="Payments with points are taken from the account; needs point_value. A till "
         "asks nobody: what was paid beyond the balance is debt, settled by later earnings.",
     )
+    product_field: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")] | None = Field(
+        None,
+        description="Reward products: the extra field of the product card with their price in "
+        "points. On an open ticket they are free for who has the points, else cheaper; see "
+        "docs/till.md.",
+    )
     rounding: Rounding = Field(
         Rounding.UP,
         description="Parts of a point of such a payment are rounded down, half_up or up.",

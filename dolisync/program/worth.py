@@ -11,6 +11,7 @@ from dolisync.program.bands import Totals, band_worth
 from dolisync.program.goods import ZERO, is_visit, quantities
 from dolisync.program.paid import counted_lines, paid_share
 from dolisync.program.reasons import Reason, Why, because
+from dolisync.program.reward_products import price_on
 from dolisync.program.rounding import round_units
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import AmountTerms, Basis, Counting, Program, Rounding, Scope
@@ -166,13 +167,15 @@ def _amount_units(program: Program, amount: Decimal) -> int:
 def _product_worth(program: Program, lines: Lines) -> Worth:
     terms = program.earn.product
     assert terms is not None
+    # What was given for points earns none.
+    bought = [line for line in lines if price_on(line) is None]
     points = {
         line.product_rowid: line.product_points
-        for line in lines
+        for line in bought
         if line.product_points and line.product_rowid is not None
     }
-    sold = quantities(line for line in lines if line.product_points is not None)
-    left = quantities(lines)
+    sold = quantities(line for line in bought if line.product_points is not None)
+    left = quantities(bought)
     units = 0
     for product, value in points.items():
         # A credit note takes back what was sold of a product and no more. Goods returned on the

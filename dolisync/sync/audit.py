@@ -24,7 +24,7 @@ from dolisync.ports import Clock
 from dolisync.program.assess import Verdict
 from dolisync.program.terms import Program
 from dolisync.sync.judge import Rules, Verdicts, distrust, load_families
-from dolisync.sync.paying import concerns_points, costs, differences
+from dolisync.sync.paying import are_concerned, costs, differences
 from dolisync.sync.spent import spendings, tokens_of
 from dolisync.sync.timeline import looking_back
 
@@ -95,7 +95,7 @@ def _check_paid(
 ) -> Iterator[Breach]:
     """Compare what payments with points cost with what the sales say."""
     around = rules.around[family[0].key.source]
-    if not concerns_points(around, family, held):
+    if not are_concerned(around, family, held):
         return
     programs = rules.book.by_id(family[0].rule_set_id).programs
     for cost in costs(transaction, around, programs, family, distrust):

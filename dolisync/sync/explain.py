@@ -31,7 +31,7 @@ from dolisync.sync.judge import (
     note,
     origins_of,
 )
-from dolisync.sync.paying import Cost, concerns_points, costs
+from dolisync.sync.paying import Cost, are_concerned, costs
 from dolisync.sync.spent import Spending, Use, spendings, tokens_of
 
 CENT = Decimal("0.01")
@@ -190,7 +190,7 @@ def _paid(
     found = {}
     for family in families:
         around = rules.around.get(family[0].key.source)
-        if around is not None and concerns_points(around, family, {}):
+        if around is not None and are_concerned(around, family, {}):
             programs = rules.book.by_id(family[0].rule_set_id).programs
             for cost in costs(transaction, around, programs, family, distrust):
                 found[cost.program.name, cost.known.key] = tuple(_paid_reasons(cost))
@@ -198,13 +198,16 @@ def _paid(
 
 
 def _paid_reasons(cost: Cost) -> Iterator[Reason]:
-    points = cost.program.points_of(abs(cost.paid.units))
+    points = cost.program.points_of(abs(cost.paid.units - cost.paid.rewards))
     if cost.paid.units < 0:
         yield because(Why.PAID_OUT, amount=(-cost.paid.amount).quantize(CENT), points=points)
     elif cost.paid.back:
         yield because(Why.PAID_BACK, amount=cost.paid.back.quantize(CENT), points=points)
     elif cost.paid.amount:
         yield because(Why.PAID_BY_POINTS, paid=cost.paid.amount.quantize(CENT), points=points)
+    if cost.paid.rewards:
+        price = cost.program.points_of(cost.paid.rewards)
+        yield because(Why.PAID_REWARDS, points=price)
 
 
 def _spent_reasons(spending: Spending, program: Program, use: Use) -> Iterator[Reason]:

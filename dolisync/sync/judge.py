@@ -30,7 +30,7 @@ from dolisync.program.terms import Program
 from dolisync.sync.activity import follow_activity
 from dolisync.sync.buyers import with_first_buyer
 from dolisync.sync.merge import CustomersMoved, Fates, Merged, as_kept, cards, merge
-from dolisync.sync.paying import Paying, concerns_points, costs
+from dolisync.sync.paying import Paying, are_concerned, costs
 from dolisync.sync.spent import Spent, spendings, tokens_of
 from dolisync.sync.timeline import Judging, Timeline, looking_back
 
@@ -289,7 +289,7 @@ def _paying(
     found = [
         cost
         for family in families
-        if concerns_points(rules.around[family[0].key.source], family, held)
+        if are_concerned(rules.around[family[0].key.source], family, held)
         for cost in costs(
             transaction,
             rules.around[family[0].key.source],

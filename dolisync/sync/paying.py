@@ -16,7 +16,13 @@ from dolisync.ledger import outbox, paid
 from dolisync.ledger.book import Book, Entry, Kind
 from dolisync.ledger.store import Holding, KnownSale, MemberKey, Transaction, return_origin
 from dolisync.program.calendar import last_day_of_use
-from dolisync.program.paying import NOTHING_PAID, Paid, by_points, paid_on, paid_with_points
+from dolisync.program.paying import (
+    NOTHING_PAID,
+    Paid,
+    concerns_points,
+    paid_on,
+    paid_with_points,
+)
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync.forgiven import PutBack, take_forgiven
@@ -66,10 +72,10 @@ def costs(
             yield Cost(program, known, found)
 
 
-def concerns_points(around: Surroundings, family: Sequence[KnownSale], held: Held) -> bool:
+def are_concerned(around: Surroundings, family: Sequence[KnownSale], held: Held) -> bool:
     """Tell whether anything was or is paid with points in a family; of most sales, nothing is."""
     return any(
-        (known.sale.payments and by_points(around, known.sale))
+        concerns_points(around, known.sale)
         or any(holding.paid for holding in held.get(known.id, {}).values())
         for known in family
     )

@@ -1,4 +1,4 @@
-"""The line on open tickets: what the customer has, while the cashier can still use it.
+"""Open tickets: what the customer has, on a line of text, and products given for points.
 
 Looked at in each turn. What should stand on a ticket is computed from what is there and what the
 ledger says, and only a difference is written: a lost answer, a crash or two daemons heal at the
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import structlog
 from sqlalchemy import Engine
@@ -20,7 +21,9 @@ from dolisync.errors import RefusedError, TransientError
 from dolisync.ledger.engine import reading
 from dolisync.ledger.views import member_views
 from dolisync.model import CustomerKey
+from dolisync.phrases import number, phrase, points_text
 from dolisync.ports import Clock, OpenTicket, Till
+from dolisync.program.reward_products import Offer, Wanted, marked, offers, text_has_price
 from dolisync.program.terms import Program
 from dolisync.sync.tiers import with_tiers
 
@@ -34,8 +37,17 @@ LONGEST_REST = timedelta(seconds=60)
 # A ticket that refused is not asked again at each look.
 REST_AFTER_REFUSAL = timedelta(seconds=60)
 CHANGES_AT_ONCE = 25
+ZERO = Decimal(0)
 
 Change = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What stands on open tickets by customer, and what each of them has left for products."""
+
+    texts: Mapping[CustomerKey, str]
+    available: dict[CustomerKey, Decimal]
 
 
 @dataclass(slots=True)
@@ -74,21 +86,23 @@ class TillLine:
 
     def _look(self, now: datetime) -> int:
         tickets = [t for t in self.till.open_tickets() if t.rowid not in self._refused]
-        texts = self._texts(tickets, now)
+        seen = self._seen(tickets, now)
         done = 0
         for ticket in tickets:
-            changes = list(self._changes(ticket, texts.get(ticket.customer, ""), now))
+            text = seen.texts.get(ticket.customer, "") if self.source.till_line else ""
+            changes = [*self._changes(ticket, text, now), *self._reductions(ticket, seen)]
             done += self._make(ticket, changes)
             if done >= CHANGES_AT_ONCE:
                 break
         return done
 
-    def _texts(self, tickets: Sequence[OpenTicket], now: datetime) -> dict[CustomerKey, str]:
-        """Say what stands on the tickets of these customers, of all programs in one line."""
+    def _seen(self, tickets: Sequence[OpenTicket], now: datetime) -> Seen:
+        """Say what the customers of these tickets have, of all programs in one line."""
         customers = sorted({ticket.customer for ticket in tickets if self._is_known(ticket)})
         parts: dict[CustomerKey, list[str]] = {customer: [] for customer in customers}
+        available: dict[CustomerKey, Decimal] = {}
         if not customers:
-            return {}
+            return Seen({}, available)
         with reading(self.engine) as connection:
             for program in self.programs.values():
                 if not program.takes(self.source.name):
@@ -96,9 +110,47 @@ class TillLine:
                 today = now.astimezone(program.zone).date()
                 views = member_views(connection, program.name, customers, today)
                 for customer, view in with_tiers(connection, program, views, today).items():
-                    if customer.rowid not in program.excluded_customers:
-                        parts[customer].append(till_text(program, view, self.source))
-        return {customer: " / ".join(found) for customer, found in parts.items()}
+                    if customer.rowid in program.excluded_customers:
+                        continue
+                    parts[customer].append(till_text(program, view, self.source))
+                    if program.redeem.product_field is not None:
+                        available[customer] = program.points_of(view.available)
+        return Seen({key: " / ".join(found) for key, found in parts.items()}, available)
+
+    def _reductions(self, ticket: OpenTicket, seen: Seen) -> Iterator[Change]:
+        """Yield what makes reward products on a ticket as cheap as its customer's points allow.
+
+        What one ticket takes is not there for the next one of the same customer.
+        """
+        wanted = [Wanted(line.price, line.quantity) for line in ticket.rewards]
+        available = seen.available.get(ticket.customer)
+        given = offers(wanted, available or ZERO, self._step())
+        for line, cost, offer in zip(ticket.rewards, wanted, given, strict=True):
+            told = "" if available is None else self._told(cost, offer)
+            text = marked(line.text, told, line.price if offer.points else None)
+            # A discount of the shop's own stays, where nothing is given for points.
+            was_given = text_has_price(line.text)
+            percent = offer.percent if offer.points or was_given else line.percent
+            if text != line.text or percent != line.percent:
+                yield self._reduction(ticket.rowid, line.rowid, percent, text)
+        if available is not None:
+            seen.available[ticket.customer] = available - sum(one.points for one in given)
+
+    def _step(self) -> Decimal:
+        """Return the least number of points of the program that gives products."""
+        giving = [p for p in self.programs.values() if p.redeem.product_field is not None]
+        return Decimal(1) / giving[0].scale if giving else Decimal(1)
+
+    def _told(self, cost: Wanted, offer: Offer) -> str:
+        language = self.source.language
+        price = points_text(language, cost.points)
+        if offer.points == cost.points:
+            return price
+        points = number(language, offer.points)
+        return phrase(language, "reward_part", points=points, price=price)
+
+    def _reduction(self, ticket: int, line: int, percent: Decimal, text: str) -> Change:
+        return lambda: self.till.reduce(ticket, line, percent, text)
 
     def _is_known(self, ticket: OpenTicket) -> bool:
         return ticket.has_goods and ticket.customer.rowid not in self.source.pos_customers

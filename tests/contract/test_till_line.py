@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
+from connectors import dolibarr_setup
 from connectors.dolibarr_till import DolibarrTill
 from dolisync.errors import RefusedError
-from dolisync.ports import OpenTicket
+from dolisync.ports import FieldSpec, OpenTicket, Requirements
+from dolisync.program.reward_products import marked, price_on
 from tests.contract.site import Site
 from tests.contract.till import Till
 
@@ -102,4 +106,54 @@ def test_an_empty_ticket_is_let_go(site: Site, till: Till, screen: DolibarrTill)
     screen.remove_note(ticket, left.notes[0].rowid)
     screen.release(ticket, other)
     assert site.one(ticket).customer == site.customer_key(other)
+    till.discard(ticket)
+
+
+PRICE = Requirements((FieldSpec("product", "tlprice", "Price in points", "amount", editable=True),))
+
+
+@pytest.fixture
+def giving(site: Site) -> DolibarrTill:
+    steps = dolibarr_setup.apply(PRICE, site.http, site.database_url)
+    assert {step.state for step in steps} <= {"done", "present"}, steps
+    name = site.customer_key(1).source
+    return DolibarrTill(name, site.database_url, site.http, price_field="tlprice")
+
+
+def test_a_product_with_a_price_in_points_becomes_free(
+    site: Site, till: Till, giving: DolibarrTill
+) -> None:
+    product = site.product(array_options={"options_tlprice": 100})
+    ticket = till.ring_up(product, site.customer())
+    (line,) = seen(giving, ticket).rewards
+    assert (line.price, line.quantity, line.percent) == (100, 1, 0)
+    before = site.one(ticket)
+
+    giving.reduce(ticket, line.rowid, Decimal(100), marked(line.text, "100 points", line.price))
+
+    (free,) = seen(giving, ticket).rewards
+    assert (free.rowid, free.percent) == (line.rowid, 100)
+    given = site.one(ticket)
+    assert given.total_incl == 0
+    assert price_on(given.lines[0]) == 100
+    assert (given.lines[0].unit_price_excl, given.lines[0].tax_rate) == (
+        before.lines[0].unit_price_excl,
+        before.lines[0].tax_rate,
+    )
+
+    giving.reduce(ticket, line.rowid, Decimal("33.333333"), line.text)
+    (part,) = seen(giving, ticket).rewards
+    assert (part.percent, part.text) == (Decimal("33.333333"), line.text)
+    giving.reduce(ticket, line.rowid, Decimal(0), line.text)
+    assert site.one(ticket).lines == before.lines
+    till.pay(ticket, "LIQ")
+    with pytest.raises(RefusedError):
+        giving.reduce(ticket, line.rowid, Decimal(100), line.text)
+
+
+def test_products_without_a_price_in_points_are_left_alone(
+    site: Site, till: Till, giving: DolibarrTill
+) -> None:
+    ticket = till.ring_up(site.product(), site.customer())
+    assert seen(giving, ticket).rewards == ()
     till.discard(ticket)

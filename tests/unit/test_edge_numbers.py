@@ -34,7 +34,7 @@ CASES = {
     22: ("points given back live for ever", "test_edge_22_"),
     23: ("a second partial return impossible", "test_edge_23_"),
     24: ("an empty gift card accepted on a return", "later: with gift cards"),
-    25: ("points of a free product not given back", "later: with reward products"),
+    25: ("points of a free product not given back", "test_edge_25_"),
     26: ("a till's repetition doubles", "test_edge_26_"),
     27: ("a repeated confirmation doubles", "test_edge_27_"),
     28: ("paying later awards again", "test_edge_28_"),

@@ -293,7 +293,7 @@ def test_an_undone_backfill_gives_back_what_its_sales_had_cost(shop: Shop) -> No
 
 def test_verify_sees_what_a_payment_did_not_cost(shop: Shop) -> None:
     shop.put(sale(2, 50))
-    with mock.patch.object(judge, "concerns_points", return_value=False):
+    with mock.patch.object(judge, "are_concerned", return_value=False):
         shop.put(bought())
     assert any("+250 points for customer 7 are missing" in breach for breach in shop.breaches())
 

@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -35,9 +37,10 @@ class Tills:
     _last: int = 100
 
     def ring(self, ticket: int, buyer: int, *, has_goods: bool = True) -> None:
-        notes = self.tickets[ticket].notes if ticket in self.tickets else ()
+        before = self.tickets.get(ticket)
+        notes, rewards = (before.notes, before.rewards) if before else ((), ())
         key = customer(buyer)
-        self.tickets[ticket] = OpenTicket(ticket, key, self.now(), has_goods, notes)
+        self.tickets[ticket] = OpenTicket(ticket, key, self.now(), has_goods, notes, rewards)
 
     def texts(self, ticket: int) -> list[str]:
         return [note.text for note in self.tickets[ticket].notes]
@@ -55,6 +58,17 @@ class Tills:
 
     def remove_note(self, ticket: int, note: int) -> None:
         self._do(ticket, lambda notes: tuple(one for one in notes if one.rowid != note))
+
+    def reduce(self, ticket: int, line: int, percent: Decimal, text: str) -> None:
+        self.breaks("before")
+        found = self.tickets[ticket]
+        lines = tuple(
+            replace(one, percent=percent, text=text) if one.rowid == line else one
+            for one in found.rewards
+        )
+        self.tickets[ticket] = replace(found, rewards=lines)
+        self.writes += 1
+        self.breaks("after")
 
     def release(self, ticket: int, customer_rowid: int) -> None:
         found = self.tickets[ticket]
@@ -92,8 +106,8 @@ class Place:
         return self.till_line.run_once()
 
 
-def placed(engine: Engine) -> Place:
-    terms = program(title="Points", reward=[reward(100)], excluded_customers=[EXCLUDED])
+def placed(engine: Engine, **more: Any) -> Place:
+    terms = program(title="Points", reward=[reward(100)], excluded_customers=[EXCLUDED], **more)
     shop = Shop(engine, programs=(terms,))
     shop.put(sale(1, 120, buyer=ALICE), sale(2, 30, buyer=BOB), sale(3, 500, buyer=EXCLUDED))
     source = Source.model_validate(
