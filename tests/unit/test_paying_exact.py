@@ -49,7 +49,7 @@ def test_when_payments_with_points_count() -> None:
     assert not pays(shop(sources=["web"]), "shop")
     assert not pays(shop(redeem={"payments": False}), "shop")
     one = bought(loy(25))
-    assert paid(shop(), one) == (250, "25", "0")
+    assert paid(shop(), one) == paid(shop(sources=["shop"]), one) == (250, "25", "0")
     for terms, other in (
         (shop(redeem={"payments": False}), one),
         (shop(start=date(2026, 11, 21)), one),
