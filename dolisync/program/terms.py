@@ -400,6 +400,14 @@ class Downgrade(enum.StrEnum):
     NEVER = "never"
 
 
+class StaffTags(enum.StrEnum):
+    """What a tier's tag means that staff put on a customer's card."""
+
+    LOCKED = "locked"
+    UNTIL_REVIEW = "until_review"
+    IGNORED = "ignored"
+
+
 class TiersTerms(Section):
     """How members come into tiers and out of them.
 
@@ -445,6 +453,16 @@ class TiersTerms(Section):
         Rounding.DOWN,
         description="Parts of a point from a tier's multiplier are rounded down, half_up or up.",
     )
+    tags: bool = Field(
+        False,
+        description="Each tier is a customer tag in Dolibarr, which `dolisync setup` makes: each "
+        "member has that of the tier held, and no other of them.",
+    )
+    by_staff: StaffTags = Field(
+        StaffTags.UNTIL_REVIEW,
+        description="With tags: staff who put another tier's tag on a card set that tier, locked "
+        "or until_review; or it is ignored and put right.",
+    )
 
 
 class TierTerms(Section):
@@ -461,6 +479,14 @@ class TierTerms(Section):
     bonus: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)] = Field(
         Decimal(0), description="So many points more for each sale that earns."
     )
+    tag: Annotated[str, Field(max_length=60)] = Field(
+        "", description="With tags: the label of its customer tag; left empty, the title."
+    )
+
+    @property
+    def label(self) -> str:
+        """The label of its customer tag."""
+        return self.tag or self.title
 
 
 class CampaignsTerms(Section):
@@ -577,6 +603,8 @@ class Program(Section):
         names = [tier.name for tier in self.tier]
         _all_distinct("name", names)
         _all_distinct("threshold", [f"{tier.at_least:f}" for tier in self.tier])
+        if self.tiers.tags:
+            _all_distinct("tag", [tier.label for tier in self.tier])
         _all_known("tiers.default", [self.tiers.default] if self.tiers.default else [], names)
         for reward in self.reward:
             _all_known(f"reward '{reward.name}'", reward.tiers, names)
