@@ -25,7 +25,7 @@ NOBODY = 2_000_000_000
 _TAGS = "SELECT rowid, label, fk_parent FROM llx_categorie WHERE type = %s AND entity = %s"
 # Another member with a tag, or another tag for a member, gives other numbers.
 _TRACE = """
-SELECT fk_categorie, COUNT(*), SUM(fk_soc), SUM((fk_soc % 65521) * (fk_soc % 65521))
+SELECT fk_categorie, COUNT(*), SUM(fk_soc), SUM(fk_soc * fk_soc)
 FROM llx_categorie_societe WHERE fk_categorie IN ({tags})
 GROUP BY fk_categorie ORDER BY fk_categorie
 """

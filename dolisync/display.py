@@ -18,7 +18,7 @@ from dolisync.phrases import (
     points_text,
     visits_text,
 )
-from dolisync.ports import FieldSpec, FieldValue, PaymentModeSpec, Requirements
+from dolisync.ports import FieldSpec, FieldValue, PaymentModeSpec, Requirements, TagSpec
 from dolisync.program.paying import pays
 from dolisync.program.terms import Program, TierBasis
 from dolisync.program.tiers import TierToday
@@ -60,7 +60,17 @@ def requirements(settings: Settings, source: Source) -> Requirements:
     mode = PaymentModeSpec(source.points_payment_mode, label, source.currency)
     # A button that nobody's points pay for would give goods away.
     modes = (mode,) if any(pays(program, source.name) for program in programs) else ()
-    return Requirements(tuple(_without_twins(fields)), modes, ())
+    tags = [tag for program in programs if program.tiers.tags for tag in _tags(program)]
+    return Requirements(tuple(_without_twins(fields)), modes, tuple(tags))
+
+
+# Bronze, silver, gold, and what comes above; the last one for all others.
+_COLORS = ("cd7f32", "a8a8b0", "d4af37", "5b6abf")
+
+
+def _tags(program: Program) -> Iterable[TagSpec]:
+    for place, tier in enumerate(program.ranks):
+        yield TagSpec(tier.label, _COLORS[min(place, len(_COLORS) - 1)])
 
 
 def _fields(program: Program, language: str) -> Iterable[FieldSpec]:

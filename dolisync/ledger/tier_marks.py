@@ -6,7 +6,7 @@ Kept by customer and program. Nobody who never had a tag has a mark.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, delete, insert, select
@@ -110,11 +110,12 @@ def is_noted(connection: Connection, name: str) -> bool:
     return connection.execute(select(row.name).where(row.name == name)).first() is not None
 
 
-def note(connection: Connection, name: str) -> None:
-    """Note that something was done, or is to be."""
-    if not is_noted(connection, name):
-        values: Mapping[str, object] = {"name": name, "payment_rowid": 0, "backfill_rowid": 0}
-        connection.execute(insert(tables.stream).values(values))
+def note(connection: Connection, names: Iterable[str]) -> None:
+    """Note that things were done, or are to be."""
+    for name in names:
+        if not is_noted(connection, name):
+            values = {"name": name, "payment_rowid": 0, "backfill_rowid": 0}
+            connection.execute(insert(tables.stream).values(values))
 
 
 def unnote(connection: Connection, name: str) -> None:
@@ -124,8 +125,7 @@ def unnote(connection: Connection, name: str) -> None:
 
 def distrust(connection: Connection, sources: Iterable[str]) -> None:
     """Note that an old copy came back: tags that it does not know may be our own."""
-    for source in sources:
-        note(connection, unsure(source))
+    note(connection, [unsure(source) for source in sources])
 
 
 def unsure(source: str) -> str:

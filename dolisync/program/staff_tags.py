@@ -70,7 +70,7 @@ def noticed(
     if wished:
         # Of several, the highest: staff may leave the old one for us to remove.
         return Noticed(Act.SET, wished[-1])
-    if _label(program, mark.tier) in removed:
+    if label_of(program, mark.tier) in removed:
         return Noticed(Act.RELEASE)
     return Noticed(Act.PUT_RIGHT, why="it is the tier held already" if added else "none is lost")
 
@@ -78,11 +78,12 @@ def noticed(
 def _is_old(program: Program, mark: Mark, found: frozenset[str], now: datetime) -> bool:
     if mark.tier_before is None or now - mark.marked_at > FORM_STANDS_OPEN:
         return False
-    before = _label(program, mark.tier_before)
+    before = label_of(program, mark.tier_before)
     return found == (frozenset({before}) if before else frozenset())
 
 
-def _label(program: Program, name: str) -> str:
+def label_of(program: Program, name: str) -> str:
+    """Return the label of a tier's tag; empty for none."""
     tier = program.tier_named(name)
     return tier.label if tier else ""
 

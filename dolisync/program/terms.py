@@ -454,7 +454,7 @@ class TiersTerms(Section):
         description="Parts of a point from a tier's multiplier are rounded down, half_up or up.",
     )
     tags: bool = Field(
-        False,
+        default=False,
         description="Each tier is a customer tag in Dolibarr, which `dolisync setup` makes: each "
         "member has that of the tier held, and no other of them.",
     )

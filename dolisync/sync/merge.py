@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import Connection, and_, or_, select, update
 
 from dolisync.errors import UserError
-from dolisync.ledger import batches, courses, outbox, requests, tables
+from dolisync.ledger import batches, courses, outbox, requests, tables, tier_marks
 from dolisync.ledger.batches import Batch, BatchKind, BatchState
 from dolisync.ledger.documents import fingerprint
 from dolisync.ledger.rebook import rebook, unbook
@@ -165,6 +165,7 @@ def merge(
     days = courses.copy_settings(transaction.connection, old, into, token)
     requests.follow(transaction.connection, old, into)
     if not reason:
+        tier_marks.unite(transaction.connection, old, into)
         log.warning("customers were merged in Dolibarr", old=str(old), into=str(into))
     return Merged(tuple(sales), (old, into), tuple((into, day) for day in days))
 

@@ -28,6 +28,7 @@ from dolisync.ports import Clock, Discount, FieldValue, Pulse, Sink, no_pulse
 from dolisync.program.terms import Program
 from dolisync.sync import redeem
 from dolisync.sync.drafts import Drafts
+from dolisync.sync.tier_tags import TierTags
 from dolisync.sync.tiers import with_tiers
 
 log = structlog.get_logger()
@@ -79,6 +80,9 @@ class Publisher:
     batch: int = 200
     pulse: Pulse = no_pulse
     drafts: Drafts | None = None
+    tags: TierTags | None = None
+    # Tags may be written where the fields of cards may not.
+    shows_cards: bool = True
     _failures: int = field(default=0)
 
     def run_once(self) -> Report:
@@ -108,11 +112,18 @@ class Publisher:
 
     def _send_all(self, items: Sequence[Item], report: Report) -> None:
         values = self._values(items)
+        self._wish_tags(items)
         for item in items:
             if self._failures >= DOWN_AFTER:
                 return
             self._guarded(item, values.get(item.target.key, {}), report)
             self.pulse()
+
+    def _wish_tags(self, items: Sequence[Item]) -> None:
+        """Have the tags changed of those whose tier is another: they wait apart from the cards."""
+        customers = [item.target.customer for item in items if item.target.kind == "customer"]
+        if self.tags is not None and customers:
+            self.tags.wish(customers)
 
     def _guarded(self, item: Item, values: Values, report: Report) -> None:
         try:
@@ -137,6 +148,8 @@ class Publisher:
             self._send_draft(item, report)
         elif item.target.kind == "revoke":
             self._send_revoke(item, report)
+        elif item.target.kind == "tags":
+            self._send_tags(item, report)
         elif item.state == "written":
             self._confirm(item, values, report)
         else:
@@ -166,6 +179,8 @@ class Publisher:
         """Compute what these customers' cards must show now."""
         values: dict[CustomerKey, Values] = {customer: {} for customer in customers}
         now = self.clock.now()
+        if not self.shows_cards:
+            return values
         with reading(self.engine) as connection:
             for program in self._my_programs():
                 today = now.astimezone(program.zone).date()
@@ -227,6 +242,13 @@ class Publisher:
             state = redemptions.State.USED if placed.used else redemptions.State.OPEN
             write(self.engine, lambda c: redemptions.set_state(c, wanted, state))
             report.created += 1
+        self._finish(item)
+
+    def _send_tags(self, item: Item, report: Report) -> None:
+        if self.tags is not None:
+            self.tags.publish(item.target.customer)
+            report.written += 1
+        # Where tags are not wanted any more, those that are there stay.
         self._finish(item)
 
     def _send_draft(self, item: Item, report: Report) -> None:
