@@ -179,7 +179,7 @@ def _link(tag: int, customer: int) -> str:
 
 
 def may_tag(http: DolibarrHttp) -> bool:
-    """Tell whether the key may see tags and link them: rights are looked at before anything else."""
+    """Tell whether the key may see tags and link them: rights are looked at first."""
     try:
         tags = http.get_list("categories", {"type": CUSTOMERS.word, "limit": 1})
     except RefusedError:
