@@ -64,14 +64,13 @@ def added(program: Program, sale: Sale, before: Before, basket: Basket, base_uni
     chosen = _chosen(as_sold, held)
     names = {campaign.name for campaign in chosen}
     parts = counting.parts_of(chosen)
-    units = max(sum(part.units for part in parts), -base_units)
     beaten = (
         of_campaign(Why.CAMPAIGN_BEATEN, campaign, other=chosen[0].title)
         for campaign in held
         if campaign.name not in names
     )
     return Added(
-        units,
+        sum(part.units for part in parts),
         tuple((part.campaign.name, part.units) for part in parts),
         (
             *(reason for part in parts for reason in part.reasons(program, before)),
@@ -197,7 +196,7 @@ class _Part:
 
     def _reason(self, program: Program) -> Reason:
         campaign = self.campaign
-        values: dict[str, Decimal] = {"points": program.points_of(self.wanted)}
+        values: dict[str, Decimal] = {"points": program.points_of(max(self.wanted, self.units))}
         if campaign.multiply != 1:
             base = shown(self.base / program.scale)
             whole = base.to_integral_value()
@@ -229,9 +228,10 @@ class _Counting:
         """Share out what these campaigns give together; the sum is rounded, not each of them.
 
         Limits cut what comes out, so that no other campaign gives more or less because of them.
+        Together they take no more than the articles earn.
         """
         parts: list[_Part] = []
-        exact, rounded = ZERO, 0
+        exact, rounded, given = ZERO, 0, 0
         before: list[CampaignTerms] = []
         for campaign in campaigns:
             base = self._base(campaign.article_key, before)
@@ -242,7 +242,9 @@ class _Counting:
             exact += self._bonus(campaign)
             total = round_units(exact, self.program.campaigns.rounding)
             wanted, rounded = total - rounded, total
-            units = Limited.by(campaign.name, self.before.room_of(campaign.name), wanted).given
+            room = self.before.room_of(campaign.name)
+            units = max(Limited.by(campaign.name, room, wanted).given, -self.base_units - given)
+            given += units
             parts.append(_Part(campaign, units, wanted, base, self.amount_of(campaign)))
         return parts
 
