@@ -372,6 +372,8 @@ KEYS: dict[str, set[str]] = {
         *("from", "to", "read", "changed", "postings", "given", "taken", "members", "months"),
         *("batch", "known_changed", "new_members", "pending"),
     },
+    "campaigns": {"programs"},
+    "campaigns > programs": {"program", "campaigns"},
     "batches": {"batches"},
     "batches > batches": {"batch", "kind", "title", "state", "made_at", "undone_at", "points"},
     "adjust 2 5 --reason x": {
