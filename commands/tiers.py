@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import secrets
-from collections.abc import Sequence
 from datetime import date
 
 import click
@@ -14,6 +13,7 @@ from commands.accounts import customer_json, customer_text, find_customer, tier_
 from commands.house import House
 from commands.options import Day, json_option, pass_house, program_option, source_option
 from commands.standing import today_of
+from commands.tier_settings import setting_json, show_settings
 from dolisync.errors import UserError
 from dolisync.ledger.courses import TierSetting, settings_of
 from dolisync.ledger.engine import reading
@@ -75,11 +75,11 @@ def tier(
     held, settings = _held(house, program, found.key)
     if as_json:
         shown = {"customer": customer_json(found), "program": program.name}
-        by_hand = [_setting_json(entry) for entry in settings]
+        by_hand = [setting_json(entry) for entry in settings]
         terminal.show_json({**shown, "tier": tier_json(held), "by_hand": by_hand})
     else:
         click.echo(f"{customer_text(found)}: {tier_text(program, held, doors.source.currency)}")
-        _show_settings(settings)
+        show_settings(settings)
 
 
 def _setting(
@@ -127,28 +127,3 @@ def _held(
         message = f"program '{program.name}' has no tiers"
         raise UserError(message, "add sections [[program.tier]] to config.toml")
     return found[customer], settings
-
-
-def _setting_json(entry: TierSetting) -> dict[str, object]:
-    until = entry.setting.until
-    return {
-        "day": date.fromordinal(entry.setting.day),
-        "tier": entry.setting.tier or None,
-        "locked": entry.setting.is_locked,
-        "until": None if until is None else date.fromordinal(until),
-        "made_by": entry.made_by,
-        "reason": entry.reason,
-    }
-
-
-def _show_settings(settings: Sequence[TierSetting]) -> None:
-    """Show what was set by hand, the last first."""
-    rows = []
-    for entry in reversed(settings):
-        setting, until = entry.setting, entry.setting.until
-        last = "" if until is None else date.fromordinal(until).isoformat()
-        what = (setting.tier + (", locked" if setting.is_locked else "")) or "released"
-        rows.append((date.fromordinal(setting.day), what, last, entry.made_by, entry.reason))
-    if rows:
-        click.echo()
-        terminal.show_table(("Since", "By hand", "Until", "Who", "Why"), rows)

@@ -324,7 +324,7 @@ KEYS: dict[str, set[str]] = {
     "balance 3 > next_reward": {"name", "title", "points", "amount", "missing"},
     "balance 2 > customer": {"source", "id", "name"},
     "balance 2 > expiring": {"points", "last_day"},
-    "history 2": {"customer", "program", "total", "movements"},
+    "history 2": {"customer", "program", "total", "movements", "tiers_by_hand"},
     "history 2 > movements": MOVEMENT,
     "explain 3": {"invoice", "documents"},
     "explain 3 > documents": DOCUMENT,

@@ -55,6 +55,28 @@ def test_a_tier_is_shown_set_and_released(tiered: Place) -> None:
     assert tiered.read("verify")["holds"] is True
 
 
+def test_tiers_are_tags_that_staff_change(tiered: Place) -> None:
+    tiered.change("#tags = false", "tags = true")
+    told = " ".join(tiered.call("check").out.split())
+    assert "the customer tag Regular is missing" in told
+    tiered.good("setup", "--yes")
+    tiered.good("sync")
+    shop, alice = tiered.standin.shop, tiered.customer("alice")
+    tags = {row["label"]: row["rowid"] for row in shop.store.rows(shop.tables.categorie.select())}
+    assert shop.tags_of_customer(alice) == [tags["Regular"]]
+
+    shop.tag_customer(alice, tags["Friend of the house"])
+    assert "1 tiers set by staff" in tiered.good("sync")
+    assert shop.tags_of_customer(alice) == [tags["Friend of the house"]]
+    told = tiered.good("history", alice)
+    assert "tag 'Friend of the house' put on the" in told
+    assert max(len(line) for line in told.splitlines()) <= 80
+    (entry,) = tiered.read("history", alice)["tiers_by_hand"]
+    assert (entry["tier"], entry["made_by"]) == ("friend", "Dolibarr")
+    assert tiered.read("sync")["shop"]["tiers_set"] == 0
+    assert tiered.read("verify")["holds"] is True
+
+
 def test_mistakes_are_named(tiered: Place) -> None:
     alice = tiered.customer("alice")
     yesterday = (datetime.now(UTC) - timedelta(days=2)).date()
