@@ -21,6 +21,7 @@ import commands.batches
 import commands.campaigns
 import commands.claims
 import commands.demo
+import commands.many_tiers
 import commands.printing
 import commands.privacy
 import commands.rewards
@@ -168,6 +169,7 @@ for _command in (
     commands.campaigns.campaigns,
     commands.claims.claim,
     commands.tiers.tier,
+    commands.many_tiers.tiers,
     commands.batches.transfer,
     commands.batches.merge,
     commands.batches.opening,

@@ -171,9 +171,12 @@ class Doors:
     def tags(self) -> TagDoor | None:
         """The tags of customers, where tiers are tags and anything is to be written."""
         programs = {program.name: program for program in self.programs}
-        if self.source.writes_by is None or not tagging(programs, self.source.name):
-            return None
-        if self.source.writes_by == "sql":
+        door = self.source.writes_by
+        return self.tags_by(door) if door and tagging(programs, self.source.name) else None
+
+    def tags_by(self, door: str) -> TagDoor:
+        """Open a door to the tags of customers."""
+        if door == "sql":
             assert self.database is not None
             return SqlTagDoor(self.database, self.source.entity, self.source.table_prefix)
         assert self.http is not None

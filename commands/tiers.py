@@ -65,8 +65,8 @@ def tier(
     program, doors = house.pick_program(program_name), house.pick_source(source_name)
     found = find_customer(house, doors, customer, program)
     if name is not None or release:
-        setting = _setting(house, program, name, until, lock=lock, release=release)
-        entry = TierSetting(found.key, setting, _made_by(), _reason(reason))
+        setting = setting_of(house, program, name, until, lock=lock, release=release)
+        entry = TierSetting(found.key, setting, made_by(), _reason(reason))
         token = secrets.token_hex(12)
         set_tier(house.engine, house.clock, house.rules, program, entry, token)
     elif lock or until or reason:
@@ -82,7 +82,7 @@ def tier(
         show_settings(settings)
 
 
-def _setting(
+def setting_of(
     house: House,
     program: Program,
     name: str | None,
@@ -91,6 +91,7 @@ def _setting(
     lock: bool,
     release: bool,
 ) -> SetByHand:
+    """Return what is to be set from today on. Raises ``UserError`` for what makes no sense."""
     today = today_of(house, program)
     if release and (name or lock or until):
         message = "--release ends what was set before, it sets nothing"
@@ -110,7 +111,8 @@ def _reason(text: str | None) -> str:
     return reason
 
 
-def _made_by() -> str:
+def made_by() -> str:
+    """Return who is at the keyboard, as far as the system knows."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -18,7 +18,7 @@ from dolisync.ledger.store import Transaction
 from dolisync.model import CustomerKey
 from dolisync.ports import Clock
 from dolisync.program.terms import Program
-from dolisync.sync import claims, merge, opening, transfer
+from dolisync.sync import claims, merge, opening, tier_batches, transfer
 from dolisync.sync.changes import Change
 from dolisync.sync.judge import Rules, judge_again
 
@@ -94,6 +94,8 @@ def _take_back(
         return changes
     if batch.kind == BatchKind.CLAIM:
         return claims.undo(transaction, rules, batch)
+    if batch.kind == BatchKind.TIERS:
+        return tier_batches.undo(transaction, rules, batch, _program(programs, batch))
     accounts = merge.followed(connection, batch, lineage.accounts_of(connection, batch))
     if batch.kind == BatchKind.OPENING:
         return opening.undo(transaction, _program(programs, batch), batch)
