@@ -34,8 +34,8 @@ def tiers() -> None:
 
     \b
     Example:
-      dolisync tiers assign gold --held silver --balance-from 1000 --reason "anniversary"
-      dolisync tiers release --tag "Summer guests" --reason "the season is over"
+      dolisync tiers assign gold --balance-from 1000 --reason "anniversary"
+      dolisync tiers release --tag "Summer guests" --reason "season is over"
     """
 
 
@@ -56,9 +56,10 @@ def _choosing(command: F) -> F:
         click.option("--yes", is_flag=True, help="Do not ask after the plan."),
         click.option("--plan", "plan_only", is_flag=True, help="Show the plan and stop."),
     )
+    command = program_option(source_option(json_option(command)))
     for option in reversed(options):
         command = option(command)
-    return source_option(program_option(json_option(command)))
+    return command
 
 
 @tiers.command()
@@ -75,8 +76,8 @@ def assign(house: House, /, name: str, until: date | None, *, lock: bool, **aske
 
     \b
     Example:
-      dolisync tiers assign gold --held silver --no-sale-since 2026-06-01 --reason "win back"
-      dolisync tiers assign silver --file guests.txt --until 2027-06-30 --reason "fair"
+      dolisync tiers assign gold --held silver --reason "anniversary"
+      dolisync tiers assign silver --file guests.txt --lock --reason "fair"
     """
     program = house.pick_program(asked["program_name"])
     if program.tier_named(name) is None:
@@ -97,7 +98,7 @@ def release(house: House, /, **asked: Any) -> None:
 
     \b
     Example:
-      dolisync tiers release --held gold --no-sale-since 2026-01-01 --reason "clearing up"
+      dolisync tiers release --no-sale-since 2026-01-01 --reason "clearing up"
     """
     program = house.pick_program(asked["program_name"])
     setting = setting_of(house, program, None, None, lock=False, release=True)
