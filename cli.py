@@ -27,6 +27,7 @@ import commands.setting_up
 import commands.simulate
 import commands.standing
 import commands.tiers
+import commands.vouchers
 import commands.work
 from commands import terminal
 from commands.house import House
@@ -165,6 +166,7 @@ for _command in (
     commands.rewards.redeem,
     commands.rewards.adjust,
     commands.claims.claim,
+    commands.vouchers.voucher,
     commands.tiers.tier,
     commands.batches.transfer,
     commands.batches.merge,

@@ -1,10 +1,7 @@
-"""The options of vouchers and gift cards, and what stands on a card that a customer is given."""
+"""The options of vouchers and gift cards."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field
@@ -32,9 +29,7 @@ class VoucherSettings(Section):
         None,
         description="Make one by itself, worth so many points, as soon as a member has them.",
     )
-    program: Name | None = Field(
-        None, description="From which program, where there are several."
-    )
+    program: Name | None = Field(None, description="From which program, where there are several.")
 
 
 class GiftCardSettings(Section):
@@ -53,19 +48,3 @@ class GiftCardSettings(Section):
     )
     note: CardNote = Field("", description="A line at the foot of the card: where it is taken.")
     color: Color = Field("#7a2e4d", description="Colour of the card.")
-
-
-@dataclass(frozen=True, slots=True)
-class CardFace:
-    """What stands on one card: ``code`` in its groups, ``amount`` what is on it now."""
-
-    kind: str
-    code: str
-    amount: Decimal
-    currency: str
-    shop_name: str
-    valid_until: date | None = None
-    customer_name: str = ""
-    title: str = ""
-    note: str = ""
-    color: str = "#1f5f5b"

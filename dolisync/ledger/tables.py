@@ -378,6 +378,7 @@ voucher = Table(
     Column("code", String(20), nullable=False, unique=True),
     Column("kind", String(12), nullable=False),
     Column("state", String(12), nullable=False),
+    Column("sequence", Integer, nullable=False),
     Column("balance_minor", BigInteger, nullable=False),
     Column("currency", String(3), nullable=False),
     # The rate at which a gift card was sold: it is redeemed at the same.

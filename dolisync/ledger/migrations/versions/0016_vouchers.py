@@ -46,6 +46,7 @@ def _make_voucher() -> None:
         sa.Column("code", sa.String(length=20), nullable=False),
         sa.Column("kind", sa.String(length=12), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("balance_minor", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("tax_rate", sa.String(length=12), nullable=False),
