@@ -338,7 +338,7 @@ def _minor(amount: Decimal) -> int:
 
 
 def _money(minor: int) -> Decimal:
-    return Decimal(minor) / MINOR
+    return Decimal(minor).scaleb(-2)
 
 
 # --- checking ------------------------------------------------------------------------------------

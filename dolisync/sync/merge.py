@@ -136,6 +136,7 @@ def merge(
     sales = _move_sales(transaction, old, into, named=old.rowid if reason else None)
     title = f"customer {old.rowid} merged into {into.rowid}"
     carried = _standing(transaction.connection, old)
+    codes = [one.id for one in vouchers.of_customer(transaction.connection, old)]
     details = {
         "source": old.source,
         "entity": old.entity,
@@ -144,7 +145,7 @@ def merge(
         "sales": sorted({sale.key.rowid for sale in sales}),
         "redemptions": _redemptions_of(transaction.connection, old),
         "carried": carried,
-        "vouchers": [one.id for one in vouchers.of_customer(transaction.connection, old)],
+        "vouchers": codes,
         "reason": reason,
     }
     batch = batches.create(
@@ -165,7 +166,7 @@ def merge(
         )
     days = courses.copy_settings(transaction.connection, old, into, token)
     requests.follow(transaction.connection, old, into)
-    vouchers.give_to(transaction.connection, details["vouchers"], into)
+    vouchers.give_to(transaction.connection, codes, into)
     if not reason:
         log.warning("customers were merged in Dolibarr", old=str(old), into=str(into))
     return Merged(tuple(sales), (old, into), tuple((into, day) for day in days))

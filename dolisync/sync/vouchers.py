@@ -1,7 +1,7 @@
 """Vouchers and gift cards by hand: made from points or given, used, blocked, replaced, ended.
 
 Each act is one transaction under a key that was made before its first attempt, so that a retry
-finds what was done. What documents in Dolibarr take from a code is another matter: see code_lines.py.
+finds what was done. What documents in Dolibarr take from a code is another matter.
 """
 
 from __future__ import annotations
@@ -298,7 +298,9 @@ class Vouchers:
         id_ = tables.redemption.c.id
         bought = redemptions.read(connection, id_ == found.origin.redemption_id)[0]
         if found.balance != bought.amount:
-            message = f"of {found.masked} {bought.amount - found.balance} {found.currency} is gone"
+            message = (
+                f"of {found.masked} {bought.amount - found.balance:.2f} {found.currency} is gone"
+            )
             raise UserError(message, "points come back for an untouched voucher only; block it")
         transaction = Transaction(connection, self.clock.now())
         return_points(transaction, programs.get(bought.program), bought, reason)
