@@ -18,6 +18,7 @@ import commands.accounts
 import commands.administration
 import commands.backfill
 import commands.batches
+import commands.campaigns
 import commands.claims
 import commands.demo
 import commands.printing
@@ -165,6 +166,7 @@ for _command in (
     commands.accounts.receipt,
     commands.rewards.redeem,
     commands.rewards.adjust,
+    commands.campaigns.campaigns,
     commands.claims.claim,
     commands.vouchers.voucher,
     commands.tiers.tier,

@@ -329,6 +329,10 @@ def _forget_around(
         )
     ids = [row["id"] for row in sales]
     connection.execute(delete(tables.counted).where(tables.counted.c.sale_id.in_(ids)))
+    # What was given to him stays given: budgets of campaigns do not fill again.
+    use = tables.campaign_use
+    his = or_(use.c.sale_id.in_(ids), _of_customer(use, customer))
+    connection.execute(update(use).where(his).values(customer_rowid=0))
     for table in (tables.counted, tables.tier_setting, tables.request):
         connection.execute(delete(table).where(_of_customer(table, customer)))
     for batch in about_him:

@@ -304,6 +304,30 @@ counted = Table(
     **_OPTIONS,
 )
 
+# What campaigns with limits gave for sales, after their returns, and what they would have given:
+# without any limit, within those of the member, and within all.
+campaign_use = Table(
+    "campaign_use",
+    metadata,
+    Column("sale_id", Key, ForeignKey("sale.id"), primary_key=True, autoincrement=False),
+    Column("program", String(40), primary_key=True),
+    Column("campaign", String(40), primary_key=True),
+    Column("source", String(40), nullable=False),
+    Column("entity", Integer, nullable=False),
+    # 0 where the customer was erased: what was given stays given.
+    Column("customer_rowid", Key, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("rowid", Key, nullable=False),
+    Column("rule_set_id", Key, nullable=False),
+    Column("wanted", BigInteger, nullable=False),
+    Column("asked", BigInteger, nullable=False),
+    Column("given", BigInteger, nullable=False),
+    Column("units", BigInteger, nullable=False),
+    Index(None, "program", "campaign", "day"),
+    Index(None, "source", "entity", "customer_rowid", "program"),
+    **_OPTIONS,
+)
+
 # Tiers that staff set by hand. Without a tier, what they had set before ends.
 tier_setting = Table(
     "tier_setting",

@@ -41,6 +41,7 @@ RULE_VOUCHER = "what is on a code is the sum of its movements, never below zero"
 RULE_PAID = "a sale costs what its payments with points are worth"
 RULE_SPENT = "of a redemption's points comes back what the sales say on which it was used"
 
+RULE_LIMITS = "campaigns with limits give what their limits leave"
 RULE_COUNTED = "what is kept of a sale for rules that look back is what it counts"
 
 

@@ -19,6 +19,7 @@ from dolisync.program.caps import in_one_sale, within
 from dolisync.program.course import Counted
 from dolisync.program.criteria import not_eligible
 from dolisync.program.goods import ZERO, bought, is_visit, mirrored, quantities, taken_off
+from dolisync.program.limits import Limited
 from dolisync.program.paid import is_paid_without_earning, paid_share
 from dolisync.program.reasons import Reason, Why, because
 from dolisync.program.rounding import round_units
@@ -47,7 +48,8 @@ class Verdict:
 
     ``pending`` is what it will earn once it is paid. ``origin`` names the sale whose lots a
     negative verdict draws on first. ``wanted`` is what a sale would hold without the caps that look
-    at its member's other sales; ``campaigns`` is what each campaign gives of that, before any cap.
+    at its member's other sales; ``campaigns`` is what each campaign gives of that, before any cap;
+    ``limited`` is what those with limits would give.
     """
 
     sale: SaleKey
@@ -60,6 +62,7 @@ class Verdict:
     origin: SaleKey | None = None
     wanted: int = 0
     campaigns: tuple[tuple[str, int], ...] = ()
+    limited: tuple[Limited, ...] = ()
 
 
 def assess(program: Program, around: Surroundings, family: Family) -> tuple[Verdict, ...]:
@@ -143,7 +146,15 @@ def _judge_origin(program: Program, around: Surroundings, family: Family) -> Ver
         return Verdict(sale.key, 0, reasons, day, pending=pending_units, campaigns=campaigns)
     if worth.units == 0:
         reasons = (*worth.reasons, because(Why.NOTHING))
-        return Verdict(sale.key, 0, reasons, day, wanted=wanted.units, campaigns=worth.campaigns)
+        return Verdict(
+            sale.key,
+            0,
+            reasons,
+            day,
+            wanted=wanted.units,
+            campaigns=worth.campaigns,
+            limited=worth.limited,
+        )
     expires_on = last_day_of_use(program.validity, day)
     reasons = worth.reasons
     usable_from = add_days(day, program.earn.wait_days)
@@ -162,6 +173,7 @@ def _judge_origin(program: Program, around: Surroundings, family: Family) -> Ver
         usable_from=usable_from,
         wanted=wanted.units,
         campaigns=worth.campaigns,
+        limited=worth.limited,
     )
 
 
@@ -194,7 +206,7 @@ def _worth_in_family(
     base = multiplied(program, tier, plain.units)
     more = added(program, family.origin, family.before, basket, base)
     reasons = (*plain.reasons, *raised, *more.reasons)
-    return Worth(max(units + more.units, 0), reasons, more.parts)
+    return Worth(max(units + more.units, 0), reasons, more.parts, more.limited)
 
 
 def what_counts(
@@ -212,6 +224,29 @@ def what_counts(
     if sale.status is not SaleStatus.PAID or is_paid_without_earning(program, around, sale):
         spent *= paid_share(program, around, sale)[0]
     return Counted(1, units, round_units(spent * 100, Rounding.HALF_UP))
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignUse:
+    """What a campaign with limits gives for a sale after its returns, and what it would give."""
+
+    limited: Limited
+    units: int
+
+
+def campaign_uses_of(
+    program: Program, around: Surroundings, family: Family, first: Verdict
+) -> tuple[CampaignUse, ...]:
+    """Return what a judged sale takes of the limits of campaigns, as its returns left it."""
+    parts = dict(first.campaigns)
+    if family.returns and program.returns.take_back:
+        left = _left_lines(family)
+        is_gone = _is_all_returned(family.origin, left)
+        worth = None if is_gone else _worth_in_family(program, around, family, left)
+        parts = {} if worth is None else dict(worth.campaigns)
+    return tuple(
+        CampaignUse(limited, max(parts.get(limited.campaign, 0), 0)) for limited in first.limited
+    )
 
 
 def _is_purchase(program: Program, around: Surroundings, sale: Sale) -> bool:

@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Limit(enum.StrEnum):
+    """Which limit leaves the least room."""
+
+    BUDGET = "budget"
+    MEMBER_POINTS = "member_points"
+    MEMBER_TIMES = "member_times"
+
+
+class Room(NamedTuple):
+    """What a campaign can still give for a sale: ledger units, and the limit that says so.
+
+    ``to_member`` is the room that the member's own limits leave, ``units`` that of all limits;
+    ``None`` is any number.
+    """
+
+    campaign: str
+    units: int
+    to_member: int | None
+    limit: Limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +34,8 @@ class Before:
 
     ``sales`` counts those that count, no farther than rules ask: 0 before the first purchase, then
     1. ``tier`` is the tier in which the sale is judged. The others are the ledger units that caps
-    look at: of its day, of its month, and of all days.
+    look at: of its day, of its month, and of all days. ``rooms`` says what campaigns with limits
+    can still give.
     """
 
     sales: int = 0
@@ -19,6 +43,16 @@ class Before:
     day_units: int = 0
     month_units: int = 0
     all_units: int = 0
+    rooms: tuple[Room, ...] = ()
+
+    def room_of(self, campaign: str) -> Room | None:
+        """Return what a campaign can still give, ``None`` where it has no limits."""
+        return next((room for room in self.rooms if room.campaign == campaign), None)
+
+    def has_no_room(self, campaign: str) -> bool:
+        """Tell whether a campaign has given all that it can."""
+        room = self.room_of(campaign)
+        return room is not None and room.units == 0
 
 
 NOTHING_BEFORE = Before()

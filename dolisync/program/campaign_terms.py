@@ -130,6 +130,60 @@ class CampaignArticlesTerms(ArticleTerms):
     """The articles for which the campaign is: those that fit each list that is not empty."""
 
 
+class Each(enum.StrEnum):
+    """How long a limit goes on before it counts anew."""
+
+    CAMPAIGN = "campaign"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+
+
+LimitPoints = Annotated[Decimal | None, Field(gt=0, max_digits=12, decimal_places=2)]
+
+
+class BudgetTerms(Section):
+    """What the campaign can give to all members together; then it is over.
+
+    Sales are served in the order of their days and rowids, whenever they arrive. What a return
+    takes back of a campaign is free again.
+    """
+
+    points: LimitPoints = Field(None, description="At most so many points.")
+    money: Annotated[Decimal | None, Field(gt=0, max_digits=12, decimal_places=2)] = Field(
+        None,
+        description="Points worth at most this amount, as point_value or the first reward says.",
+    )
+    each: Each = Field(
+        Each.CAMPAIGN,
+        description="In the whole campaign, or anew each day, week (from Monday), month or year.",
+    )
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing is limited."""
+        return self.points is None and self.money is None
+
+
+class PerMemberTerms(Section):
+    """What the campaign can give to one member."""
+
+    points: LimitPoints = Field(None, description="At most so many points.")
+    times: Annotated[int | None, Field(ge=1, le=1_000_000)] = Field(
+        None, description="For at most so many sales."
+    )
+    each: Each = Field(
+        Each.CAMPAIGN,
+        description="In the whole campaign, or anew each day, week (from Monday), month or year.",
+    )
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing is limited."""
+        return self.points is None and self.times is None
+
+
 class CampaignTerms(Section):
     """A campaign: more points for sales that fit everything said here.
 
@@ -190,6 +244,8 @@ class CampaignTerms(Section):
     customers: CampaignCustomersTerms | None = Field(
         None, description="The customers for whom it is."
     )
+    budget: BudgetTerms | None = Field(None, description="What it can give in all.")
+    per_member: PerMemberTerms | None = Field(None, description="What it can give to one member.")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -218,6 +274,21 @@ class CampaignTerms(Section):
     def article_key(self) -> frozenset[str]:
         """Tell its articles from others': its name, nothing where it is for all."""
         return frozenset() if self.chosen_articles is None else frozenset({self.name})
+
+    @cached_property
+    def in_all(self) -> BudgetTerms | None:
+        """The limits of what it gives in all, ``None`` where there are none."""
+        return None if self.budget is None or self.budget.is_empty else self.budget
+
+    @cached_property
+    def to_one(self) -> PerMemberTerms | None:
+        """The limits of what it gives to one member, ``None`` where there are none."""
+        return None if self.per_member is None or self.per_member.is_empty else self.per_member
+
+    @property
+    def is_limited(self) -> bool:
+        """Tell whether what it gives for a sale depends on what it gave for others."""
+        return self.in_all is not None or self.to_one is not None
 
     @property
     def gives_anything(self) -> bool:

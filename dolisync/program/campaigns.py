@@ -7,18 +7,19 @@ amount. So returns take back a campaign's part with the articles it was for, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from dolisync.model import Sale
 from dolisync.program.articles import lines_of
-from dolisync.program.before import Before
-from dolisync.program.campaign_terms import CampaignTerms, Combine
+from dolisync.program.before import Before, Limit
+from dolisync.program.campaign_terms import CampaignTerms, Combine, Each
 from dolisync.program.criteria import channel_of, misfit_of
 from dolisync.program.goods import ZERO, total_incl
+from dolisync.program.limits import Limited, limit_of
 from dolisync.program.moments import not_now
-from dolisync.program.reasons import Reason, Why, of_campaign
+from dolisync.program.reasons import Reason, ReasonValue, Why, of_campaign
 from dolisync.program.rounding import round_units
 from dolisync.program.terms import Program
 from dolisync.program.tiers import multiplied
@@ -27,11 +28,15 @@ from dolisync.program.worth import Basket, Lines, goods_worth, plain_worth, show
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What campaigns add to a sale: ledger units by name, and why each of them does or not."""
+    """What campaigns add to a sale: ledger units by name, and why each of them does or not.
+
+    ``limited`` says what those with limits would give, whether they are chosen or not.
+    """
 
     units: int = 0
     parts: tuple[tuple[str, int], ...] = ()
     reasons: tuple[Reason, ...] = ()
+    limited: tuple[Limited, ...] = ()
 
 
 NOTHING_ADDED = Added()
@@ -45,27 +50,34 @@ def added(program: Program, sale: Sale, before: Before, basket: Basket, base_uni
     """
     if not program.campaign:
         return NOTHING_ADDED
-    counting = _Counting(program, before.tier, basket, base_units)
+    counting = _Counting(program, before, basket, base_units)
     as_sold = counting.as_sold()
     judged = [
         (campaign, _not_held(campaign, sale, before, as_sold))
         for campaign in program.campaigns_in_order
     ]
-    held = [campaign for campaign, reason in judged if reason is None]
-    against = tuple(reason for _, reason in judged if reason is not None)
+    meant = [campaign for campaign, reason in judged if reason is None]
+    used_up = [campaign for campaign in meant if before.has_no_room(campaign.name)]
+    held = [campaign for campaign in meant if campaign not in used_up]
+    against = [reason for _, reason in judged if reason is not None]
+    against += [_limited_by(program, campaign, before) for campaign in used_up]
     chosen = _chosen(as_sold, held)
     names = {campaign.name for campaign in chosen}
     parts = counting.parts_of(chosen)
-    units = max(sum(part.units for part in parts), -base_units)
     beaten = (
         of_campaign(Why.CAMPAIGN_BEATEN, campaign, other=chosen[0].title)
         for campaign in held
         if campaign.name not in names
     )
     return Added(
-        units,
+        sum(part.units for part in parts),
         tuple((part.campaign.name, part.units) for part in parts),
-        (*(part.reason(program) for part in parts), *beaten, *against),
+        (
+            *(reason for part in parts for reason in part.reasons(program, before)),
+            *beaten,
+            *against,
+        ),
+        tuple(as_sold.limits_of(meant, chosen)) if program.limited_campaigns else (),
     )
 
 
@@ -123,6 +135,38 @@ def _not_enough(campaign: CampaignTerms, as_sold: _Counting) -> Reason | None:
     return None
 
 
+def _limited_by(
+    program: Program, campaign: CampaignTerms, before: Before, part: _Part | None = None
+) -> Reason:
+    """Say which limit leaves nothing, or only some of what a campaign would give."""
+    room = before.room_of(campaign.name)
+    assert room is not None, "only a room that is known can be too small"
+    allowed, each = limit_of(program, campaign, room.limit)
+    values: dict[str, ReasonValue] = {"limit": allowed, "span": _SPANS[each]}
+    if part is not None:
+        values["given"] = program.points_of(part.units)
+    whys = _CUT if part is not None else _USED_UP
+    return of_campaign(whys[room.limit], campaign, **values)
+
+
+_SPANS = {
+    Each.CAMPAIGN: "in all",
+    Each.DAY: "a day",
+    Each.WEEK: "a week",
+    Each.MONTH: "a month",
+    Each.YEAR: "a year",
+}
+_USED_UP = {
+    Limit.BUDGET: Why.CAMPAIGN_BUDGET,
+    Limit.MEMBER_POINTS: Why.CAMPAIGN_MEMBER_POINTS,
+    Limit.MEMBER_TIMES: Why.CAMPAIGN_MEMBER_TIMES,
+}
+_CUT = {
+    Limit.BUDGET: Why.CAMPAIGN_BUDGET_CUT,
+    Limit.MEMBER_POINTS: Why.CAMPAIGN_MEMBER_CUT,
+}
+
+
 def _narrowed(campaign: CampaignTerms, sold: Lines, lines: Lines) -> Lines:
     """Return the lines for which a campaign is, a discount on the whole sale cut to its share."""
     articles = campaign.chosen_articles
@@ -134,16 +178,25 @@ def _narrowed(campaign: CampaignTerms, sold: Lines, lines: Lines) -> Lines:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What one campaign gives, and on what: ledger units of its articles, and their amount."""
+    """What one campaign gives, and on what: ledger units of its articles, and their amount.
+
+    ``wanted`` is what it would give had it no limits.
+    """
 
     campaign: CampaignTerms
     units: int
+    wanted: int
     base: Decimal
     amount: Decimal
 
-    def reason(self, program: Program) -> Reason:
+    def reasons(self, program: Program, before: Before) -> Iterator[Reason]:
+        yield self._reason(program)
+        if self.units < self.wanted:
+            yield _limited_by(program, self.campaign, before, self)
+
+    def _reason(self, program: Program) -> Reason:
         campaign = self.campaign
-        values: dict[str, Decimal] = {"points": program.points_of(self.units)}
+        values: dict[str, Decimal] = {"points": program.points_of(max(self.wanted, self.units))}
         if campaign.multiply != 1:
             base = shown(self.base / program.scale)
             whole = base.to_integral_value()
@@ -164,7 +217,7 @@ class _Counting:
     """Count what campaigns give for what is left of a basket; articles are narrowed once."""
 
     program: Program
-    tier: str
+    before: Before
     basket: Basket
     base_units: int
     _units: dict[frozenset[str], int] = field(default_factory=dict)
@@ -172,9 +225,13 @@ class _Counting:
     _amounts: dict[frozenset[str], tuple[Decimal, Decimal]] = field(default_factory=dict)
 
     def parts_of(self, campaigns: Sequence[CampaignTerms]) -> list[_Part]:
-        """Share out what these campaigns give together; the sum is rounded, not each of them."""
+        """Share out what these campaigns give together; the sum is rounded, not each of them.
+
+        Limits cut what comes out, so that no other campaign gives more or less because of them.
+        Together they take no more than the articles earn.
+        """
         parts: list[_Part] = []
-        exact, rounded = ZERO, 0
+        exact, rounded, given = ZERO, 0, 0
         before: list[CampaignTerms] = []
         for campaign in campaigns:
             base = self._base(campaign.article_key, before)
@@ -184,13 +241,26 @@ class _Counting:
                     before.append(campaign)
             exact += self._bonus(campaign)
             total = round_units(exact, self.program.campaigns.rounding)
-            parts.append(_Part(campaign, total - rounded, base, self.amount_of(campaign)))
-            rounded = total
+            wanted, rounded = total - rounded, total
+            room = self.before.room_of(campaign.name)
+            units = max(Limited.by(campaign.name, room, wanted).given, -self.base_units - given)
+            given += units
+            parts.append(_Part(campaign, units, wanted, base, self.amount_of(campaign)))
         return parts
 
     def alone(self, campaign: CampaignTerms) -> int:
         """Return what a campaign gives where it counts alone."""
         return self.parts_of([campaign])[0].units
+
+    def limits_of(
+        self, meant: Sequence[CampaignTerms], chosen: Sequence[CampaignTerms]
+    ) -> Iterator[Limited]:
+        """Say what campaigns with limits would give, alone or beside those that are chosen."""
+        beside = {part.campaign.name: part.wanted for part in self.parts_of(chosen)}
+        for campaign in meant:
+            if campaign.is_limited:
+                wanted = max(self.parts_of([campaign])[0].wanted, beside.get(campaign.name, 0), 0)
+                yield Limited.by(campaign.name, self.before.room_of(campaign.name), wanted)
 
     def amount_of(self, campaign: CampaignTerms) -> Decimal:
         """Return the amount of its articles that earns."""
@@ -210,8 +280,8 @@ class _Counting:
         if self.basket.left is self.basket.sold:
             return self
         basket = replace(self.basket, left=self.basket.sold)
-        units = multiplied(self.program, self.tier, plain_worth(basket).units)
-        return _Counting(self.program, self.tier, basket, units)
+        units = multiplied(self.program, self.before.tier, plain_worth(basket).units)
+        return _Counting(self.program, self.before, basket, units)
 
     def _bonus(self, campaign: CampaignTerms) -> Decimal:
         if not campaign.bonus:
@@ -239,7 +309,7 @@ class _Counting:
             return self.base_units
         if key not in self._units:
             worth = goods_worth(self.basket, self._lines(key)[1])
-            self._units[key] = multiplied(self.program, self.tier, worth.units)
+            self._units[key] = multiplied(self.program, self.before.tier, worth.units)
         return self._units[key]
 
     def _lines(self, key: frozenset[str]) -> tuple[Lines, Lines]:

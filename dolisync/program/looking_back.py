@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dolisync.program.before import Before
+from dolisync.program.before import Before, Room
 from dolisync.program.course import Course, month_begin
 from dolisync.program.terms import Program, Window
 from dolisync.program.tiers import SetByHand, tier_on
@@ -14,8 +14,17 @@ SALES_KNOWN = 1
 _MONTH_DAYS, _YEAR_DAYS = 31, 366
 
 
-def before_of(program: Program, course: Course, by_hand: Sequence[SetByHand], day: int) -> Before:
-    """Return what a sale of a day may know, where its member's course was this before it."""
+def before_of(
+    program: Program,
+    course: Course,
+    by_hand: Sequence[SetByHand],
+    day: int,
+    rooms: tuple[Room, ...] = (),
+) -> Before:
+    """Return what a sale of a day may know, where its member's course was this before it.
+
+    ``rooms`` is what limited campaigns can still give.
+    """
     caps = program.earn.caps
     return Before(
         min(course.total.sales, SALES_KNOWN),
@@ -23,6 +32,7 @@ def before_of(program: Program, course: Course, by_hand: Sequence[SetByHand], da
         0 if caps.per_day is None else course.since(day).units,
         0 if caps.per_month is None else course.since(month_begin(day)).units,
         0 if caps.per_member is None else course.total.units,
+        rooms,
     )
 
 

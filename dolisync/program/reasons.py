@@ -68,6 +68,13 @@ class Why(enum.StrEnum):
     CAMPAIGN_NOT_FIRST = "{title}: it is not the first purchase"
     CAMPAIGN_ARTICLES = "{title}: nothing of what it is for was bought"
     CAMPAIGN_MINIMUM = "{title}: {amount} of what it is for is below {minimum}"
+    CAMPAIGN_BUDGET = "{title}: its budget of {limit} points {span} is used up"
+    CAMPAIGN_BUDGET_CUT = "{title}: only {given} of them, the rest of its {limit} points {span}"
+    CAMPAIGN_MEMBER_POINTS = "{title}: this customer had its {limit} points {span}"
+    CAMPAIGN_MEMBER_CUT = (
+        "{title}: only {given} of them, the rest of a customer's {limit} points {span}"
+    )
+    CAMPAIGN_MEMBER_TIMES = "{title}: this customer had it for {limit} sales {span}"
     EXPIRES = "usable until {date}"
     INACTIVE = "usable until {months} months without a sale, a redemption or a gift of points"
     WAITS = "pending until {date}, while its goods may be returned"

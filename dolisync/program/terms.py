@@ -630,10 +630,21 @@ class Program(Section):
                     f"{where} gives parts of a point, which would be cut off; set decimals = 2"
                 )
                 raise ValueError(message)
+            self._check_limits(where, campaign)
             if campaign.customers is not None:
                 tiers = [tier.name for tier in self.tier]
                 _all_known(where, campaign.customers.tiers, tiers)
         return self
+
+    def _check_limits(self, where: str, campaign: CampaignTerms) -> None:
+        budget, to_one = campaign.in_all, campaign.to_one
+        points = [limits.points for limits in (budget, to_one) if limits and limits.points]
+        if not all(map(self._is_whole, points)):
+            message = f"{where} is limited to parts of a point; set decimals = 2"
+            raise ValueError(message)
+        if budget is not None and budget.money is not None and self.value_of_point is None:
+            message = f"{where} has a budget in money, and a point has no value: set point_value"
+            raise ValueError(message)
 
     def _is_whole(self, points: Decimal) -> bool:
         return self.units(points) * self.points_of(1) == points
@@ -664,7 +675,18 @@ class Program(Section):
     def looks_back(self) -> bool:
         """Tell whether what a sale earns depends on a member's other sales."""
         by_first = any(campaign.first_purchase for campaign in self.campaign)
-        return bool(self.tier) or self.earn.caps.look_back or by_first
+        by_itself = bool(self.tier) or self.earn.caps.look_back or by_first
+        return by_itself or bool(self.limited_campaigns)
+
+    @cached_property
+    def limited_campaigns(self) -> tuple[CampaignTerms, ...]:
+        """The campaigns that can give so much and no more."""
+        return tuple(campaign for campaign in self.campaign if campaign.is_limited)
+
+    @cached_property
+    def has_budgets(self) -> bool:
+        """Tell whether what a sale earns depends on the sales of other members."""
+        return any(campaign.in_all for campaign in self.campaign)
 
     @cached_property
     def campaigns_in_order(self) -> tuple[CampaignTerms, ...]:

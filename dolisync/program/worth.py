@@ -9,6 +9,7 @@ from dolisync.model import Sale, SaleLine
 from dolisync.program.articles import earning_lines
 from dolisync.program.bands import Totals, band_worth
 from dolisync.program.goods import ZERO, is_visit, quantities
+from dolisync.program.limits import Limited
 from dolisync.program.paid import counted_lines, paid_share
 from dolisync.program.reasons import Reason, Why, because
 from dolisync.program.reward_products import price_on
@@ -21,11 +22,15 @@ Lines = tuple[SaleLine, ...]
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """A number of ledger units, and why; ``campaigns`` is the part of each campaign in it."""
+    """A number of ledger units, and why; ``campaigns`` is the part of each campaign in it.
+
+    ``limited`` says what campaigns with limits would give.
+    """
 
     units: int
     reasons: tuple[Reason, ...] = ()
     campaigns: tuple[tuple[str, int], ...] = ()
+    limited: tuple[Limited, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

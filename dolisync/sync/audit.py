@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Engine
 
-from dolisync.ledger import courses
+from dolisync.ledger import campaign_uses, courses
 from dolisync.ledger.engine import reading
 from dolisync.ledger.pages import page_after
 from dolisync.ledger.redemptions import State, came_back
 from dolisync.ledger.store import Holding, KnownSale, MemberKey, Transaction
 from dolisync.ledger.verify import (
     RULE_COUNTED,
+    RULE_LIMITS,
     RULE_PAID,
     RULE_SALE,
     RULE_SPENT,
@@ -118,6 +119,20 @@ def _check_counted(verdicts: Verdicts, families: Sequence[Sequence[KnownSale]]) 
             if kept.get(id_) != found.get(id_) and known[id_].key.source in verdicts.rules.around:
                 where = f"sale {known[id_].sale.ref} ({known[id_].key}) in '{name}'"
                 yield Breach(RULE_COUNTED, where, f"{kept.get(id_)} kept, not {found.get(id_)}")
+        yield from _check_limits(verdicts, name, known)
+
+
+def _check_limits(
+    verdicts: Verdicts, name: str, known: Mapping[int, KnownSale]
+) -> Iterator[Breach]:
+    """Compare what is kept of campaigns with limits with what they give."""
+    kept = campaign_uses.of_sales(verdicts.transaction.connection, name, known)
+    found = verdicts.timeline.uses[name]
+    for id_ in sorted(kept.keys() | found.keys()):
+        mine, given = kept.get(id_, []), sorted(found.get(id_, []))
+        if mine != given and known[id_].key.source in verdicts.rules.around:
+            where = f"sale {known[id_].sale.ref} ({known[id_].key}) in '{name}'"
+            yield Breach(RULE_LIMITS, where, f"{mine} kept, not {given}")
 
 
 def _check_family(

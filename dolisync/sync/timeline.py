@@ -9,16 +9,25 @@ are loaded only of sales that are judged.
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dolisync.ledger import courses
+from dolisync.ledger import campaign_uses, courses
+from dolisync.ledger.campaign_uses import UseRow
 from dolisync.ledger.courses import CountedSale
 from dolisync.ledger.rulesets import RuleBook
 from dolisync.ledger.store import KnownSale, Transaction
 from dolisync.model import CustomerKey, SaleKey, SaleKind
-from dolisync.program.assess import Family, Verdict, what_counts, what_counts_alone
+from dolisync.program.assess import (
+    CampaignUse,
+    Family,
+    Verdict,
+    campaign_uses_of,
+    what_counts,
+    what_counts_alone,
+)
 from dolisync.program.before import Before
 from dolisync.program.caps import room
 from dolisync.program.course import NOTHING, Counted, Course
@@ -26,12 +35,14 @@ from dolisync.program.looking_back import before_of, reach_days
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.program.tiers import SetByHand, tier_after, tier_on
+from dolisync.sync.limits import NO_ROOMS, Limits, limits_of
 
 # So many sales after one that was judged otherwise are loaded at once: most will follow it.
 CHUNK = 100
 
 Families = Sequence[Sequence[KnownSale]]
 Place = tuple[str, SaleKey]
+Step = tuple[int, int, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +99,12 @@ class Timeline:
     rows: dict[str, dict[int, tuple[CustomerKey, CountedSale]]] = field(
         default_factory=lambda: defaultdict(dict)
     )
+    uses: dict[str, dict[int, list[UseRow]]] = field(default_factory=lambda: defaultdict(dict))
     _judged: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    # Where budgets leave members more or less who were not to be judged.
+    _touched: dict[str, set[tuple[CustomerKey, int]]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
 
     def walk(self, families: Families, changed: Collection[tuple[CustomerKey, int]] = ()) -> None:
         """Judge these families in all programs that look back.
@@ -97,9 +113,12 @@ class Timeline:
         """
         names = looking_back(self.book)
         while names:
-            count, known = len(self.more), [*families, *self.more.values()]
+            count, touched = len(self.more), sum(map(len, self._touched.values()))
+            known = [*families, *self.more.values()]
             for name in names:
-                self._walk_program(name, known, changed)
+                self._walk_program(name, known, {*changed, *self._touched[name]})
+            if sum(map(len, self._touched.values())) > touched:
+                continue
             if len(self.more) == count or all(map(self._is_judged, self.more.values())):
                 return
 
@@ -118,6 +137,7 @@ class Timeline:
         units: dict[CustomerKey, list[_Unit]] = defaultdict(list)
         starts: dict[CustomerKey, int] = {}
         self.rows[name].clear()
+        self.uses[name].clear()
         for unit in (unit for family in families for unit in self._units(family)):
             units[unit.known.sale.customer].append(unit)
         for customer, day in (*changed, *self._places(name, families)):
@@ -128,10 +148,45 @@ class Timeline:
         end = None if self.follows else max(u.day for many in units.values() for u in many)
         begun = courses.begun(connection, name, starts, self._reach(name), end)
         by_hand = self._set_by_hand(name, starts)
-        for customer, found in begun.items():
-            member = _Member(name, customer, found.course, by_hand.get(customer, ()))
-            later = [row for row in found.later if row.sale_id not in self._judged[name]]
-            self._walk_member(member, units[customer], later)
+        later = {
+            customer: [row for row in found.later if row.sale_id not in self._judged[name]]
+            for customer, found in begun.items()
+        }
+        limits = self._limits(name, starts, later, end)
+        walks: list[Iterator[Step]] = [
+            self._walk_member(
+                _Member(name, customer, found.course, by_hand.get(customer, ()), limits),
+                units[customer],
+                later[customer],
+            )
+            for customer, found in begun.items()
+        ]
+        if limits is not None:
+            walks.append(self._walk_others(name, limits))
+        # All members together, step by step: budgets are shared by them.
+        for _ in heapq.merge(*walks):
+            pass
+
+    def _limits(
+        self,
+        name: str,
+        starts: Mapping[CustomerKey, int],
+        later: Mapping[CustomerKey, Sequence[CountedSale]],
+        end: int | None,
+    ) -> Limits | None:
+        programs, connection = self._programs(name), self.transaction.connection
+        if self.follows and any(program.has_budgets for program in programs):
+            campaign_uses.hold(connection, name)
+        passed = {row.sale_id for rows in later.values() for row in rows}
+        return limits_of(connection, programs, starts, passed, self._judged[name], end)
+
+    def _walk_others(self, name: str, limits: Limits) -> Iterator[Step]:
+        """Pass the sales of members who are not walked, and see whether budgets concern them."""
+        for row in limits.others:
+            yield row.day, row.rowid, row.source, row.entity
+            program = self._program(row.rule_set_id, name) if self.follows else None
+            if limits.go_past_other(program, row):
+                self._touched[name].add((row.customer, row.day))
 
     def _units(self, family: Sequence[KnownSale]) -> Iterator[_Unit]:
         head = family[0]
@@ -171,9 +226,12 @@ class Timeline:
 
     def _walk_member(
         self, member: _Member, units: Sequence[_Unit], later: Sequence[CountedSale]
-    ) -> None:
+    ) -> Iterator[Step]:
+        """Walk along a member's sales; each place is told before it is passed."""
         steps: list[_Unit | CountedSale] = sorted([*units, *later], key=_place)
+        source, entity = member.customer.source, member.customer.entity
         for number in range(len(steps)):
+            yield *_place(steps[number]), source, entity
             step = self._step(member, steps, number)
             if isinstance(step, CountedSale):
                 self._pass(member, step)
@@ -193,7 +251,9 @@ class Timeline:
         program = self._program(row.rule_set_id, member.program)
         if not self.follows or row.tier is None or program is None:
             return False
-        before = before_of(program, member.course, member.by_hand, row.day)
+        before = member.before(program, row.day)
+        if member.limits is not None and member.limits.are_otherwise(row.sale_id, before.rooms):
+            return True
         space = room(program, before)
         given = row.wanted if space is None else min(row.wanted, space)
         return (before.tier, before.sales, given) != (row.tier, row.known_sales, row.given)
@@ -213,6 +273,8 @@ class Timeline:
 
     def _pass(self, member: _Member, row: CountedSale) -> None:
         """Go on past a sale that stays as it is; only the tier after it may be another."""
+        if member.limits is not None:
+            member.limits.go_past(row.sale_id)
         program = self._program(row.rule_set_id, member.program)
         if not self.follows or program is None or not program.tier:
             member.add(row)
@@ -233,7 +295,7 @@ class Timeline:
         if program is None or around is None:
             return
         day = unit.day
-        before = before_of(program, member.course, member.by_hand, day)
+        before = member.before(program, day)
         place = (member.program, known.key)
         verdicts = self.judging.judge(self.transaction, program, around, unit.family, before)
         of_sale = {verdict.sale: verdict for verdict in verdicts}
@@ -241,8 +303,12 @@ class Timeline:
         if known is unit.family[0]:
             self.verdicts[place], self.befores[place] = verdicts, before
         counted = self._counted(program, around, unit, of_sale)
-        if counted == NOTHING and not mine.wanted:
+        uses = self._uses(program, around, unit, of_sale, before)
+        if counted == NOTHING and not mine.wanted and not uses:
             return
+        if member.limits is not None:
+            member.limits.add(uses)
+            self.uses[member.program][known.id] = uses
         member.course.add(day, counted)
         member.course.tier = tier_after(program, member.course, member.by_hand, before.tier)
         row = CountedSale(
@@ -276,6 +342,23 @@ class Timeline:
         own = [verdicts[entry.key] for entry in (known, *unit.trusted)]
         return what_counts(program, around, family, own)
 
+    def _uses(
+        self,
+        program: Program,
+        around: Surroundings,
+        unit: _Unit,
+        verdicts: Mapping[SaleKey, Verdict],
+        before: Before,
+    ) -> list[UseRow]:
+        """Return what a judged sale takes of the limits of campaigns."""
+        known = unit.known
+        if unit.is_alone or not known.counts or not verdicts[known.key].limited:
+            return []
+        returns = tuple(entry.sale for entry in unit.trusted)
+        family = Family(known.sale, returns, before=before)
+        found = campaign_uses_of(program, around, family, verdicts[known.key])
+        return [_use_row(known, unit.day, unit.family[0].rule_set_id, use) for use in found]
+
     def _keep(self, member: _Member, row: CountedSale) -> None:
         self.rows[member.program][row.sale_id] = (member.customer, row)
 
@@ -286,8 +369,13 @@ class Timeline:
     def write(self) -> None:
         """Keep what the judged sales count; the sales themselves must be written by then."""
         for name, rows in self.rows.items():
-            ids = self._judged[name] | rows.keys()
-            courses.rewrite(self.transaction.connection, name, ids, rows.values())
+            ids, connection = self._judged[name] | rows.keys(), self.transaction.connection
+            courses.rewrite(connection, name, ids, rows.values())
+            if any(program.limited_campaigns for program in self._programs(name)):
+                uses = [use for found in self.uses[name].values() for use in found]
+                campaign_uses.rewrite(
+                    connection, name, self._judged[name] | self.uses[name].keys(), uses
+                )
 
     def with_tiers(self) -> set[CustomerKey]:
         """Return the customers whose tiers may have changed."""
@@ -307,6 +395,14 @@ class _Member:
     customer: CustomerKey
     course: Course
     by_hand: Sequence[SetByHand]
+    limits: Limits | None = None
+
+    def before(self, program: Program, day: int) -> Before:
+        """Return what a sale of a day may know."""
+        rooms = NO_ROOMS
+        if self.limits is not None:
+            rooms = self.limits.rooms(program, self.customer, day)
+        return before_of(program, self.course, self.by_hand, day, rooms)
 
     def add(self, row: CountedSale) -> None:
         """Add a sale as it was kept."""
@@ -316,3 +412,21 @@ class _Member:
 
 def _place(step: _Unit | CountedSale) -> tuple[int, int]:
     return step.day, step.rowid
+
+
+def _use_row(known: KnownSale, day: int, rule_set_id: int, use: CampaignUse) -> UseRow:
+    customer, limited = known.sale.customer, use.limited
+    return UseRow(
+        known.id,
+        limited.campaign,
+        customer.source,
+        customer.entity,
+        customer.rowid,
+        day,
+        known.key.rowid,
+        rule_set_id,
+        limited.wanted,
+        limited.asked,
+        limited.given,
+        use.units,
+    )

@@ -377,6 +377,8 @@ KEYS: dict[str, set[str]] = {
         *("source", "customer_id", "made_at"),
     },
     "voucher batch --count 1 --amount 5": {"made", "batch", "title", "vouchers"},
+    "campaigns": {"programs"},
+    "campaigns > programs": {"program", "campaigns"},
     "batches": {"batches"},
     "batches > batches": {"batch", "kind", "title", "state", "made_at", "undone_at", "points"},
     "adjust 2 5 --reason x": {

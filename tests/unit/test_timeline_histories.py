@@ -9,11 +9,14 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from dolisync.ledger import tables
 from dolisync.ledger.courses import TierSetting
 from dolisync.ledger.engine import reading
 from dolisync.model import SaleStatus
+from dolisync.program.campaign_terms import Each
+from dolisync.program.limits import budget_units
 from dolisync.program.terms import Program
 from dolisync.program.tiers import SetByHand
 from dolisync.sync.tiers import set_tier
@@ -85,6 +88,35 @@ PROGRAMS: list[dict[str, Any]] = [
         "earn": {"amount": {}, "moment": "validated", "caps": {"per_day": 20}},
     },
 ]
+LIMITED: list[dict[str, Any]] = [
+    # One that is shared by all, one of each member, and another that comes in where they end.
+    {
+        "campaign": [
+            {"name": "double", "multiply": 2, "budget": {"points": 50}},
+            {"name": "small", "bonus": 2, "per_member": {"times": 2, "each": "month"}},
+        ],
+        "campaigns": {"combine": "best"},
+    },
+    {
+        "campaign": [
+            {"name": "triple", "multiply": 3, "budget": {"points": 30, "each": "month"}},
+            {"name": "plus", "bonus": 5, "per_member": {"points": 12}, "budget": {"points": 25}},
+        ],
+        "campaigns": {"combine": "add"},
+        "tier": TIERS,
+        "tiers": {"months": 2},
+    },
+    {
+        "campaign": [
+            {"name": "half", "multiply": "0.5", "per_member": {"times": 1}},
+            {"name": "week", "multiply": 2, "budget": {"points": 20, "each": "week"}},
+            {"name": "rest", "multiply": "1.5", "minimum": 10, "budget": {"points": 40}},
+        ],
+        "campaigns": {"combine": "multiply"},
+        "earn": {"amount": {}, "moment": "validated", "caps": {"per_month": 60}},
+    },
+]
+PROGRAMS += LIMITED
 programs = st.builds(
     lambda terms, shortfall: program(**terms, returns={"shortfall": shortfall}),
     st.sampled_from(PROGRAMS),
@@ -120,6 +152,7 @@ def test_it_does_not_matter_when_a_tier_was_set_by_hand(
         other.intake.backfill(date(2026, 1, 1), date(2027, 1, 1))
         assert shop.breaches() == other.breaches() == []
         assert kept(shop) == kept(other)
+        assert uses(shop) == uses(other)
         shop.engine.dispose()
         other.engine.dispose()
 
@@ -133,11 +166,40 @@ def kept(shop: Shop) -> list[tuple[Any, ...]]:
         return [tuple(found) for found in connection.execute(query)]
 
 
+def uses(shop: Shop) -> list[tuple[Any, ...]]:
+    """Return what is kept for campaigns with limits, and see that none gave more than it can."""
+    row = tables.campaign_use.c
+    columns = (row.rowid, row.campaign, row.wanted, row.asked, row.given, row.units)
+    with reading(shop.engine) as connection:
+        query = select(*columns).order_by(row.rowid, row.campaign)
+        found = [tuple(one) for one in connection.execute(query)]
+    for campaign in shop.program.campaign:
+        if campaign.in_all is not None and campaign.in_all.each is Each.CAMPAIGN:
+            given = sum(one[-1] for one in found if one[1] == campaign.name)
+            assert given <= budget_units(shop.program, campaign.in_all)
+    return found
+
+
+@settings(max_examples=60)
+@given(
+    terms=st.sampled_from(LIMITED).map(lambda terms: program(**terms)),
+    history=st.lists(steps, min_size=2, max_size=9),
+)
+def test_campaigns_with_limits_give_the_same_in_any_order(
+    ledger_template: Path, terms: Program, history: list[Any]
+) -> None:
+    equals_its_replay(ledger_template, terms, history)
+
+
 @settings(max_examples=60)
 @given(terms=programs, history=st.lists(steps, min_size=1, max_size=9))
 def test_any_history_under_rules_that_look_back_equals_its_replay(
     ledger_template: Path, terms: Program, history: list[Any]
 ) -> None:
+    equals_its_replay(ledger_template, terms, history)
+
+
+def equals_its_replay(ledger_template: Path, terms: Program, history: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         shop = opened(ledger_template, folder, "live.db", terms)
         live(shop, history)
@@ -145,6 +207,7 @@ def test_any_history_under_rules_that_look_back_equals_its_replay(
         other = replayed(ledger_template, folder, terms, list(shop.source.sales.values()))
         assert other.breaches() == []
         assert kept(shop) == kept(other)
+        assert uses(shop) == uses(other)
         for buyer in (7, 8):
             assert shop.view(buyer).earned == other.view(buyer).earned
             if terms.returns.shortfall == "debt":
