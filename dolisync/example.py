@@ -60,6 +60,9 @@ _EXAMPLES: Values = {
     "program.validity.days": 90,
     "program.validity.inactive_months": 12,
     "program.validity.months": 24,
+    "voucher.automatic_points": 200,
+    "voucher.program": "loyalty",
+    "gift_card.product": "GIFTCARD",
     "receipts.templates": "/etc/dolisync/templates",
     "print_server.printer.columns": 42,
 }

@@ -28,6 +28,7 @@ class BatchKind:
     BACKFILL = "backfill"
     ERASE = "erase"
     CLAIM = "claim"
+    VOUCHERS = "vouchers"
 
 
 class BatchState:

@@ -172,16 +172,17 @@ def give_back(
         if redemption.state in {State.REVOKED, State.REFUSED}:
             return
         transaction = Transaction(connection, clock.now())
-        _return_points(transaction, programs.get(redemption.program), redemption, why)
+        return_points(transaction, programs.get(redemption.program), redemption, why)
         set_state(connection, redemption, state, why)
         outbox.wish(connection, [outbox.customer_target(redemption.customer)], transaction.now)
 
     write(engine, work)
 
 
-def _return_points(
+def return_points(
     transaction: Transaction, program: Program | None, redemption: Redemption, why: str
 ) -> None:
+    """Put what a redemption still lacks back on its lots."""
     taken = allocations(transaction.connection, redemption.id)
     transaction.load_books((), ids=[redemption.member_id])
     book = transaction.books[transaction.member_keys[redemption.member_id]]
