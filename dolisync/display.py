@@ -36,13 +36,14 @@ class FieldNames:
     expiring: str
     last: str
     earned: str
+    used: str
     after: str
     tier: str
 
 
 def field_names(program: Program) -> FieldNames:
     """Name a program's extra fields."""
-    parts = ("balance", "value", "next", "expiring", "last", "earned", "after", "tier")
+    parts = ("balance", "value", "next", "expiring", "last", "earned", "used", "after", "tier")
     return FieldNames(*(f"{program.field_prefix}{part}" for part in parts))
 
 
@@ -74,6 +75,7 @@ def _fields(program: Program, language: str) -> Iterable[FieldSpec]:
     if program.tier:
         yield FieldSpec("customer", names.tier, phrase(language, "tier_label"), "text")
     yield FieldSpec("sale", names.earned, phrase(language, "earned"), points)
+    yield FieldSpec("sale", names.used, phrase(language, "used"), points)
     yield FieldSpec("sale", names.after, phrase(language, "after"), points)
     if program.earn.product is not None:
         label = phrase(language, "product")
@@ -92,13 +94,12 @@ def customer_values(
 ) -> dict[str, FieldValue]:
     """Return what a customer card shows of one program."""
     names, language = field_names(program), source.language
-    balance = program.points_of(view.balance)
     worth = program.value_of_point
     available = program.points_of(view.available)
     tier = {names.tier: tier_text(program, view.tier, source)} if program.tier else {}
     return {
         **tier,
-        names.balance: balance if program.decimals else int(balance),
+        names.balance: _shown(program, view.balance),
         names.value: None if worth is None else (available * worth).quantize(Decimal("0.01")),
         names.next_reward: _next_reward(program, view, source),
         names.expiring: _expiring(program, view, language, today),
@@ -188,11 +189,21 @@ def _last(program: Program, view: MemberView, language: str) -> str | None:
 
 
 def sale_values(program: Program, movement: SaleMovement) -> dict[str, FieldValue]:
-    """Return what an invoice shows of one program; nobody's balance once it was moved from him."""
+    """Return what an invoice earned in one program; nobody's balance once it was moved from him."""
     names = field_names(program)
     if not movement.is_owner:
         return {names.earned: 0, names.after: None}
-    earned, after = (program.points_of(u) for u in (movement.units, movement.balance_after))
-    if program.decimals:
-        return {names.earned: earned, names.after: after}
-    return {names.earned: int(earned), names.after: int(after)}
+    return {
+        names.earned: _shown(program, movement.units),
+        names.after: _shown(program, movement.balance_after),
+    }
+
+
+def used_values(program: Program, units: int) -> dict[str, FieldValue]:
+    """Return what was paid on an invoice with points of one program."""
+    return {field_names(program).used: _shown(program, units)}
+
+
+def _shown(program: Program, units: int) -> FieldValue:
+    points = program.points_of(units)
+    return points if program.decimals else int(points)

@@ -184,6 +184,7 @@ class Paying:
 
     def _show(self, due: Due) -> None:
         self.targets.append(outbox.customer_target(due.owner.customer))
+        self.targets.append(outbox.sale_target(due.cost.known.key))
 
 
 def differences(transaction: Transaction, cost: Cost, held: Held) -> Iterator[Due]:

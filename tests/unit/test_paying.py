@@ -69,6 +69,15 @@ def test_part_of_a_sale_is_paid_with_points_and_the_rest_earns(shop: Shop) -> No
     assert shop.breaches() == []
 
 
+def test_the_invoice_shows_what_was_paid_with_points(shop: Shop) -> None:
+    shop.put(bought())
+    shop.publish()
+    assert shop.sink.invoices[bought().key] == {"loyearned": 25, "loyused": 250, "loyafter": 75}
+    shop.put(bought(2, cash(50)))
+    shop.publish()
+    assert shop.sink.invoices[bought().key] == {"loyearned": 50, "loyused": 0, "loyafter": 350}
+
+
 def test_paid_wholly_with_points_earns_nothing(shop: Shop) -> None:
     shop.put(bought(2, loy(30), goods=30))
     assert shop.view().balance == 0
