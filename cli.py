@@ -29,6 +29,7 @@ import commands.setting_up
 import commands.simulate
 import commands.standing
 import commands.tiers
+import commands.vouchers
 import commands.work
 from commands import terminal
 from commands.house import House
@@ -168,6 +169,7 @@ for _command in (
     commands.rewards.adjust,
     commands.campaigns.campaigns,
     commands.claims.claim,
+    commands.vouchers.voucher,
     commands.tiers.tier,
     commands.many_tiers.tiers,
     commands.batches.transfer,

@@ -23,6 +23,7 @@ from dolisync.errors import ConfigError, NotFound, UserError
 from dolisync.ledger import batches as box
 from dolisync.ledger.batches import Batch, BatchKind
 from dolisync.ledger.engine import reading
+from dolisync.ledger.vouchers import Voucher
 from dolisync.model import Customer, CustomerKey
 from dolisync.program.calendar import last_day_of_use
 from dolisync.program.terms import Program, Shortfall
@@ -149,12 +150,17 @@ def undo(
     if not as_json:
         click.echo(f"Plan: undo {planned.batch.token}, {planned.batch.title}.")
         show_changes(planned.changes)
+        show_ended(planned.vouchers)
     if not plan_only:
         if not (yes or as_json):
             click.confirm("Go on?", abort=True)
         planned = undoing.undo(house.engine, house.clock, house.rules, batch, to)
     if as_json:
-        done = {"undone": not plan_only, "changes": [change_json(c) for c in planned.changes]}
+        done = {
+            "undone": not plan_only,
+            "changes": [change_json(c) for c in planned.changes],
+            "vouchers": [{"code": v.masked, "balance": v.balance} for v in planned.vouchers],
+        }
         terminal.show_json({**batch_json(planned.batch), **done})
     elif not plan_only:
         click.echo(f"{planned.batch.token} is undone.")
@@ -191,6 +197,13 @@ def _undo_backfill(
         terminal.show_json({**batch_json(batch), **undone})
     elif not plan_only:
         click.echo(f"{batch.token} is undone.")
+
+
+def show_ended(ended: Sequence[Voucher]) -> None:
+    """Say what is on the codes that a batch made and that are to be ended."""
+    if ended:
+        total = sum((one.balance for one in ended), Decimal(0))
+        click.echo(f"  {len(ended)} codes end; {total:.2f} {ended[0].currency} are on them")
 
 
 def show_changes(changes: Sequence[Change]) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Protocol
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError
@@ -60,6 +61,7 @@ from dolisync.sync.requests import Clerk
 from dolisync.sync.tier_tags import TierTags, tagging
 from dolisync.sync.till_line import TillLine
 from dolisync.sync.turn import Turn
+from dolisync.sync.vouchers import Automatic, Vouchers
 
 COLLECTED_EVERY = (100_000, 20, 20)
 
@@ -403,6 +405,26 @@ class House:
             self.clerk(doors),
             self.till_line(doors),
             publisher.tags if publisher else None,
+            self.automatic_vouchers(doors),
+        )
+
+    def vouchers(self, doors: Doors) -> Vouchers:
+        """Make what keeps codes, with the days of a source."""
+        return Vouchers(self.engine, self.clock, ZoneInfo(doors.source.timezone))
+
+    def automatic_vouchers(self, doors: Doors) -> Automatic:
+        """Make what ends codes past their last day, and makes new ones where that is wanted."""
+        source, wanted = doors.source, self.settings.voucher
+        place = (source.name, source.entity)
+        if wanted is None or wanted.automatic_points is None:
+            return Automatic(self.vouchers(doors), place, source.currency)
+        return Automatic(
+            self.vouchers(doors),
+            place,
+            source.currency,
+            wanted.months,
+            self.pick_program(wanted.program),
+            wanted.automatic_points,
         )
 
     def till_line(self, doors: Doors) -> TillLine | None:

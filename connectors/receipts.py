@@ -123,7 +123,7 @@ class ReceiptRenderer:
 
     def __init__(self, templates_folder: Path | None) -> None:
         packaged = PackageLoader("templates", ".")
-        own = None if templates_folder is None else _FolderLoader(templates_folder)
+        own = None if templates_folder is None else FolderLoader(templates_folder)
         self._phrasebook = _Phrasebook(own, packaged)
         self._environment = SandboxedEnvironment(
             loader=ChoiceLoader([loader for loader in (own, packaged) if loader]),
@@ -178,7 +178,7 @@ def _qr_picture(content: str) -> Markup:
     return Markup(drawn.svg_inline(scale=4, border=2, svgclass="code", omitsize=True))  # noqa: S704
 
 
-class _FolderLoader(FileSystemLoader):
+class FolderLoader(FileSystemLoader):
     """Load from the shopkeeper's folder, and say where a file is not UTF-8."""
 
     def __init__(self, folder: Path) -> None:

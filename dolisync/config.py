@@ -33,6 +33,7 @@ from dolisync.program.campaign_terms import Birthday
 from dolisync.program.paying import pays, rewards
 from dolisync.program.section import Name, Section, TimezoneName
 from dolisync.program.terms import Program
+from dolisync.vouchers import GiftCardSettings, VoucherSettings
 
 _CREDENTIAL_NAME = re.compile(r"^[\w.-]+$")
 # Before the host, where a password may hold a slash, or among the options after the database.
@@ -373,6 +374,8 @@ class Settings(Section):
     claims: ClaimSettings | None = Field(
         None, description="Points that unknown customers claim later."
     )
+    voucher: VoucherSettings | None = Field(None, description="Vouchers.")
+    gift_card: GiftCardSettings | None = Field(None, description="Gift cards.")
     print_server: PrintServerSettings | None = Field(
         None, description="The print server for TakePOS."
     )
@@ -391,6 +394,7 @@ class Settings(Section):
         for source in self.source:
             self._one_is_paid_from(source)
             self._tags_are_of_one(source)
+        self._vouchers_have_points()
         for program in self.program:
             self._knows_birthdays(program)
             for name in program.sources:
@@ -430,6 +434,20 @@ class Settings(Section):
                     f" at '{source.name}': give one of them another tag"
                 )
                 raise ValueError(message)
+
+    def _vouchers_have_points(self) -> None:
+        """Refuse vouchers that are made by themselves of points that are worth nothing."""
+        wanted = self.voucher
+        if wanted is None or wanted.automatic_points is None:
+            return
+        named = [p for p in self.program if wanted.program in {None, p.name}]
+        if len(named) != 1:
+            known = ", ".join(program.name for program in self.program)
+            message = f"voucher.program: name the one whose points are taken: {known}"
+            raise ValueError(message)
+        if named[0].value_of_point is None:
+            message = f"voucher.automatic_points needs point_value in program '{named[0].name}'"
+            raise ValueError(message)
 
     def _knows_birthdays(self, program: Program) -> None:
         asking = [c.name for c in program.campaign if c.birthday is not Birthday.NONE]

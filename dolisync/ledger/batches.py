@@ -29,6 +29,7 @@ class BatchKind:
     ERASE = "erase"
     CLAIM = "claim"
     TIERS = "tiers"
+    VOUCHERS = "vouchers"
 
 
 class BatchState:

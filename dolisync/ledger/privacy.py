@@ -51,7 +51,8 @@ def export(
     """Return everything the ledger holds about a customer, ready for JSON. Raises ``NotFound``."""
     members = _rows(connection, tables.member, _of_customer(tables.member, customer))
     sales = _rows(connection, tables.sale, _of_sales(customer))
-    if not members and not sales:
+    vouchers = _vouchers(connection, customer)
+    if not (members or sales or vouchers):
         raise _unknown(customer)
     ids = [row["id"] for row in members]
     return {
@@ -63,6 +64,7 @@ def export(
         },
         "accounts": [_account(connection, row, programs) for row in members],
         "redemptions": _by_member(connection, tables.redemption, ids),
+        "vouchers": vouchers,
         "sales": sales,
         "tiers_set_by_hand": _rows(
             connection, tables.tier_setting, _of_customer(tables.tier_setting, customer)
@@ -83,6 +85,7 @@ _ABOUT = {
     "lots": "points that were earned together, what is left of them, and until when",
     "allocations": "which movement took how many points from which lot; without a lot, debt",
     "redemptions": "rewards that points were spent on",
+    "vouchers": "codes with money on them that are his, and what happened to each",
     "sales": "documents of Dolibarr that earned points, as they were last read",
     "asked_by_staff": "what staff asked for on the card in the last ninety days, and the answers",
     "tiers_set_by_hand": "which tier staff gave, when and why",
@@ -104,6 +107,15 @@ def _account(
         "lots": _by_member(connection, tables.lot, id_),
         "allocations": _by_member(connection, tables.allocation, id_),
     }
+
+
+def _vouchers(connection: Connection, customer: CustomerKey) -> list[dict[str, Any]]:
+    found = _rows(connection, tables.voucher, _of_customer(tables.voucher, customer))
+    movement = tables.voucher_movement
+    return [
+        {**row, "movements": _rows(connection, movement, movement.c.voucher_id == row["id"])}
+        for row in found
+    ]
 
 
 def _by_member(connection: Connection, table: Table, ids: Collection[int]) -> list[dict[str, Any]]:
@@ -185,7 +197,7 @@ def erase(
     connection = transaction.connection
     members = _rows(connection, tables.member, _of_customer(tables.member, customer))
     sales = _rows(connection, tables.sale, _of_sales(customer))
-    if not members and not sales:
+    if not (members or sales or _vouchers(connection, customer)):
         raise _unknown(customer)
     ids = [row["id"] for row in members]
     _refuse_open_discounts(connection, ids)
@@ -315,6 +327,7 @@ def _forget_around(
     What was put on his card for a tier is forgotten when it is taken off there.
     """
     connection.execute(delete(tables.outbox).where(_of_outbox(customer)))
+    _forget_vouchers(connection, customer)
     parked = tables.parked.c
     for row in sales:
         connection.execute(
@@ -334,3 +347,12 @@ def _forget_around(
         connection.execute(delete(table).where(_of_customer(table, customer)))
     for batch in about_him:
         batches.forget(connection, batch)
+
+
+def _forget_vouchers(connection: Connection, customer: CustomerKey) -> None:
+    """Let his codes be of whoever holds them; what was written about them may name him."""
+    mine = [row["id"] for row in _vouchers(connection, customer)]
+    movement, voucher = tables.voucher_movement, tables.voucher
+    connection.execute(update(movement).where(movement.c.voucher_id.in_(mine)).values(reason=""))
+    nobody = {"customer_rowid": None, "redemption_id": None}
+    connection.execute(update(voucher).where(voucher.c.id.in_(mine)).values(nobody))

@@ -26,6 +26,8 @@ class State:
     # Its lines stand on a draft that was never validated.
     DRAFTED = "drafted"
     USED = "used"
+    # It became a code with money on it: what becomes of that, the code's movements say.
+    VOUCHER = "voucher"
     REVOKED = "revoked"
     REFUSED = "refused"
 

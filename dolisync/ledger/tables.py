@@ -411,6 +411,81 @@ signing_key = Table(
     **_OPTIONS,
 )
 
+# Codes with money on them. Balance, state, last day and owner are kept at hand: the movements say
+# how they came to be. The code itself is kept: a shop prints a card again.
+voucher = Table(
+    "voucher",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=False),
+    Column("code", String(20), nullable=False, unique=True),
+    Column("kind", String(12), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("balance_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    # The rate at which a gift card was sold: it is redeemed at the same.
+    Column("tax_rate", String(12), nullable=False),
+    Column("valid_until", Date),
+    Column("source", String(40), nullable=False),
+    Column("entity", Integer, nullable=False),
+    # Whose it is, where that is known; who holds the code may use it all the same.
+    Column("customer_rowid", Key),
+    # What it was made from: points, a batch, a sale, or another code that was lost.
+    Column("redemption_id", Key, ForeignKey("redemption.id")),
+    Column("batch_id", Key),
+    Column("sale_id", Key, ForeignKey("sale.id")),
+    Column("replaces_id", Key),
+    Column("made_at", UtcMoment, nullable=False),
+    Index(None, "source", "entity", "customer_rowid"),
+    Index(None, "sale_id"),
+    Index(None, "batch_id"),
+    Index(None, "redemption_id"),
+    Index(None, "valid_until"),
+    **_OPTIONS,
+)
+
+# What a document takes from a code: its lines bear the token, never the code.
+voucher_use = Table(
+    "voucher_use",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=False),
+    Column("token", String(40), nullable=False, unique=True),
+    Column("voucher_id", Key, ForeignKey("voucher.id"), nullable=False),
+    Column("source", String(40), nullable=False),
+    Column("entity", Integer, nullable=False),
+    Column("sale_rowid", Key, nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("shares", LongText, nullable=False),
+    Column("made_at", UtcMoment, nullable=False),
+    Index(None, "voucher_id"),
+    Index(None, "source", "entity", "sale_rowid"),
+    Index(None, "state"),
+    **_OPTIONS,
+)
+
+# Every change of a code, numbered, with what was on it afterwards. Never changed.
+voucher_movement = Table(
+    "voucher_movement",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=False),
+    Column("key", String(160), nullable=False, unique=True),
+    Column("voucher_id", Key, ForeignKey("voucher.id"), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("balance_after_minor", BigInteger, nullable=False),
+    Column("use_id", Key, ForeignKey("voucher_use.id")),
+    Column("sale_id", Key, ForeignKey("sale.id")),
+    Column("occurred_on", Date, nullable=False),
+    Column("recorded_at", UtcMoment, nullable=False),
+    Column("reason", String(255), nullable=False),
+    UniqueConstraint("voucher_id", "sequence"),
+    Index(None, "use_id"),
+    Index(None, "sale_id"),
+    **_OPTIONS,
+)
+
 outbox = Table(
     "outbox",
     metadata,

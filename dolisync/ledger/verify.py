@@ -11,9 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, case, func, not_, or_, select
 
-from dolisync.ledger import chain, tables
+from dolisync.ledger import chain, tables, vouchers
 from dolisync.ledger.book import Kind
 from dolisync.ledger.engine import reading
+from dolisync.ledger.redemptions import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ RULE_POSTING = "a posting is its own lot's points or the sum of its allocations"
 RULE_CHAIN = "a member's postings are numbered without gaps, each with the balance it left"
 RULE_HASH = "each posting's hash covers it and the one before; each day's anchor all of them"
 RULE_REDEMPTION = "a redemption's points left once, and came back once if it was not used"
+RULE_VOUCHER = "what is on a code is the sum of its movements, never below zero"
 RULE_PAID = "a sale costs what its payments with points are worth"
 RULE_SPENT = "of a redemption's points comes back what the sales say on which it was used"
 
@@ -53,6 +55,7 @@ def verify_books(engine: Engine) -> list[Breach]:
         _chains,
         _hashes,
         _redemptions,
+        _vouchers,
     )
     with reading(engine) as connection:
         return [breach for check in checks for breach in check(connection)]
@@ -210,6 +213,29 @@ def _redemptions(connection: Connection) -> Iterator[Breach]:
     for token, points, state, out, back in connection.execute(query):
         found = f"{state}, {points} points: {out} left the account, {back} came back"
         yield Breach(RULE_REDEMPTION, f"redemption {token}", found)
+
+
+def _vouchers(connection: Connection) -> Iterator[Breach]:
+    for where, found in vouchers.broken(connection):
+        yield Breach(RULE_VOUCHER, where, found)
+    # One that was made from points is worth what they were.
+    redemption, movement, voucher = tables.redemption.c, tables.voucher_movement.c, tables.voucher.c
+    issued = func.coalesce(func.sum(movement.amount_minor), 0)
+    query = (
+        select(redemption.token, redemption.amount_minor, issued.label("issued"))
+        .join(tables.member, tables.member.c.id == redemption.member_id)
+        .outerjoin(tables.voucher, voucher.redemption_id == redemption.id)
+        .outerjoin(
+            tables.voucher_movement,
+            (movement.voucher_id == voucher.id) & (movement.kind == vouchers.Move.ISSUED),
+        )
+        # After an erasure nothing tells any more which code it was.
+        .where(redemption.state == State.VOUCHER, tables.member.c.erased_at.is_(None))
+        .group_by(redemption.id, redemption.token, redemption.amount_minor)
+        .having(redemption.amount_minor != issued)
+    )
+    for token, amount, found in connection.execute(query):
+        yield Breach(RULE_VOUCHER, f"redemption {token}", f"worth {amount}, codes hold {found}")
 
 
 def _member(row: Any) -> str:

@@ -19,7 +19,15 @@ import structlog
 from sqlalchemy import Connection, and_, or_, select, update
 
 from dolisync.errors import UserError
-from dolisync.ledger import batches, courses, outbox, requests, tables, tier_marks
+from dolisync.ledger import (
+    batches,
+    courses,
+    outbox,
+    requests,
+    tables,
+    tier_marks,
+    vouchers,
+)
 from dolisync.ledger.batches import Batch, BatchKind, BatchState
 from dolisync.ledger.documents import fingerprint
 from dolisync.ledger.rebook import rebook, unbook
@@ -136,6 +144,7 @@ def merge(
     sales = _move_sales(transaction, old, into, named=old.rowid if reason else None)
     title = f"customer {old.rowid} merged into {into.rowid}"
     carried = _standing(transaction.connection, old)
+    codes = [one.id for one in vouchers.of_customer(transaction.connection, old)]
     details = {
         "source": old.source,
         "entity": old.entity,
@@ -144,6 +153,7 @@ def merge(
         "sales": sorted({sale.key.rowid for sale in sales}),
         "redemptions": _redemptions_of(transaction.connection, old),
         "carried": carried,
+        "vouchers": codes,
         "reason": reason,
     }
     batch = batches.create(
@@ -164,6 +174,7 @@ def merge(
         )
     days = courses.copy_settings(transaction.connection, old, into, token)
     requests.follow(transaction.connection, old, into)
+    vouchers.give_to(transaction.connection, codes, into)
     if not reason:
         tier_marks.unite(transaction.connection, old, into)
         log.warning("customers were merged in Dolibarr", old=str(old), into=str(into))
@@ -260,6 +271,10 @@ def unmerge(
             ]
     days = courses.drop_copies(transaction.connection, batch.token)
     requests.follow_back(transaction.connection, home)
+    # Merges from before there were any do not name them.
+    named = batch.details.get("vouchers", ())
+    held = {one.id for one in vouchers.of_customer(transaction.connection, into)}
+    vouchers.give_to(transaction.connection, held.intersection(named), home)
     places = tuple((into, day) for day in days)
     return Merged(tuple(sales), (into, home), places), changes
 

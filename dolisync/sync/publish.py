@@ -17,12 +17,12 @@ import structlog
 from sqlalchemy import Engine
 
 from dolisync.config import Source
-from dolisync.display import customer_values, sale_values
+from dolisync.display import customer_values, sale_values, used_values
 from dolisync.errors import RefusedError, TransientError, UnknownOutcome
 from dolisync.ledger import outbox, redemptions
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.outbox import Item
-from dolisync.ledger.views import member_views, sale_movements
+from dolisync.ledger.views import member_views, points_used, sale_movements
 from dolisync.model import CustomerKey
 from dolisync.ports import Clock, Discount, FieldValue, Pulse, Sink, no_pulse
 from dolisync.program.terms import Program
@@ -173,6 +173,11 @@ class Publisher:
                 if movement.program in self.programs:
                     shown = values.setdefault(outbox.sale_target(movement.sale).key, {})
                     shown.update(sale_values(self.programs[movement.program], movement))
+            used = points_used(connection, sales)
+        for program in self._my_programs():
+            for sale in sales:
+                shown = values.setdefault(outbox.sale_target(sale).key, {})
+                shown.update(used_values(program, used.get((sale, program.name), 0)))
         return values
 
     def card_values(self, customers: Sequence[CustomerKey]) -> dict[CustomerKey, Values]:

@@ -23,6 +23,7 @@ from dolisync.sync.publish import Report as Published
 from dolisync.sync.requests import Clerk
 from dolisync.sync.tier_tags import TierTags
 from dolisync.sync.till_line import TillLine
+from dolisync.sync.vouchers import Automatic
 
 # Points also become available without a sale: by an adjustment, or with the days.
 REWARDS_EVERY = timedelta(minutes=1)
@@ -66,6 +67,7 @@ class Turn:
     clerk: Clerk | None = None
     till_line: TillLine | None = None
     tags: TierTags | None = None
+    vouchers: Automatic | None = None
     _rewards_at: datetime | None = None
 
     @property
@@ -97,11 +99,14 @@ class Turn:
             return 0
         self._rewards_at = now
         mine = {self.source.name: self.showing[self.source.name]}
-        return len(redeem.issue_automatic(self.engine, self.clock, self.programs, mine))
+        issued = len(redeem.issue_automatic(self.engine, self.clock, self.programs, mine))
+        return issued + (self.vouchers.issue() if self.vouchers else 0)
 
     def sweep(self) -> int:
         """Expire old lots, review tiers, anchor the day's chains, forget old rows of the outbox."""
         expired = expire.run_once(self.engine, self.clock, self.programs, self.showing)
+        if self.vouchers is not None:
+            self.vouchers.sweep()
         tiers.review(self.engine, self.clock, self.programs, self.showing)
         now = self.clock.now()
         write(self.engine, lambda connection: outbox.clean(connection, now))

@@ -15,20 +15,23 @@ from dolisync.ledger import batches, lineage, outbox
 from dolisync.ledger.batches import Batch, BatchKind
 from dolisync.ledger.engine import rehearse, write
 from dolisync.ledger.store import Transaction
+from dolisync.ledger.vouchers import Voucher
 from dolisync.model import CustomerKey
 from dolisync.ports import Clock
 from dolisync.program.terms import Program
 from dolisync.sync import claims, merge, opening, tier_batches, transfer
 from dolisync.sync.changes import Change
 from dolisync.sync.judge import Rules, judge_again
+from dolisync.sync.vouchers import undo_batch
 
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What undoing a batch changes, or would change."""
+    """What undoing a batch changes, or would change. ``vouchers`` are codes as they were before."""
 
     batch: Batch
     changes: tuple[Change, ...]
+    vouchers: tuple[Voucher, ...] = ()
 
 
 def plan(
@@ -56,7 +59,12 @@ def _undo(
     batches.require_undoable(batch)
     transaction = Transaction(connection, clock.now())
     _check_home(batch, home)
-    changes = _take_back(transaction, rules, batch, home)
+    ended: list[Voucher] = []
+    changes: list[Change] = []
+    if batch.kind == BatchKind.VOUCHERS:
+        ended = undo_batch(transaction, batch)
+    else:
+        changes = _take_back(transaction, rules, batch, home)
     transaction.flush()
     batches.mark_undone(connection, batch, transaction.now, home)
     targets = [
@@ -65,7 +73,7 @@ def _undo(
         if rules.shows(change.customer.source)
     ]
     outbox.wish(connection, targets, transaction.now)
-    return Undone(batch, tuple(changes))
+    return Undone(batch, tuple(changes), tuple(ended))
 
 
 def _check_home(batch: Batch, home: CustomerKey | None) -> None:

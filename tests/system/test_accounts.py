@@ -372,6 +372,12 @@ KEYS: dict[str, set[str]] = {
         *("from", "to", "read", "changed", "postings", "given", "taken", "members", "months"),
         *("batch", "known_changed", "new_members", "pending"),
     },
+    "voucher list": {"vouchers"},
+    "voucher issue --amount 5 --reason x": {
+        *("customer", "code", "kind", "state", "balance", "usable", "currency", "valid_until"),
+        *("source", "customer_id", "made_at"),
+    },
+    "voucher batch --count 1 --amount 5": {"made", "batch", "title", "vouchers"},
     "campaigns": {"programs"},
     "campaigns > programs": {"program", "campaigns"},
     "batches": {"batches"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,3 +56,18 @@ def open_shop(ledger: Engine) -> Callable[..., Shop]:
         return Shop(ledger, programs=programs, **settings)
 
     return opened
+
+
+@pytest.fixture(scope="module")
+def ledger_of_its_own(
+    ledger_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Engine]:
+    """Give what makes an empty ledger each time: for tests that try many histories."""
+    folder, count = tmp_path_factory.mktemp("ledgers"), itertools.count()
+
+    def made() -> Engine:
+        path = folder / f"{next(count)}.db"
+        shutil.copy(ledger_template, path)
+        return open_engine(f"sqlite:///{path}")
+
+    return made
