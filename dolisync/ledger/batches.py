@@ -29,6 +29,7 @@ class BatchKind:
     ERASE = "erase"
     CLAIM = "claim"
     VOUCHERS = "vouchers"
+    BONUS = "bonus"
 
 
 class BatchState:
