@@ -62,5 +62,5 @@ def test_a_tag_and_a_first_purchase(shop: Shop, door: str) -> None:
     assert balances()[1] == 120 + 10
     moves = shop.read("history", str(customer))["movements"]
     reasons = [move["reason"] for move in moves]
-    assert reasons == ["Bienvenue", "Merci pour l'inscription"]
+    assert reasons == ["Merci pour l'inscription", "Bienvenue"]
     assert shop.read("verify")["holds"]
