@@ -18,6 +18,7 @@ import commands.accounts
 import commands.administration
 import commands.backfill
 import commands.batches
+import commands.bonuses
 import commands.campaigns
 import commands.claims
 import commands.demo
@@ -168,6 +169,7 @@ for _command in (
     commands.rewards.redeem,
     commands.rewards.adjust,
     commands.campaigns.campaigns,
+    commands.bonuses.bonus,
     commands.claims.claim,
     commands.vouchers.voucher,
     commands.tiers.tier,

@@ -51,6 +51,7 @@ from dolisync.ports import (
 from dolisync.program.paying import rewards
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
+from dolisync.sync.bonuses import Bonuses
 from dolisync.sync.buyers import Buyers, CardFields, buyer_question_of
 from dolisync.sync.catalogue import Catalogue, question_of
 from dolisync.sync.drafts import Drafts
@@ -175,6 +176,14 @@ class Doors:
         programs = {program.name: program for program in self.programs}
         door = self.source.writes_by
         return self.tags_by(door) if door and tagging(programs, self.source.name) else None
+
+    @cached_property
+    def bonus_tags(self) -> TagDoor | None:
+        """The tags of customers to look at, where a bonus is given by one."""
+        mine = (program for program in self.programs if program.takes(self.source.name))
+        if not any(bonus.given_by for program in mine for bonus in program.bonus):
+            return None
+        return self.tags_by("rest" if self.database is None else "sql")
 
     def tags_by(self, door: str) -> TagDoor:
         """Open a door to the tags of customers."""
@@ -406,6 +415,15 @@ class House:
             self.till_line(doors),
             publisher.tags if publisher else None,
             self.automatic_vouchers(doors),
+            self.bonuses(doors),
+        )
+
+    def bonuses(self, doors: Doors) -> Bonuses | None:
+        """Make what gives bonuses by itself, where a program has any."""
+        if not any(program.bonus for program in self.programs.values()):
+            return None
+        return Bonuses(
+            self.engine, self.clock, doors.source, self.programs, self.rules, doors.bonus_tags
         )
 
     def vouchers(self, doors: Doors) -> Vouchers:

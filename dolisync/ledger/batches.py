@@ -30,6 +30,7 @@ class BatchKind:
     CLAIM = "claim"
     TIERS = "tiers"
     VOUCHERS = "vouchers"
+    BONUS = "bonus"
 
 
 class BatchState:

@@ -328,6 +328,22 @@ campaign_use = Table(
     **_OPTIONS,
 )
 
+# Which bonuses without a purchase members had: each once for an occasion. ``batch_id`` is of the
+# list with which it was given, or of the merge with which it came.
+bonus_given = Table(
+    "bonus_given",
+    metadata,
+    Column("program", String(40), primary_key=True),
+    Column("bonus", String(40), primary_key=True),
+    Column("source", String(40), primary_key=True),
+    Column("entity", Integer, primary_key=True, autoincrement=False),
+    Column("customer_rowid", Key, primary_key=True, autoincrement=False),
+    Column("occasion", String(40), primary_key=True),
+    Column("batch_id", Key),
+    Column("given_at", UtcMoment, nullable=False),
+    **_OPTIONS,
+)
+
 # Tiers that staff set by hand. Without a tier, what they had set before ends.
 tier_setting = Table(
     "tier_setting",

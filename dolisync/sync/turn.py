@@ -16,6 +16,7 @@ from dolisync.model import SaleKey
 from dolisync.ports import Clock, SaleSource
 from dolisync.program.terms import Program
 from dolisync.sync import expire, redeem, tiers
+from dolisync.sync.bonuses import Bonuses
 from dolisync.sync.intake import Intake, Progress
 from dolisync.sync.judge import Showing, Tally
 from dolisync.sync.publish import Publisher
@@ -38,6 +39,7 @@ class TurnReport:
     requests: int = 0
     till_lines: int = 0
     tiers_set: int = 0
+    bonuses: int = 0
     published: Published = field(default_factory=Published)
 
     @property
@@ -49,6 +51,7 @@ class TurnReport:
             or self.requests
             or self.till_lines
             or self.tiers_set
+            or self.bonuses
             or self.published.failed
             or self.published.dead
         )
@@ -68,6 +71,7 @@ class Turn:
     till_line: TillLine | None = None
     tags: TierTags | None = None
     vouchers: Automatic | None = None
+    bonuses: Bonuses | None = None
     _rewards_at: datetime | None = None
 
     @property
@@ -84,6 +88,8 @@ class Turn:
             report.requests = self.clerk.run_once().answered
         if self.tags is not None:
             report.tiers_set = self.tags.run_once()
+        if self.bonuses is not None:
+            report.bonuses = self.bonuses.run_once()
         if self.till_line is not None:
             report.till_lines = self.till_line.run_once()
         if self.publisher is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine
 
 from dolisync.errors import UserError
-from dolisync.ledger import batches, lineage, outbox
+from dolisync.ledger import batches, bonuses, lineage, outbox
 from dolisync.ledger.batches import Batch, BatchKind
 from dolisync.ledger.engine import rehearse, write
 from dolisync.ledger.store import Transaction
@@ -106,6 +106,9 @@ def _take_back(
         return tier_batches.undo(transaction, rules, batch, _program(programs, batch))
     accounts = merge.followed(connection, batch, lineage.accounts_of(connection, batch))
     if batch.kind == BatchKind.OPENING:
+        return opening.undo(transaction, _program(programs, batch), batch)
+    if batch.kind == BatchKind.BONUS:
+        bonuses.forget_batch(connection, batch.id)
         return opening.undo(transaction, _program(programs, batch), batch)
     if batch.kind == BatchKind.TRANSFER:
         return transfer.undo(transaction, _program(programs, batch), batch, accounts)
