@@ -26,10 +26,12 @@ import commands.many_tiers
 import commands.printing
 import commands.privacy
 import commands.rewards
+import commands.rules
 import commands.setting_up
 import commands.simulate
 import commands.standing
 import commands.tiers
+import commands.undo
 import commands.vouchers
 import commands.work
 from commands import terminal
@@ -160,6 +162,8 @@ for _command in (
     commands.printing.print_server,
     commands.backfill.backfill,
     commands.simulate.simulate,
+    commands.rules.rules,
+    commands.rules.recompute,
     commands.work.reconcile,
     commands.accounts.balance,
     commands.accounts.history,
@@ -178,7 +182,7 @@ for _command in (
     commands.batches.merge,
     commands.batches.opening,
     commands.batches.batches,
-    commands.batches.undo,
+    commands.undo.undo,
     commands.privacy.privacy,
     commands.administration.verify,
     commands.administration.anchors,

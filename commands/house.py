@@ -282,7 +282,8 @@ class House:
         """The rule sets; the configured programs come into force when this is first read."""
         if self.settings.claims is not None:
             ensure_signing_key(self.engine, CLAIMS, self.clock.now())
-        return adopt(self.engine, self.settings.program, self.clock.now())
+        since = self.settings.rules.since
+        return adopt(self.engine, self.settings.program, self.clock.now(), since)
 
     @property
     def programs(self) -> dict[str, Program]:
@@ -313,7 +314,8 @@ class House:
     @property
     def rules_for_reading(self) -> Rules:
         """All that judging needs, to look on: no Dolibarr is asked, no rules come into force."""
-        book = consult(self.engine, self.settings.program, self.clock.now())
+        since = self.settings.rules.since
+        book = consult(self.engine, self.settings.program, self.clock.now(), since)
         return Rules(book, self._around(), {})
 
     def _around(self) -> dict[str, Surroundings]:

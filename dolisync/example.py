@@ -60,6 +60,7 @@ _EXAMPLES: Values = {
     "program.campaign.budget.money": 500,
     "program.campaign.per_member.points": 200,
     "program.campaign.per_member.times": 1,
+    "rules.since": date(2027, 1, 1),
     "program.bonus.tag": "Newsletter",
     "program.bonus.first_day": date(2026, 12, 1),
     "program.bonus.last_day": date(2026, 12, 24),

@@ -31,6 +31,7 @@ class BatchKind:
     TIERS = "tiers"
     VOUCHERS = "vouchers"
     BONUS = "bonus"
+    RECOMPUTE = "recompute"
 
 
 class BatchState:

@@ -344,6 +344,17 @@ bonus_given = Table(
     **_OPTIONS,
 )
 
+# Sales that a batch judged again by other rules, and the rules that had judged them before.
+recomputed = Table(
+    "recomputed",
+    metadata,
+    Column("batch_id", Key, ForeignKey("batch.id"), primary_key=True, autoincrement=False),
+    Column("sale_id", Key, ForeignKey("sale.id"), primary_key=True, autoincrement=False),
+    Column("rule_set_id", Key, nullable=False),
+    Index(None, "sale_id"),
+    **_OPTIONS,
+)
+
 # Tiers that staff set by hand. Without a tier, what they had set before ends.
 tier_setting = Table(
     "tier_setting",

@@ -380,6 +380,8 @@ KEYS: dict[str, set[str]] = {
     "voucher batch --count 1 --amount 5": {"made", "batch", "title", "vouchers"},
     "campaigns": {"programs"},
     "campaigns > programs": {"program", "campaigns"},
+    "rules": {"rules"},
+    "rules > rules": {"rules", "since", "in_force", "sales", "changes"},
     "batches": {"batches"},
     "batches > batches": {"batch", "kind", "title", "state", "made_at", "undone_at", "points"},
     "adjust 2 5 --reason x": {
