@@ -72,6 +72,8 @@ class Turn:
     tags: TierTags | None = None
     vouchers: Automatic | None = None
     bonuses: Bonuses | None = None
+    # So long at most it writes what waits, where it has to look again soon; all of it otherwise.
+    longest_publishing: timedelta | None = None
     _rewards_at: datetime | None = None
 
     @property
@@ -94,7 +96,7 @@ class Turn:
             report.till_lines = self.till_line.run_once()
         if self.publisher is not None:
             report.issued = self._issue(changed=report.tally.changed > 0)
-            report.published = self.publisher.run_once()
+            report.published = self.publisher.run_once(self.longest_publishing)
         return report
 
     def _issue(self, *, changed: bool) -> int:
