@@ -59,11 +59,13 @@ class SqlSaleSource:
         timezone: str = "UTC",
         table_prefix: str = "llx_",
         with_product_points: str | None = None,
+        gift_card: str | None = None,
     ) -> None:
         self.name = name
         self.entity = entity
         self._zone = ZoneInfo(timezone)
         self._database = Database(engine, table_prefix)
+        self._gift_card = gift_card
         self._points = checked_name(with_product_points) if with_product_points else None
 
     def close(self) -> None:
@@ -201,7 +203,7 @@ class SqlSaleSource:
         lines: dict[int, list[SaleLine]] = defaultdict(list)
         query = lines_statement(rowids, points, is_sqlite=self._database.is_sqlite)
         for row in reader.rows(query):
-            sale, line = sale_line(row)
+            sale, line = sale_line(row, self._gift_card)
             lines[sale].append(line)
         return lines
 
