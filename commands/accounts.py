@@ -34,6 +34,7 @@ from dolisync.ledger.views import (
 from dolisync.ledger.views import history as movements_of
 from dolisync.model import Customer, CustomerKey, SaleKey
 from dolisync.phrases import LANGUAGES
+from dolisync.program.spending import minimum_of
 from dolisync.program.terms import Program, RewardTerms, TierBasis
 from dolisync.program.tiers import TierToday
 from dolisync.sentences import Tongue
@@ -165,7 +166,8 @@ class Account:
 
     def missing(self, reward: RewardTerms) -> Decimal:
         """How many points are missing to a reward."""
-        return reward.points - self.program.points_of(self.view.available)
+        needed = max(reward.points, minimum_of(self.program))
+        return needed - self.program.points_of(self.view.available)
 
     def _rewards(self) -> list[RewardTerms]:
         mine = (reward for reward in self.program.reward if reward.is_for(self.view.tier_name))

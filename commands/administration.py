@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import click
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from commands import terminal
 from commands.house import House, alone
 from commands.options import json_option, pass_house
 from dolisync.errors import NotFound, UserError
-from dolisync.ledger import chain, schema
+from dolisync.ledger import chain, schema, tier_marks
 from dolisync.ledger import outbox as box
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.outbox import OPEN_STATES, Item
@@ -372,7 +372,8 @@ def restore(house: House, file: Path, folder: Path | None, *, yes: bool, as_json
         now = house.clock.now()
         copy = None if empty else schema.backup(engine, _backup_folder(engine, folder), now)
         revision = schema.restore(engine, file)
-        write(engine, lambda connection: box.hold_creations(connection, now))
+        sources = [source.name for source in house.settings.source]
+        write(engine, lambda connection: _distrust(connection, sources, now))
     if as_json:
         terminal.show_json({"restored": file, "revision": revision, "backup": copy})
         return
@@ -380,6 +381,12 @@ def restore(house: House, file: Path, folder: Path | None, *, yes: bool, as_json
         click.echo(f"the ledger as it was: {copy}")
     click.echo(f"restored {file.name}, schema {revision}")
     click.echo("next: dolisync db upgrade, dolisync verify, dolisync sync, dolisync reconcile")
+
+
+def _distrust(connection: Connection, sources: Sequence[str], now: datetime) -> None:
+    """Note what an old copy cannot know: calls under way, and tags that were put since."""
+    box.hold_creations(connection, now)
+    tier_marks.distrust(connection, sources)
 
 
 @db.command()

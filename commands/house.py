@@ -24,6 +24,7 @@ from connectors.dolibarr_rest import RestSaleSource
 from connectors.dolibarr_rest_sink import RestSink
 from connectors.dolibarr_sql import SqlSaleSource
 from connectors.dolibarr_sql_sink import SqlSink
+from connectors.dolibarr_tag_door import RestTagDoor, SqlTagDoor
 from connectors.dolibarr_till import DolibarrTill
 from dolisync.config import LoadedConfig, Settings, Source, load
 from dolisync.display import requirements
@@ -44,6 +45,7 @@ from dolisync.ports import (
     Requirements,
     SaleSource,
     Sink,
+    TagDoor,
     no_pulse,
 )
 from dolisync.program.paying import rewards
@@ -56,6 +58,7 @@ from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.publish import Publisher
 from dolisync.sync.requests import Clerk
+from dolisync.sync.tier_tags import TierTags, tagging
 from dolisync.sync.till_line import TillLine
 from dolisync.sync.turn import Turn
 from dolisync.sync.vouchers import Automatic, Vouchers
@@ -167,6 +170,18 @@ class Doors:
         return SqlDesk(self.database, self.source.entity, self.source.table_prefix)
 
     @cached_property
+    def tags(self) -> TagDoor | None:
+        """The tags of customers, where tiers are tags and anything is to be written."""
+        programs = {program.name: program for program in self.programs}
+        if self.source.writes_by is None or not tagging(programs, self.source.name):
+            return None
+        if self.source.writes_by == "sql":
+            assert self.database is not None
+            return SqlTagDoor(self.database, self.source.entity, self.source.table_prefix)
+        assert self.http is not None
+        return RestTagDoor(self.http)
+
+    @cached_property
     def till(self) -> DolibarrTill | None:
         """The open tickets, where a line is to stand on them."""
         if self.source.writes_by is None or self.database is None or self.http is None:
@@ -188,7 +203,8 @@ class Doors:
         if self.sink is None:
             return Showing(customers=False, sales=False, discounts=False)
         abilities = self.sink.abilities()
-        return Showing(abilities.customer_fields, abilities.sale_fields, abilities.discounts)
+        customers = abilities.customer_fields or self.tags is not None
+        return Showing(customers, abilities.sale_fields, abilities.discounts)
 
     def close(self) -> None:
         """Let go of connections."""
@@ -347,6 +363,23 @@ class House:
             self.programs,
             pulse=self.pulse,
             drafts=self.drafts(doors),
+            tags=self.tier_tags(doors),
+            shows_cards=doors.sink.abilities().customer_fields,
+        )
+
+    def tier_tags(self, doors: Doors) -> TierTags | None:
+        """Make what keeps tier tags, where tiers are tags."""
+        if doors.tags is None:
+            return None
+        return TierTags(
+            self.engine,
+            self.clock,
+            doors.source,
+            self.programs,
+            self.rules,
+            doors.tags,
+            doors.reader,
+            self.pulse,
         )
 
     def drafts(self, doors: Doors) -> Drafts | None:
@@ -358,15 +391,17 @@ class House:
 
     def turn(self, doors: Doors) -> Turn:
         """Make the turn of one source."""
+        publisher = self.publisher(doors)
         return Turn(
             self.engine,
             self.clock,
             self.programs,
             self.showing,
             self.intakes(doors),
-            self.publisher(doors),
+            publisher,
             self.clerk(doors),
             self.till_line(doors),
+            publisher.tags if publisher else None,
             self.automatic_vouchers(doors),
         )
 

@@ -509,6 +509,7 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
             product_fields=product_fields(house.settings.program),
             buyers=buyer_question(doors),
             request_groups=source.request_groups if doors.desk else (),
+            tags_by=source.writes_by if doors.tags else None,
         )
         yield from map(_weighed, found)
         if not source.pos_customers and not any(one.topic == "pos customer" for one in found):

@@ -98,6 +98,8 @@ def turn_text(programs: dict[str, Program], report: TurnReport) -> str:
     published = report.published
     if report.requests:
         parts.append(f"{report.requests} requests of staff answered")
+    if report.tiers_set:
+        parts.append(f"{report.tiers_set} tiers set by staff")
     if report.issued:
         parts.append(f"{report.issued} rewards issued")
     if published.moved:
@@ -152,6 +154,7 @@ def _turn_json(house: House, report: TurnReport) -> dict[str, object]:
         **tally_json(house.programs, report.tally),
         "issued": report.issued,
         "requests": report.requests,
+        "tiers_set": report.tiers_set,
         "written": published.moved,
         "failed": published.failed,
         "dead": published.dead,
@@ -323,6 +326,8 @@ def reconcile_source(
     drift: tuple[Drift, ...] = ()
     if able.discounts:
         followed = follow_discounts(publisher, sink, house.rules if adopt_discounts else None)
+    if publisher.tags is not None:
+        publisher.tags.compare()
     if able.customer_fields:
         drift = tuple(compare_cards(publisher, told))
     return Compared(sales, followed, drift, adopt_discounts)

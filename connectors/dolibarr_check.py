@@ -18,6 +18,7 @@ from connectors.dolibarr_database import Database
 from connectors.dolibarr_http import DolibarrHttp, ServerStatus
 from connectors.dolibarr_present import Present
 from connectors.dolibarr_setup import ELEMENTS
+from connectors.dolibarr_tag_door import may_tag
 from dolisync.errors import DolisyncError, RefusedError
 from dolisync.ports import BuyerQuestion, Finding, Requirements
 
@@ -43,6 +44,7 @@ class Checked:
     product_fields: Sequence[str]
     buyers: BuyerQuestion
     request_groups: Sequence[str]
+    tags_by: str | None
 
 
 def check(
@@ -60,8 +62,12 @@ def check(
     product_fields: Sequence[str] = (),
     buyers: BuyerQuestion = _NOTHING_ASKED,
     request_groups: Sequence[str] = (),
+    tags_by: str | None = None,
 ) -> tuple[Finding, ...]:
-    """Look at everything. ``fk_user`` and the fields of ``requirements`` tell what is written."""
+    """Look at everything. ``fk_user`` and the fields of ``requirements`` tell what is written.
+
+    ``tags_by`` is the door (sql or rest) through which tags are put on customers, if they are.
+    """
     database = Database(engine, table_prefix) if engine is not None else None
     checked = Checked(
         http=http,
@@ -77,6 +83,7 @@ def check(
         product_fields=product_fields,
         buyers=buyers,
         request_groups=request_groups,
+        tags_by=tags_by,
     )
     try:
         return tuple(_findings(checked))
@@ -181,6 +188,21 @@ def _requirements(checked: Checked, _status: ServerStatus | None) -> Iterator[Fi
         yield _required("tags", what, checked.present.tag(tag.label))
 
 
+def _tagging(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]:
+    """Look whether the key may put tags on customers, where that is how it is done."""
+    if checked.tags_by != "rest" or checked.http is None:
+        return
+    if may_tag(checked.http):
+        yield Finding("ok", "tags", "the key may put tags on customers")
+    else:
+        message = "the key may not put tags on customers: tier tags are not written"
+        remedy = (
+            "in Users & Groups > the user of the key > Permissions, give: read tags (241) and"
+            " change third parties (122)"
+        )
+        yield Finding("error", "tags", message, remedy)
+
+
 def _required(topic: str, what: str, present: bool | None) -> Finding:  # noqa: FBT001
     if present:
         return Finding("ok", topic, f"{what} is there")
@@ -210,6 +232,7 @@ def _tables(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]
         product_fields=checked.product_fields,
         buyers=checked.buyers,
         groups=checked.request_groups,
+        tags=checked.tags_by == "sql",
     )
 
 
@@ -309,6 +332,7 @@ _LOOKS: tuple[tuple[str, _Look], ...] = (
     ("clock", _clocks),
     ("timezone", _time_zones),
     ("fields", _requirements),
+    ("tags", _tagging),
     ("database", _tables),
     ("pos customer", _pos_customers),
     ("user", _user),

@@ -18,6 +18,7 @@ from connectors.dolibarr_grants import (
     read_grants,
     reading_needs,
     staff_needs,
+    tag_needs,
 )
 from dolisync.errors import DolisyncError
 from dolisync.ports import BuyerQuestion, Finding
@@ -122,6 +123,7 @@ def grants(
     product_fields: Sequence[str],
     buyers: BuyerQuestion,
     groups: Sequence[str],
+    tags: bool,
 ) -> Iterator[Finding]:
     """Compare the account's rights with what is done through it."""
     needs: list[Need] = list(reading_needs(product_fields, buyers))
@@ -131,6 +133,7 @@ def grants(
     # Used credit notes are read there, with discounts or without.
     needs += discount_needs() if discounts else discount_needs()[:1]
     needs += staff_needs(groups=bool(groups))
+    needs += tag_needs()[1:] if tags else ()
     known = read_grants(database)
     missing = [need for need in needs if not known.allows(need)]
     for need in missing:

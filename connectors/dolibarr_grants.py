@@ -155,6 +155,11 @@ def discount_needs() -> tuple[Need, ...]:
     return tuple(Need(right, DISCOUNTS) for right in ("SELECT", "INSERT", "DELETE"))
 
 
+def tag_needs() -> tuple[Need, ...]:
+    """List what putting customer tags on cards and taking them off needs."""
+    return tuple(Need(right, "llx_categorie_societe") for right in ("SELECT", "INSERT", "DELETE"))
+
+
 def staff_needs(*, groups: bool) -> tuple[Need, ...]:
     """List what is needed to know who asked for something on a card, where that matters."""
     if not groups:

@@ -393,6 +393,7 @@ class Settings(Section):
         known = {source.name for source in self.source}
         for source in self.source:
             self._one_is_paid_from(source)
+            self._tags_are_of_one(source)
         self._vouchers_have_points()
         for program in self.program:
             self._knows_birthdays(program)
@@ -420,6 +421,19 @@ class Settings(Section):
                 f"'{giving[1]}': leave redeem.product_field out of one of them"
             )
             raise ValueError(message)
+
+    def _tags_are_of_one(self, source: Source) -> None:
+        """Refuse a customer tag that would stand for tiers of two programs."""
+        owners: dict[str, str] = {}
+        tagging = (p for p in self.program if p.tiers.tags and p.takes(source.name))
+        for program, tier in ((p, tier) for p in tagging for tier in p.tier):
+            owner = owners.setdefault(tier.label, program.name)
+            if owner != program.name:
+                message = (
+                    f"the tag '{tier.label}' would be a tier of '{owner}' and of '{program.name}'"
+                    f" at '{source.name}': give one of them another tag"
+                )
+                raise ValueError(message)
 
     def _vouchers_have_points(self) -> None:
         """Refuse vouchers that are made by themselves of points that are worth nothing."""

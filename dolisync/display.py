@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from dolisync.config import Settings, Source
 from dolisync.ledger.views import MemberView, SaleMovement
@@ -18,8 +18,9 @@ from dolisync.phrases import (
     points_text,
     visits_text,
 )
-from dolisync.ports import FieldSpec, FieldValue, PaymentModeSpec, Requirements
+from dolisync.ports import FieldSpec, FieldValue, PaymentModeSpec, Requirements, TagSpec
 from dolisync.program.paying import pays
+from dolisync.program.spending import minimum_of, next_spend, spend
 from dolisync.program.terms import Program, TierBasis
 from dolisync.program.tiers import TierToday
 from dolisync.requests import request_specs
@@ -36,13 +37,14 @@ class FieldNames:
     expiring: str
     last: str
     earned: str
+    used: str
     after: str
     tier: str
 
 
 def field_names(program: Program) -> FieldNames:
     """Name a program's extra fields."""
-    parts = ("balance", "value", "next", "expiring", "last", "earned", "after", "tier")
+    parts = ("balance", "value", "next", "expiring", "last", "earned", "used", "after", "tier")
     return FieldNames(*(f"{program.field_prefix}{part}" for part in parts))
 
 
@@ -60,7 +62,17 @@ def requirements(settings: Settings, source: Source) -> Requirements:
     mode = PaymentModeSpec(source.points_payment_mode, label, source.currency)
     # A button that nobody's points pay for would give goods away.
     modes = (mode,) if any(pays(program, source.name) for program in programs) else ()
-    return Requirements(tuple(_without_twins(fields)), modes, ())
+    tags = [tag for program in programs if program.tiers.tags for tag in _tags(program)]
+    return Requirements(tuple(_without_twins(fields)), modes, tuple(tags))
+
+
+# Bronze, silver, gold, and what comes above; the last one for all others.
+_COLORS = ("cd7f32", "a8a8b0", "d4af37", "5b6abf")
+
+
+def _tags(program: Program) -> Iterable[TagSpec]:
+    for place, tier in enumerate(program.ranks):
+        yield TagSpec(tier.label, _COLORS[min(place, len(_COLORS) - 1)])
 
 
 def _fields(program: Program, language: str) -> Iterable[FieldSpec]:
@@ -74,6 +86,7 @@ def _fields(program: Program, language: str) -> Iterable[FieldSpec]:
     if program.tier:
         yield FieldSpec("customer", names.tier, phrase(language, "tier_label"), "text")
     yield FieldSpec("sale", names.earned, phrase(language, "earned"), points)
+    yield FieldSpec("sale", names.used, phrase(language, "used"), points)
     yield FieldSpec("sale", names.after, phrase(language, "after"), points)
     if program.earn.product is not None:
         label = phrase(language, "product")
@@ -92,13 +105,12 @@ def customer_values(
 ) -> dict[str, FieldValue]:
     """Return what a customer card shows of one program."""
     names, language = field_names(program), source.language
-    balance = program.points_of(view.balance)
     worth = program.value_of_point
     available = program.points_of(view.available)
     tier = {names.tier: tier_text(program, view.tier, source)} if program.tier else {}
     return {
         **tier,
-        names.balance: balance if program.decimals else int(balance),
+        names.balance: _shown(program, view.balance),
         names.value: None if worth is None else (available * worth).quantize(Decimal("0.01")),
         names.next_reward: _next_reward(program, view, source),
         names.expiring: _expiring(program, view, language, today),
@@ -141,30 +153,49 @@ def till_text(program: Program, view: MemberView, source: Source) -> str:
 
 
 def _next_reward(program: Program, view: MemberView, source: Source) -> str | None:
+    """Say what a member's points buy now, or how many are missing until they buy something."""
     language = source.language
     if view.debt:
         owed = points_text(language, program.points_of(view.debt))
         return phrase(language, "debt", points=owed)
     available = program.points_of(view.available)
-    mine = (reward for reward in program.reward if reward.is_for(view.tier_name))
-    rewards = sorted(mine, key=lambda reward: reward.points)
-    reached = [reward for reward in rewards if reward.points <= available]
+    prices = _prices(program, view, available)
+    reached = [price for price in prices if price.needed <= available]
     if reached:
-        best = reached[-1]
-        return phrase(
-            language,
-            "ready",
-            amount=money(language, best.amount, source.currency),
-            points=points_text(language, best.points),
-        )
-    if not rewards:
+        return _said("ready", reached[-1].points, reached[-1].amount, source)
+    if not prices:
         return None
-    return phrase(
-        language,
-        "next",
-        points=points_text(language, rewards[0].points - available),
-        amount=money(language, rewards[0].amount, source.currency),
-    )
+    return _said("next", prices[0].needed - available, prices[0].amount, source)
+
+
+@dataclass(frozen=True, slots=True)
+class _Price:
+    """What an amount costs in points, and how many one must have to get it."""
+
+    needed: Decimal
+    points: Decimal
+    amount: Decimal
+
+
+def _prices(program: Program, view: MemberView, available: Decimal) -> list[_Price]:
+    """List what a member may buy: the rewards of his tier, else what points are worth."""
+    minimum = minimum_of(program)
+    mine = [reward for reward in program.reward if reward.is_for(view.tier_name)]
+    if program.reward:
+        prices = [_Price(max(r.points, minimum), r.points, r.amount) for r in mine]
+        return sorted(prices, key=lambda price: (price.needed, price.points))
+    found, nexts = spend(program, available), next_spend(program, available)
+    prices = [_Price(available, found.points, found.amount)] if found.bar is None else []
+    value = program.value_of_point
+    if value is not None and nexts is not None:
+        prices.append(_Price(nexts, nexts, (nexts * value).quantize(Decimal("0.01"), ROUND_DOWN)))
+    return prices
+
+
+def _said(name: str, points: Decimal, amount: Decimal, source: Source) -> str:
+    language = source.language
+    worth = money(language, amount, source.currency)
+    return phrase(language, name, points=points_text(language, points), amount=worth)
 
 
 def _expiring(program: Program, view: MemberView, language: str, today: date) -> str | None:
@@ -188,11 +219,21 @@ def _last(program: Program, view: MemberView, language: str) -> str | None:
 
 
 def sale_values(program: Program, movement: SaleMovement) -> dict[str, FieldValue]:
-    """Return what an invoice shows of one program; nobody's balance once it was moved from him."""
+    """Return what an invoice earned in one program; nobody's balance once it was moved from him."""
     names = field_names(program)
     if not movement.is_owner:
         return {names.earned: 0, names.after: None}
-    earned, after = (program.points_of(u) for u in (movement.units, movement.balance_after))
-    if program.decimals:
-        return {names.earned: earned, names.after: after}
-    return {names.earned: int(earned), names.after: int(after)}
+    return {
+        names.earned: _shown(program, movement.units),
+        names.after: _shown(program, movement.balance_after),
+    }
+
+
+def used_values(program: Program, units: int) -> dict[str, FieldValue]:
+    """Return what was paid on an invoice with points of one program."""
+    return {field_names(program).used: _shown(program, units)}
+
+
+def _shown(program: Program, units: int) -> FieldValue:
+    points = program.points_of(units)
+    return points if program.decimals else int(points)

@@ -289,6 +289,39 @@ class Sink(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """Who bears some customer tags: labels by customer. ``known`` are those tags that exist."""
+
+    known: frozenset[str]
+    by_customer: Mapping[int, frozenset[str]]
+
+
+class TagDoor(Protocol):
+    """Customer tags of one outside system, by their labels. Every call may be repeated."""
+
+    # Seconds between two looks at all of them.
+    look_every_s: float
+
+    def trace(self, labels: Collection[str]) -> str | None:
+        """Return what changes whenever somebody gets or loses one of these tags.
+
+        ``None`` where that is not known without looking.
+        """
+
+    def tagged(self, labels: Collection[str]) -> Tagged:
+        """Return all who bear any of these tags."""
+
+    def tags_of(self, customer: int, labels: Collection[str]) -> frozenset[str] | None:
+        """Return which of these tags a customer bears; ``None`` when he is gone."""
+
+    def retag(self, customer: int, wanted: str, unwanted: Collection[str]) -> None:
+        """Take the unwanted tags off a card, then put the wanted one on, if any is named.
+
+        Raises ``RefusedError`` when there is no such tag, or the right is missing.
+        """
+
+
 class DraftDoor(Protocol):
     """Put lines on drafts and take them off; validated documents refuse both."""
 

@@ -161,9 +161,7 @@ def categories_of_object(call: Call) -> list[Object]:
     """GET /categories/object/{type}/{id}."""
     call.need(READ_CATEGORIES)
     kind, rowid = call.path[0], call.number(1)
-    if kind == "customer":
-        return categories_of(call, rowid)
-    found = _tags_of_product(call, rowid)
+    found = categories_of(call, rowid) if kind == "customer" else _tags_of_product(call, rowid)
     if not found and call.major == 16:
         raise Refusal(404, "No category found for this object")
     if not found and call.major == 20:

@@ -21,6 +21,8 @@ from dolisync.ledger.bulk import insert_rows
 from dolisync.model import CustomerKey, SaleKey
 
 KEEP_DONE = timedelta(days=90)
+# What is written as it is now: it may be sent again at any time.
+ABSOLUTE = ("customer", "sale", "tags")
 OPEN_STATES = ("new", "sending", "written")
 # Longer than any remote call may take: after it another worker may look and go on.
 LEASE = timedelta(seconds=120)
@@ -30,7 +32,7 @@ LEASE = timedelta(seconds=120)
 class Target:
     """Something outside that must follow the ledger."""
 
-    kind: str  # customer, sale, discount, draft or revoke
+    kind: str  # customer, tags, sale, discount, draft or revoke
     source: str
     entity: int
     rowid: int
@@ -57,6 +59,11 @@ class Target:
 def customer_target(customer: CustomerKey) -> Target:
     """Name a customer card."""
     return Target("customer", customer.source, customer.entity, customer.rowid)
+
+
+def tags_target(customer: CustomerKey) -> Target:
+    """Name the tier tags of a customer card."""
+    return Target("tags", customer.source, customer.entity, customer.rowid)
 
 
 def sale_target(sale: SaleKey) -> Target:
@@ -92,7 +99,7 @@ def wish(connection: Connection, targets: Iterable[Target], now: datetime) -> in
         # A card that waits for its second look is sent again; one being sent is sent once more.
         connection.execute(
             update(box)
-            .where(box.c.open_key.in_(open_keys), box.c.kind.in_(("customer", "sale")))
+            .where(box.c.open_key.in_(open_keys), box.c.kind.in_(ABSOLUTE))
             .values(version=box.c.version + 1, state="new", not_before=now, updated_at=now)
         )
     next_id = int(connection.execute(select(func.max(box.c.id))).scalar() or 0) + 1
@@ -190,7 +197,7 @@ def hold_creations(connection: Connection, now: datetime) -> int:
     A call may be under way of which the copy knows nothing.
     """
     box = tables.outbox
-    creating = box.c.kind.not_in(("customer", "sale")) & box.c.state.in_(OPEN_STATES)
+    creating = box.c.kind.not_in(ABSOLUTE) & box.c.state.in_(OPEN_STATES)
     held = update(box).where(creating, box.c.not_before < now + LEASE)
     return connection.execute(held.values(not_before=now + LEASE)).rowcount
 

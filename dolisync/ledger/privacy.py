@@ -69,6 +69,7 @@ def export(
         "tiers_set_by_hand": _rows(
             connection, tables.tier_setting, _of_customer(tables.tier_setting, customer)
         ),
+        "tiers_on_the_card": _tier_marks(connection, customer),
         "asked_by_staff": _rows(connection, tables.request, _of_customer(tables.request, customer)),
         "waiting_to_be_written": _rows(connection, tables.outbox, _of_outbox(customer)),
         "done_at_once": [
@@ -88,6 +89,7 @@ _ABOUT = {
     "sales": "documents of Dolibarr that earned points, as they were last read",
     "asked_by_staff": "what staff asked for on the card in the last ninety days, and the answers",
     "tiers_set_by_hand": "which tier staff gave, when and why",
+    "tiers_on_the_card": "which tier's tag was last put on the card in Dolibarr",
     "waiting_to_be_written": "what is to be shown in Dolibarr, or was in the last ninety days",
     "done_at_once": "merges, transfers and the like that concern this customer",
     "units": "points times 1, or times 100 in programs with two decimals",
@@ -124,6 +126,11 @@ def _rows(
     connection: Connection, table: Table, condition: ColumnElement[bool]
 ) -> list[dict[str, Any]]:
     query = select(table).where(condition).order_by(table.c.id)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _tier_marks(connection: Connection, customer: CustomerKey) -> list[dict[str, Any]]:
+    query = select(tables.tier_mark).where(_of_customer(tables.tier_mark, customer))
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
@@ -315,7 +322,10 @@ def _forget_around(
     sales: Collection[Mapping[str, Any]],
     about_him: Collection[Batch],
 ) -> None:
-    """Take him out of what waits, of what is parked, and of what was done at once."""
+    """Take him out of what waits, of what is parked, and of what was done at once.
+
+    What was put on his card for a tier is forgotten when it is taken off there.
+    """
     connection.execute(delete(tables.outbox).where(_of_outbox(customer)))
     _forget_vouchers(connection, customer)
     parked = tables.parked.c

@@ -349,6 +349,24 @@ tier_setting = Table(
     **_OPTIONS,
 )
 
+# What dolisync last put on a customer's card for the tier held: ``tags`` are the labels known to
+# stand there, ``sending`` is one under way, ``tier_before`` what an old form may bring back.
+tier_mark = Table(
+    "tier_mark",
+    metadata,
+    Column("program", String(40), primary_key=True),
+    Column("source", String(40), primary_key=True),
+    Column("entity", Integer, primary_key=True, autoincrement=False),
+    Column("customer_rowid", Key, primary_key=True, autoincrement=False),
+    Column("tier", String(40), nullable=False),
+    Column("tags", LongText, nullable=False),
+    Column("sending", String(60), nullable=False),
+    Column("tier_before", String(40)),
+    Column("marked_at", UtcMoment, nullable=False),
+    Index(None, "source", "entity", "customer_rowid"),
+    **_OPTIONS,
+)
+
 # What staff asked for on a card in Dolibarr (element: customer), and what came of it. The open key
 # is emptied when the answer stands there; until then the same words are the same request.
 request = Table(

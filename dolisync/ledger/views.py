@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, Select, false, func, select
 
 from dolisync.ledger import tables
 from dolisync.ledger.batches import BatchKind
-from dolisync.ledger.book import SALE_KINDS, Kind
+from dolisync.ledger.book import PAYING_KINDS, SALE_KINDS, Kind
 from dolisync.ledger.store import by_source
 from dolisync.model import CustomerKey, SaleKey
 from dolisync.program.tiers import TierToday
@@ -79,7 +80,7 @@ class MemberView:
 
 @dataclass(frozen=True, slots=True)
 class SaleMovement:
-    """What a sale moved in one program, and the balance right after its last movement.
+    """What a sale earned in one program, and the balance after it and its payments with points.
 
     ``is_owner`` tells that the sale is still this customer's; it may have been moved to another.
     """
@@ -251,7 +252,7 @@ def sale_movements(connection: Connection, sales: Collection[SaleKey]) -> list[S
                 CustomerKey(source, entity, row.customer_rowid),
             )
             before = found.get((key, row.program, owner))
-            units = row.points + (before.units if before else 0)
+            units = (row.points if row.kind in SALE_KINDS else 0) + (before.units if before else 0)
             if not row.is_rebooked:
                 balances[key, row.program] = row.balance_after
             found[key, row.program, owner] = SaleMovement(
@@ -265,6 +266,53 @@ def sale_movements(connection: Connection, sales: Collection[SaleKey]) -> list[S
     return list(found.values())
 
 
+def points_used(
+    connection: Connection, sales: Collection[SaleKey]
+) -> dict[tuple[SaleKey, str], int]:
+    """Return the ledger units with which these sales were paid, by program, where there are any.
+
+    That are payments with points, and the part of each reward that a sale uses.
+    """
+    used: dict[tuple[SaleKey, str], int] = defaultdict(int)
+    for (source, entity), rowids in by_source(sales):
+        for row in connection.execute(_paid_query(source, entity, rowids)):
+            used[SaleKey(source, entity, row.rowid), row.program] += int(row.units)
+        for row in connection.execute(_rewards_query(source, entity, rowids)):
+            units = Decimal(row.points * row.used_minor) / row.amount_minor
+            used[SaleKey(source, entity, row.rowid), row.program] += round(units)
+    return used
+
+
+def _paid_query(source: str, entity: int, rowids: Collection[int]) -> Select[Any]:
+    sale, posting, member = tables.sale.c, tables.posting.c, tables.member.c
+    return (
+        select(sale.rowid, member.program, func.sum(-posting.points).label("units"))
+        .join(tables.posting, posting.sale_id == sale.id)
+        .join(tables.member, member.id == posting.member_id)
+        .where(sale.source == source, sale.entity == entity, sale.rowid.in_(rowids))
+        .where(posting.kind.in_(PAYING_KINDS), posting.redemption_id.is_(None))
+        .group_by(sale.rowid, member.program)
+    )
+
+
+def _rewards_query(source: str, entity: int, rowids: Collection[int]) -> Select[Any]:
+    sale, use, member = tables.sale.c, tables.reward_use.c, tables.member.c
+    redemption = tables.redemption.c
+    return (
+        select(
+            sale.rowid,
+            member.program,
+            redemption.points,
+            redemption.amount_minor,
+            use.amount_minor.label("used_minor"),
+        )
+        .join(tables.reward_use, use.sale_id == sale.id)
+        .join(tables.redemption, redemption.id == use.redemption_id)
+        .join(tables.member, member.id == redemption.member_id)
+        .where(sale.source == source, sale.entity == entity, sale.rowid.in_(rowids))
+    )
+
+
 def _movements_query(source: str, entity: int, rowids: Collection[int]) -> Select[Any]:
     sale, posting, member = tables.sale.c, tables.posting.c, tables.member.c
     return (
@@ -273,6 +321,7 @@ def _movements_query(source: str, entity: int, rowids: Collection[int]) -> Selec
             sale.customer_rowid.label("owner_rowid"),
             member.program,
             member.customer_rowid,
+            posting.kind,
             posting.points,
             posting.balance_after,
             func.coalesce(tables.batch.c.kind == BatchKind.MERGE, false()).label("is_rebooked"),
@@ -284,7 +333,7 @@ def _movements_query(source: str, entity: int, rowids: Collection[int]) -> Selec
             sale.source == source,
             sale.entity == entity,
             sale.rowid.in_(rowids),
-            posting.kind.in_(SALE_KINDS),
+            posting.kind.in_((*SALE_KINDS, *PAYING_KINDS)),
         )
         .order_by(posting.id)
     )

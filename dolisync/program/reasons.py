@@ -92,6 +92,8 @@ class Why(enum.StrEnum):
         "comes back"
     )
     PAID_BY_POINTS = "{paid} was paid with points: {points} points"
+    PAID_BEYOND_SHARE = "more than points may pay: {amount} is {share} % of this sale"
+    PAID_BESIDE_DISCOUNT = "points may not pay where something is reduced already"
     PAID_BACK = "{amount} of what was paid with points came back, {points} points remain spent"
     PAID_REWARDS = "{points} points are the price of what was given for points"
     PAID_OUT = "{amount} was refunded with points: {points} points"

@@ -349,8 +349,32 @@ class ReturnTerms(Section):
 
 
 class RedeemTerms(Section):
-    """Paying with points, by the payment mode of the source that stands for them."""
+    """Spending points: from how many on, how much at once, and by which ways.
 
+    A payment at a till has happened when it is seen. It stands, and what of these terms it broke
+    is told by `dolisync explain` and the log.
+    """
+
+    minimum: PointCount | None = Field(
+        None, description="Points can be spent by who has so many of them, at the least."
+    )
+    step: PointCount | None = Field(
+        None,
+        description="They are spent so many at a time, where staff ask for points or max. Rewards "
+        "have prices of their own.",
+    )
+    max_share: Annotated[Decimal | None, Field(gt=0, le=100, max_digits=5, decimal_places=2)] = (
+        Field(None, description="Points pay at most this percentage of a bill, including tax.")
+    )
+    partial: bool = Field(
+        default=True,
+        description="Points that are left over stay on the account. false: whoever spends any "
+        "spends all, whatever the reward costs; needs payments = false and no product_field.",
+    )
+    with_discounts: bool = Field(
+        default=True,
+        description="They can be spent on a bill on which anything else is reduced already.",
+    )
     payments: bool = Field(
         default=True,
         description="Payments with points are taken from the account; needs point_value. A till "
@@ -366,6 +390,13 @@ class RedeemTerms(Section):
         Rounding.UP,
         description="Parts of a point of such a payment are rounded down, half_up or up.",
     )
+
+    @model_validator(mode="after")
+    def _possible_together(self) -> Self:
+        if not self.partial and self.product_field is not None:
+            message = "partial = false does not go with reward products: leave product_field out"
+            raise ValueError(message)
+        return self
 
 
 class TierBasis(enum.StrEnum):
@@ -398,6 +429,14 @@ class Downgrade(enum.StrEnum):
     ONE_STEP = "one_step"
     TO_EARNED = "to_earned"
     NEVER = "never"
+
+
+class StaffTags(enum.StrEnum):
+    """What a tier's tag means that staff put on a customer's card."""
+
+    LOCKED = "locked"
+    UNTIL_REVIEW = "until_review"
+    IGNORED = "ignored"
 
 
 class TiersTerms(Section):
@@ -445,6 +484,16 @@ class TiersTerms(Section):
         Rounding.DOWN,
         description="Parts of a point from a tier's multiplier are rounded down, half_up or up.",
     )
+    tags: bool = Field(
+        default=False,
+        description="Each tier is a customer tag in Dolibarr, which `dolisync setup` makes: each "
+        "member has that of the tier held, and no other of them.",
+    )
+    by_staff: StaffTags = Field(
+        StaffTags.UNTIL_REVIEW,
+        description="With tags: staff who put another tier's tag on a card set that tier, locked "
+        "or until_review; or it is ignored and put right.",
+    )
 
 
 class TierTerms(Section):
@@ -461,6 +510,14 @@ class TierTerms(Section):
     bonus: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)] = Field(
         Decimal(0), description="So many points more for each sale that earns."
     )
+    tag: Annotated[str, Field(max_length=60)] = Field(
+        "", description="With tags: the label of its customer tag; left empty, the title."
+    )
+
+    @property
+    def label(self) -> str:
+        """The label of its customer tag."""
+        return self.tag or self.title
 
 
 class CampaignsTerms(Section):
@@ -577,6 +634,8 @@ class Program(Section):
         names = [tier.name for tier in self.tier]
         _all_distinct("name", names)
         _all_distinct("threshold", [f"{tier.at_least:f}" for tier in self.tier])
+        if self.tiers.tags:
+            _all_distinct("tag", [tier.label for tier in self.tier])
         _all_known("tiers.default", [self.tiers.default] if self.tiers.default else [], names)
         for reward in self.reward:
             _all_known(f"reward '{reward.name}'", reward.tiers, names)
@@ -605,6 +664,13 @@ class Program(Section):
             if not self._is_whole(reward.points):
                 message = f"reward '{reward.name}' costs parts of a point; set decimals = 2"
                 raise ValueError(message)
+        redeem = self.redeem
+        if not all(self._is_whole(n) for n in (redeem.minimum, redeem.step) if n is not None):
+            message = "minimum or step has parts of a point; set decimals = 2"
+            raise ValueError(message)
+        if not redeem.partial and redeem.payments and self.point_value is not None:
+            message = "partial = false does not go with payments at a till: set payments = false"
+            raise ValueError(message)
         days, wait = self.validity.days, self.earn.wait_days
         if days is not None and self.validity.months is None and wait > days:
             message = f"points would end after {days} days, before they can be used after {wait}"

@@ -113,6 +113,12 @@ def tier_today(
     return TierToday(tier, ranks[held + 1], missing, lock is not None)
 
 
+def next_review(program: Program, day: int) -> int | None:
+    """Return the day of the first review after a day; ``None`` where there are none."""
+    # Two years hold a review whatever the settings.
+    return next(_reviews(program, day, day + 800), None)
+
+
 def _later(program: Program, course: Course, by_hand: Sequence[SetByHand], day: int) -> int:
     """Walk over what happened to a tier between the last sale and a day."""
     held = max(_index(program, course.tier), _floor(program))

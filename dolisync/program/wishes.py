@@ -11,12 +11,12 @@ import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_DOWN, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
+from dolisync.program.spending import Bar, Bill, Spend, spend
 from dolisync.program.terms import Program, RewardTerms, TierTerms
 
-CENT = Decimal("0.01")
 T = TypeVar("T")
 
 Written = Mapping[str, object]
@@ -49,6 +49,9 @@ class Refusal(enum.StrEnum):
     NO_TIER = "ask_no_tier"
     UNCLEAR = "ask_unclear"
     NO_ROOM = "ask_no_room"
+    BELOW_MINIMUM = "ask_below_minimum"
+    BELOW_STEP = "ask_below_step"
+    OTHER_DISCOUNT = "ask_other_discount"
 
 
 class RefusedWish(Exception):  # noqa: N818
@@ -118,31 +121,35 @@ def wanted_reward(program: Program, text: str, available: Decimal) -> RewardTerm
     if named is not None:
         return named
     if text.casefold() in MAXIMUM:
-        return _for_points(program, available)
+        return _for_points(program, available, None)
     try:
         points = _number(text)
     except RefusedWish:
         raise RefusedWish(Refusal.NO_REWARD, ", ".join(r.name for r in rewards)) from None
     if points <= 0:
         raise RefusedWish(Refusal.NOTHING)
-    return _for_points(program, points)
+    return _for_points(program, available, points)
 
 
-def _for_points(program: Program, points: Decimal) -> RewardTerms:
-    """Make a reward of so many points, as a discount like the program's first one."""
-    value = program.value_of_point
-    if value is None or not program.reward:
+def _for_points(program: Program, available: Decimal, points: Decimal | None) -> RewardTerms:
+    """Make a reward of so many points, or of all, as a discount like the program's first one."""
+    if program.value_of_point is None or not program.reward:
         raise RefusedWish(Refusal.NO_VALUE)
-    if program.points_of(program.units(points)) != points:
+    if points is not None and program.points_of(program.units(points)) != points:
         raise RefusedWish(Refusal.FRACTION)
-    amount = (points * value).quantize(CENT, rounding=ROUND_DOWN)
-    if amount <= 0:
-        raise RefusedWish(Refusal.TOO_SMALL)
-    unit = program.points_of(1)
-    needed = (amount / value / unit).to_integral_value(rounding=ROUND_CEILING) * unit
+    found = _allowed(program, spend(program, available, points=points))
     like = program.reward[0]
-    changes = {"name": "points", "points": min(needed, points), "amount": amount, "tiers": ()}
+    changes = {"name": "points", "points": found.points, "amount": found.amount, "tiers": ()}
     return like.model_copy(update=changes)
+
+
+def _allowed(program: Program, found: Spend) -> Spend:
+    """Return what is spent. Raises ``RefusedWish`` where it is nothing."""
+    if found.bar is None:
+        return found
+    redeem = program.redeem
+    named = {Bar.BELOW_MINIMUM: redeem.minimum, Bar.BELOW_STEP: redeem.step}.get(found.bar)
+    raise RefusedWish(Refusal(found.bar.value), "" if named is None else f"{named:f}")
 
 
 def wanted_tier(program: Program, text: str) -> TierWish:
@@ -191,27 +198,19 @@ def _above_zero(text: str) -> Decimal:
     return number
 
 
-def draft_reward(
-    program: Program, wish: DraftWish, available: Decimal, room: Decimal
-) -> RewardTerms:
-    """Say what a wish takes off a draft on which there is this much room, and what it costs.
+def draft_reward(program: Program, wish: DraftWish, available: Decimal, bill: Bill) -> RewardTerms:
+    """Say what a wish takes off a draft, and what it costs.
 
-    Never more than fits on the bill, and no more points than that amount needs. Raises
-    ``RefusedWish``.
+    Never more than the bill and the program's terms allow, and no more points than that amount
+    needs. Raises ``RefusedWish``.
     """
-    value, unit = program.value_of_point, program.points_of(1)
-    if value is None:
-        raise RefusedWish(Refusal.NO_VALUE)
-    if room <= 0:
-        raise RefusedWish(Refusal.NO_ROOM)
-    points = available if wish.points is None else wish.points
-    asked = points * value if wish.amount is None else wish.amount
-    amount = min(asked, room).quantize(CENT, rounding=ROUND_DOWN)
-    if amount <= 0:
-        raise RefusedWish(Refusal.TOO_SMALL)
-    cost = (amount / value / unit).to_integral_value(rounding=ROUND_CEILING) * unit
+    found = spend(program, available, points=wish.points, amount=wish.amount, bill=bill)
+    found = _allowed(program, found)
     title = program.reward[0].title if program.reward else program.title
-    return RewardTerms(name="draft", title=title, points=cost, amount=amount, tax_rate=Decimal(0))
+    rate = Decimal(0)
+    return RewardTerms(
+        name="draft", title=title, points=found.points, amount=found.amount, tax_rate=rate
+    )
 
 
 def _named(text: str, known: Mapping[str, T]) -> T | None:

@@ -29,6 +29,8 @@ from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind, SaleLine, SaleS
 from dolisync.phrases import money, number, points_text
 from dolisync.ports import Clock, DraftDoor, SaleSource
 from dolisync.program.draft_shares import Share, bought_by_rate, has_other_taxes, rooms, shared
+from dolisync.program.spending import Bill, is_reduced
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.program.wishes import Part, RefusedWish, draft_reward, wanted_use, wants_off
 from dolisync.sync import redeem
@@ -104,7 +106,9 @@ class Drafts:
         room = rooms(sale.lines)
         view = self._view(program, sale.customer)
         available = program.points_of(view.available)
-        reward = draft_reward(program, wish, available, sum(room.values(), ZERO))
+        reduced = any(is_reduced(Surroundings(), line) for line in sale.lines)
+        bill = Bill(sale.total_incl, sum(room.values(), ZERO), has_discounts=reduced)
+        reward = draft_reward(program, wish, available, bill)
         shares = shared(reward.amount, room)
         # The rate of most of it: what a list of redemptions shows.
         rate = max(shares, key=lambda share: share.amount).tax_rate

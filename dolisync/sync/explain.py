@@ -20,6 +20,8 @@ from dolisync.model import CustomerKey, Sale, SaleKey, SaleStatus
 from dolisync.ports import SaleSource
 from dolisync.program.assess import Verdict
 from dolisync.program.reasons import Reason, Why, because
+from dolisync.program.spending import Bar, broken, share_of
+from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program, SpentPoints
 from dolisync.program.unmatched import without_effect
 from dolisync.sync.judge import (
@@ -193,11 +195,11 @@ def _paid(
         if around is not None and are_concerned(around, family, {}):
             programs = rules.book.by_id(family[0].rule_set_id).programs
             for cost in costs(transaction, around, programs, family, distrust):
-                found[cost.program.name, cost.known.key] = tuple(_paid_reasons(cost))
+                found[cost.program.name, cost.known.key] = tuple(_paid_reasons(around, cost))
     return found
 
 
-def _paid_reasons(cost: Cost) -> Iterator[Reason]:
+def _paid_reasons(around: Surroundings, cost: Cost) -> Iterator[Reason]:
     points = cost.program.points_of(abs(cost.paid.units - cost.paid.rewards))
     if cost.paid.units < 0:
         yield because(Why.PAID_OUT, amount=(-cost.paid.amount).quantize(CENT), points=points)
@@ -205,9 +207,21 @@ def _paid_reasons(cost: Cost) -> Iterator[Reason]:
         yield because(Why.PAID_BACK, amount=cost.paid.back.quantize(CENT), points=points)
     elif cost.paid.amount:
         yield because(Why.PAID_BY_POINTS, paid=cost.paid.amount.quantize(CENT), points=points)
+    yield from _broken_terms(around, cost)
     if cost.paid.rewards:
         price = cost.program.points_of(cost.paid.rewards)
         yield because(Why.PAID_REWARDS, points=price)
+
+
+def _broken_terms(around: Surroundings, cost: Cost) -> Iterator[Reason]:
+    """Say what of the program's terms a payment with points broke; it stands all the same."""
+    program, sale = cost.program, cost.known.sale
+    for bar in broken(program, around, sale, cost.paid.amount):
+        if bar is Bar.OTHER_DISCOUNT:
+            yield because(Why.PAID_BESIDE_DISCOUNT)
+        else:
+            most = share_of(program, sale.total_incl)
+            yield because(Why.PAID_BEYOND_SHARE, amount=most, share=program.redeem.max_share or 0)
 
 
 def _spent_reasons(spending: Spending, program: Program, use: Use) -> Iterator[Reason]:

@@ -62,6 +62,11 @@ class Rules:
         """Tell whether customer cards are written in a source."""
         return self.showing.get(source, Showing()).customers
 
+    def is_shown(self, target: outbox.Target) -> bool:
+        """Tell whether a card or an invoice is written."""
+        showing = self.showing.get(target.source, Showing())
+        return showing.sales if target.kind == "sale" else showing.customers
+
 
 @dataclass(slots=True)
 class Tally:
@@ -256,7 +261,7 @@ def judge_again(
         poster.make(move)
     for spender in spenders:
         spender.take()
-        poster.targets += [target for target in spender.targets if rules.shows(target.source)]
+        poster.targets += spender.targets
     transaction.flush()
     if spenders:
         for spender in spenders:
@@ -265,8 +270,10 @@ def judge_again(
     follow_activity(transaction, rules.book.current.programs, list(transaction.books))
     poster.targets += verdicts.write()
     if spent is not None:
-        spent.note([transaction.sales[key] for key in {sale.key for sale in concerned}])
-    outbox.wish(transaction.connection, poster.targets, transaction.now)
+        known_now = [transaction.sales[key] for key in {sale.key for sale in concerned}]
+        poster.targets += spent.note(known_now)
+    wished = [target for target in poster.targets if rules.is_shown(target)]
+    outbox.wish(transaction.connection, wished, transaction.now)
     return tally
 
 
@@ -496,11 +503,7 @@ class _Poster:
         return _reason_text(known.sale, units)
 
     def _show(self, sale: SaleKey, customer: CustomerKey) -> None:
-        showing = self.rules.showing.get(sale.source, Showing())
-        if showing.customers:
-            self.targets.append(outbox.customer_target(customer))
-        if showing.sales:
-            self.targets.append(outbox.sale_target(sale))
+        self.targets += [outbox.customer_target(customer), outbox.sale_target(sale)]
 
 
 def _reason_text(sale: Sale, units: int) -> str:
@@ -563,8 +566,7 @@ class Verdicts:
     def write(self) -> list[outbox.Target]:
         """Keep what the sales count; return the cards on which a tier may have changed."""
         self.timeline.write()
-        shown = [key for key in self.timeline.with_tiers() if self.rules.shows(key.source)]
-        return [outbox.customer_target(customer) for customer in shown]
+        return [outbox.customer_target(customer) for customer in self.timeline.with_tiers()]
 
 
 def _timeline(transaction: Transaction, rules: Rules, *, follows: bool) -> Timeline:

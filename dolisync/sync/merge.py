@@ -19,7 +19,15 @@ import structlog
 from sqlalchemy import Connection, and_, or_, select, update
 
 from dolisync.errors import UserError
-from dolisync.ledger import batches, courses, outbox, requests, tables, vouchers
+from dolisync.ledger import (
+    batches,
+    courses,
+    outbox,
+    requests,
+    tables,
+    tier_marks,
+    vouchers,
+)
 from dolisync.ledger.batches import Batch, BatchKind, BatchState
 from dolisync.ledger.documents import fingerprint
 from dolisync.ledger.rebook import rebook, unbook
@@ -168,6 +176,7 @@ def merge(
     requests.follow(transaction.connection, old, into)
     vouchers.give_to(transaction.connection, codes, into)
     if not reason:
+        tier_marks.unite(transaction.connection, old, into)
         log.warning("customers were merged in Dolibarr", old=str(old), into=str(into))
     return Merged(tuple(sales), (old, into), tuple((into, day) for day in days))
 

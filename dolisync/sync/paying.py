@@ -23,12 +23,15 @@ from dolisync.program.paying import (
     paid_on,
     paid_with_points,
 )
+from dolisync.program.spending import Bar, broken
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync.forgiven import PutBack, take_forgiven
 from dolisync.sync.spent import Distrust, put_back
 
 log = structlog.get_logger()
+
+_TERMS = {Bar.NO_ROOM: "max_share", Bar.OTHER_DISCOUNT: "with_discounts"}
 
 Held = Mapping[int, Mapping[int, Holding]]
 
@@ -161,6 +164,14 @@ class Paying:
                 program=program.name,
                 owed=str(program.points_of(book.debt)),
             )
+        around = self.around[due.cost.known.key.source]
+        for bar in broken(program, around, sale, due.cost.paid.amount):
+            log.warning(
+                "a payment with points broke the terms",
+                sale=sale.ref,
+                program=program.name,
+                term=_TERMS[bar],
+            )
         self._show(due)
 
     def _entry(self, due: Due, kind: str, reason: str) -> Entry:
@@ -184,6 +195,7 @@ class Paying:
 
     def _show(self, due: Due) -> None:
         self.targets.append(outbox.customer_target(due.owner.customer))
+        self.targets.append(outbox.sale_target(due.cost.known.key))
 
 
 def differences(transaction: Transaction, cost: Cost, held: Held) -> Iterator[Due]:

@@ -17,17 +17,18 @@ import structlog
 from sqlalchemy import Engine
 
 from dolisync.config import Source
-from dolisync.display import customer_values, sale_values
+from dolisync.display import customer_values, sale_values, used_values
 from dolisync.errors import RefusedError, TransientError, UnknownOutcome
 from dolisync.ledger import outbox, redemptions
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.outbox import Item
-from dolisync.ledger.views import member_views, sale_movements
+from dolisync.ledger.views import member_views, points_used, sale_movements
 from dolisync.model import CustomerKey
 from dolisync.ports import Clock, Discount, FieldValue, Pulse, Sink, no_pulse
 from dolisync.program.terms import Program
 from dolisync.sync import redeem
 from dolisync.sync.drafts import Drafts
+from dolisync.sync.tier_tags import TierTags
 from dolisync.sync.tiers import with_tiers
 
 log = structlog.get_logger()
@@ -79,6 +80,9 @@ class Publisher:
     batch: int = 200
     pulse: Pulse = no_pulse
     drafts: Drafts | None = None
+    tags: TierTags | None = None
+    # Tags may be written where the fields of cards may not.
+    shows_cards: bool = True
     _failures: int = field(default=0)
 
     def run_once(self) -> Report:
@@ -108,11 +112,18 @@ class Publisher:
 
     def _send_all(self, items: Sequence[Item], report: Report) -> None:
         values = self._values(items)
+        self._wish_tags(items)
         for item in items:
             if self._failures >= DOWN_AFTER:
                 return
             self._guarded(item, values.get(item.target.key, {}), report)
             self.pulse()
+
+    def _wish_tags(self, items: Sequence[Item]) -> None:
+        """Have the tags changed of those whose tier is another: they wait apart from the cards."""
+        customers = [item.target.customer for item in items if item.target.kind == "customer"]
+        if self.tags is not None and customers:
+            self.tags.wish(customers)
 
     def _guarded(self, item: Item, values: Values, report: Report) -> None:
         try:
@@ -137,6 +148,8 @@ class Publisher:
             self._send_draft(item, report)
         elif item.target.kind == "revoke":
             self._send_revoke(item, report)
+        elif item.target.kind == "tags":
+            self._send_tags(item, report)
         elif item.state == "written":
             self._confirm(item, values, report)
         else:
@@ -160,12 +173,19 @@ class Publisher:
                 if movement.program in self.programs:
                     shown = values.setdefault(outbox.sale_target(movement.sale).key, {})
                     shown.update(sale_values(self.programs[movement.program], movement))
+            used = points_used(connection, sales)
+        for program in self._my_programs():
+            for sale in sales:
+                shown = values.setdefault(outbox.sale_target(sale).key, {})
+                shown.update(used_values(program, used.get((sale, program.name), 0)))
         return values
 
     def card_values(self, customers: Sequence[CustomerKey]) -> dict[CustomerKey, Values]:
         """Compute what these customers' cards must show now."""
         values: dict[CustomerKey, Values] = {customer: {} for customer in customers}
         now = self.clock.now()
+        if not self.shows_cards:
+            return values
         with reading(self.engine) as connection:
             for program in self._my_programs():
                 today = now.astimezone(program.zone).date()
@@ -227,6 +247,13 @@ class Publisher:
             state = redemptions.State.USED if placed.used else redemptions.State.OPEN
             write(self.engine, lambda c: redemptions.set_state(c, wanted, state))
             report.created += 1
+        self._finish(item)
+
+    def _send_tags(self, item: Item, report: Report) -> None:
+        if self.tags is not None:
+            self.tags.publish(item.target.customer)
+            report.written += 1
+        # Where tags are not wanted any more, those that are there stay.
         self._finish(item)
 
     def _send_draft(self, item: Item, report: Report) -> None:

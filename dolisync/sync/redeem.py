@@ -28,6 +28,7 @@ from dolisync.ledger.store import MemberKey, Transaction
 from dolisync.ledger.tokens import random_token
 from dolisync.model import CustomerKey
 from dolisync.ports import Clock
+from dolisync.program.spending import minimum_of
 from dolisync.program.terms import Program, RewardTerms
 from dolisync.sync.activity import follow_activity
 from dolisync.sync.forgiven import take_forgiven
@@ -105,11 +106,7 @@ def spend(
     book = transaction.book(key)
     today = transaction.now.astimezone(program.zone).date()
     _refuse_other_tiers(transaction, program, customer, reward)
-    units = program.units(reward.points)
-    if book.available(today) < units:
-        available = program.points_of(book.available(today))
-        message = f"'{reward.title}' costs {reward.points} points; {available} are available"
-        raise NotEnoughPoints(message, "dolisync balance shows what is missing, and until when")
+    units = _cost(program, reward, book.available(today))
     id_ = add(
         transaction.connection,
         book.member_id,
@@ -131,6 +128,25 @@ def spend(
     transaction.flush()
     follow_activity(transaction, [program], [key])
     return id_
+
+
+def _cost(program: Program, reward: RewardTerms, available: int) -> int:
+    """Return what a reward takes of so many ledger units. Raises ``NotEnoughPoints``."""
+    units, minimum = program.units(reward.points), minimum_of(program)
+    hint = "dolisync balance shows what is missing, and until when"
+    if available < program.units(minimum):
+        points = program.points_of(available)
+        message = f"points can be spent from {minimum} on; {points} are available"
+        raise BelowMinimum(message, hint)
+    if available < units:
+        points = program.points_of(available)
+        message = f"'{reward.title}' costs {reward.points} points; {points} are available"
+        raise NotEnoughPoints(message, hint)
+    return units if program.redeem.partial else available
+
+
+class BelowMinimum(NotEnoughPoints):
+    """Say that points can be spent from more on."""
 
 
 class NotInTier(UserError):  # noqa: N818
@@ -268,7 +284,7 @@ def _rich(
     )
     query = select(member.source, member.entity, member.customer_rowid).where(
         member.program == program.name,
-        member.balance >= program.units(reward.points),
+        member.balance >= program.units(max(reward.points, minimum_of(program))),
         member.id.not_in(refused),
     )
     with reading(engine) as connection:

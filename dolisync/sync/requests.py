@@ -419,6 +419,9 @@ class _Doing:
                 token=self.request.token,
                 reason=self._reason_and_who,
             )
+        except redeem.BelowMinimum:
+            named = f"{self.program.redeem.minimum:f}"
+            raise _Refused(self._say("ask_below_minimum", named=named)) from None
         except NotEnoughPoints:
             raise _Refused(self._lacking(self.program.units(reward.points))) from None
         except redeem.NotInTier:

@@ -225,8 +225,11 @@ class Spent:
     def _show(self, redemption: Redemption) -> None:
         self.targets.append(outbox.customer_target(redemption.customer))
 
-    def note(self, known: Collection[KnownSale]) -> None:
-        """Note which of these sales uses which reward, and where the rewards stand."""
+    def note(self, known: Collection[KnownSale]) -> list[outbox.Target]:
+        """Note which of these sales uses which reward, and where the rewards stand.
+
+        Returns the invoices on which that is to be shown.
+        """
         ids = {entry.redemption.token: entry.redemption.id for entry in self.spendings}
         rows = [
             {"redemption_id": ids[token], "sale_id": sale.id, "amount_minor": int(amount * MINOR)}
@@ -244,6 +247,7 @@ class Spent:
             # Without a sale it is on the customer card again, unless it was never placed there.
             if state != was and (entry.uses or was == State.USED):
                 set_state(self.transaction.connection, entry.redemption, state)
+        return [outbox.sale_target(sale.key) for sale in known]
 
 
 def put_back(

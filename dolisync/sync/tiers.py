@@ -101,16 +101,22 @@ def set_tier(
 
     def work(connection: Connection) -> Tally:
         transaction = Transaction(connection, clock.now())
-        if not courses.add_setting(connection, program.name, token, entry, transaction.now):
-            return Tally()
-        place = (entry.customer, entry.setting.day)
-        tally = judge_again(transaction, rules, [], [place])
-        if rules.shows(entry.customer.source):
-            card = outbox.customer_target(entry.customer)
-            outbox.wish(connection, [card], transaction.now)
-        return tally
+        return set_tier_in(transaction, rules, program, entry, token)
 
     return write(engine, work)
+
+
+def set_tier_in(
+    transaction: Transaction, rules: Rules, program: Program, entry: TierSetting, token: str
+) -> Tally:
+    """Write down a tier that a person set, within a transaction. The program must have it."""
+    connection = transaction.connection
+    if not courses.add_setting(connection, program.name, token, entry, transaction.now):
+        return Tally()
+    tally = judge_again(transaction, rules, [], [(entry.customer, entry.setting.day)])
+    if rules.shows(entry.customer.source):
+        outbox.wish(connection, [outbox.customer_target(entry.customer)], transaction.now)
+    return tally
 
 
 def _refuse_unknown(program: Program, name: str) -> None:

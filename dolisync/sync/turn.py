@@ -21,6 +21,7 @@ from dolisync.sync.judge import Showing, Tally
 from dolisync.sync.publish import Publisher
 from dolisync.sync.publish import Report as Published
 from dolisync.sync.requests import Clerk
+from dolisync.sync.tier_tags import TierTags
 from dolisync.sync.till_line import TillLine
 from dolisync.sync.vouchers import Automatic
 
@@ -36,6 +37,7 @@ class TurnReport:
     issued: int = 0
     requests: int = 0
     till_lines: int = 0
+    tiers_set: int = 0
     published: Published = field(default_factory=Published)
 
     @property
@@ -46,6 +48,7 @@ class TurnReport:
             moved
             or self.requests
             or self.till_lines
+            or self.tiers_set
             or self.published.failed
             or self.published.dead
         )
@@ -63,6 +66,7 @@ class Turn:
     publisher: Publisher | None
     clerk: Clerk | None = None
     till_line: TillLine | None = None
+    tags: TierTags | None = None
     vouchers: Automatic | None = None
     _rewards_at: datetime | None = None
 
@@ -78,6 +82,8 @@ class Turn:
             report.tally.add(intake.run_once(progress))
         if self.clerk is not None:
             report.requests = self.clerk.run_once().answered
+        if self.tags is not None:
+            report.tiers_set = self.tags.run_once()
         if self.till_line is not None:
             report.till_lines = self.till_line.run_once()
         if self.publisher is not None:

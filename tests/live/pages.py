@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from html.parser import HTMLParser
+from typing import Any
 
 import requests
 
@@ -68,13 +70,35 @@ class Pages:
         form = {key: rowid, "action": "update_extras", "attribute": name, f"options_{name}": value}
         return self.post(address, **form)
 
-    def open_customer_form(self, rowid: int) -> dict[str, str]:
+    def open_customer_form(self, rowid: int) -> dict[str, Any]:
         """Open the form of a customer card; return what it would send if saved as it stands."""
         page = self.get("/societe/card.php", socid=rowid, action="edit")
         self._remember_token(page)
         return _Form.read(page, "formsoc")
 
-    def save_customer_form(self, form: dict[str, str], **values: object) -> None:
+    def tag_customer(self, rowid: int, add: Sequence[int] = (), remove: Sequence[int] = ()) -> None:
+        """Choose other tags in the form of a customer card, and save it."""
+        form = self.open_customer_form(rowid)
+        form["custcats[]"] = _chosen(form.get("custcats[]", []), add, remove)
+        self.save_customer_form(form)
+
+    def edit_product(self, rowid: int, add: Sequence[int] = (), **values: object) -> None:
+        """Choose tags and fill extra fields in the form of a product card, and save it."""
+        page = self.get("/product/card.php", id=rowid, action="edit")
+        self._remember_token(page)
+        form = _Form.read(page, "formprod")
+        form["categories[]"] = _chosen(form.get("categories[]", []), add, ())
+        changed = {f"options_{name}": value for name, value in values.items()}
+        self.post(f"/product/card.php?id={rowid}", **{**form, **changed, "token": self.token})
+
+    def tag_listed(self, rowids: Sequence[int], tag: int) -> None:
+        """Tick customers in their list, and let its mass action put a tag on them."""
+        self._remember_token(self.get("/societe/list.php", type="c"))
+        chosen = {"toselect[]": list(rowids), "contcats_customer[]": [tag]}
+        act = {"action": "affecttag", "affecttag_type": "customer", "confirm": "yes"}
+        self.post("/societe/list.php?type=c", **act, **chosen)
+
+    def save_customer_form(self, form: dict[str, Any], **values: object) -> None:
         """Save an opened form with these extra fields changed."""
         changed = {f"options_{name}": value for name, value in values.items()}
         self.post("/societe/card.php", **{**form, **changed, "token": self.token})
@@ -123,19 +147,24 @@ CARDS = {
 }
 
 
+def _chosen(held: Sequence[str], add: Sequence[int], remove: Sequence[int]) -> list[str]:
+    added, removed = map(str, add), {str(tag) for tag in remove}
+    return [tag for tag in (*held, *added) if tag not in removed]
+
+
 class _Form(HTMLParser):
     """Read what a browser would send for one form of a page."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
-        self.values: dict[str, str] = {}
+        self.values: dict[str, Any] = {}
         self._is_inside = False
         self._select: str | None = None
         self._area: str | None = None
 
     @classmethod
-    def read(cls, page: str, name: str) -> dict[str, str]:
+    def read(cls, page: str, name: str) -> dict[str, Any]:
         parser = cls(name)
         parser.feed(page)
         assert parser.values.get("action") == "update", f"no form {name} on the page"
@@ -153,10 +182,17 @@ class _Form(HTMLParser):
         elif tag == "select":
             self._select = name
         elif tag == "option" and self._select and "selected" in given:
-            self.values[self._select] = given.get("value") or ""
+            self._choose(self._select, given.get("value") or "")
         elif tag == "textarea" and name:
             self._area = name
             self.values[name] = ""
+
+    def _choose(self, select: str, value: str) -> None:
+        """Note a chosen option; of several in a list all are sent."""
+        if select.endswith("[]"):
+            self.values[select] = [*self.values.get(select, []), value]
+        else:
+            self.values[select] = value
 
     def _is_sent(self, given: dict[str, str | None]) -> bool:
         kind = given.get("type", "text")

@@ -17,9 +17,9 @@ from sqlalchemy import Connection, func, select
 from dolisync.display import customer_values, field_names
 from dolisync.ledger import outbox, redemptions, tables
 from dolisync.ledger.batches import BatchKind
-from dolisync.ledger.book import SALE_KINDS, Kind
+from dolisync.ledger.book import PAYING_KINDS, SALE_KINDS, Kind
 from dolisync.ledger.engine import reading
-from dolisync.ledger.views import member_view
+from dolisync.ledger.views import member_view, points_used
 from dolisync.ports import Clock
 from dolisync.program.calendar import last_day_of_use
 from dolisync.program.terms import Shortfall
@@ -286,7 +286,7 @@ def _sale_fields(connection: Connection, bench: Bench, world: World) -> Iterator
         .outerjoin(tables.batch, tables.batch.c.id == posting.batch_id)
         .join(tables.sale, sale.id == posting.sale_id)
         .join(tables.member, member.id == posting.member_id)
-        .where(posting.kind.in_(SALE_KINDS))
+        .where(posting.kind.in_((*SALE_KINDS, *PAYING_KINDS)))
         .order_by(posting.id)
     )
     after: dict[tuple[int, str, int], int] = {}
@@ -296,6 +296,7 @@ def _sale_fields(connection: Connection, bench: Bench, world: World) -> Iterator
             own[rowid, name] = balance
         after[rowid, name, customer] = own.get((rowid, name), balance)
     moved = {(rowid, program) for rowid, program, _ in after}
+    used = points_used(connection, [key(rowid) for rowid in world.sales])
     for program in bench.programs:
         names = field_names(program)
         for rowid in sorted(rowid for rowid, name in moved if name == program.name):
@@ -303,7 +304,11 @@ def _sale_fields(connection: Connection, bench: Bench, world: World) -> Iterator
                 continue
             place = (rowid, program.name, world.sales[rowid].customer.rowid)
             balance = program.points_of(after[place]) if place in after else None
-            wanted = {names.earned: program.points_of(held.get(place, 0)), names.after: balance}
+            wanted = {
+                names.earned: program.points_of(held.get(place, 0)),
+                names.used: program.points_of(used.get((key(rowid), program.name), 0)),
+                names.after: balance,
+            }
             shown = world.sale_fields.get(rowid, {})
             if not same_values(wanted, shown):
                 yield f"invoice {rowid} shows {shown}, it should show {wanted}"

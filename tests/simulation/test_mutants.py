@@ -392,7 +392,7 @@ OF_FOLLOWING = (
     _upheaval("moved lots begin a new life", 100, MERGING, rebook.Journal, "open_lot", _dated_anew),
     _upheaval("doubled discounts stay", 100, RETURNING, discounts, "_trim", _none_of),
     _upheaval("discounts are not adopted", 100, RESTORING, discounts, "_adopt_all", _none_of),
-    _upheaval("debt is not settled", 100, RETURNING, Book, "_settle", _nothing),
+    _upheaval("debt is not settled", 160, RETURNING, Book, "_settle", _nothing),
     _upheaval("a return takes from any lot", 100, RETURNING, Book, "lots_of", _none_of),
 )
 

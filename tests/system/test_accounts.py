@@ -355,6 +355,7 @@ KEYS: dict[str, set[str]] = {
     "sync > shop": {
         *("read", "changed", "postings", "given", "taken", "issued", "written", "failed"),
         "requests",
+        "tiers_set",
         *("dead", "problem"),
     },
     "reconcile": {

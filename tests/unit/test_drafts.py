@@ -136,6 +136,44 @@ def test_an_amount_is_taken_off_to_the_cent_and_said(counter: DraftCounter) -> N
     assert counter.breaches() == []
 
 
+@pytest.fixture
+def strict(place: tuple[StandIn, MovingClock], ledger: Engine) -> DraftCounter:
+    """Give a counter at which points pay half of a bill at most, 50 at a time, and alone."""
+    found = counter_terms()
+    limits = {"minimum": Decimal(100), "step": Decimal(50), "max_share": Decimal(50)}
+    redeem = found.redeem.model_copy(update={**limits, "with_discounts": False})
+    terms = found.model_copy(update={"redeem": redeem})
+    return DraftCounter(*place, ledger, source_terms(), terms)
+
+
+def test_no_more_is_taken_off_than_the_terms_allow(strict: DraftCounter) -> None:
+    customer = strict.customer(9000)
+    draft = strict.draft(customer)
+    before = strict.total(draft)
+    strict.ask(draft, "max")
+    taken = before - strict.total(draft)
+    # Half of 67.20 is 33.60: thirteen steps of 2.50.
+    assert (before, taken) == (Decimal("67.20"), Decimal("32.50"))
+    assert strict.balance(customer) == 9000 - 650
+
+
+def test_what_the_terms_refuse_is_said_on_the_draft(strict: DraftCounter) -> None:
+    poor, rich = strict.customer(99), strict.customer(500)
+    for customer, what, said in (
+        (poor, "max", "points can be spent from 100 on"),
+        (rich, "49", "points are spent in steps of 50"),
+    ):
+        draft = strict.draft(customer)
+        strict.ask(draft, what)
+        assert said in strict.said(draft)
+    draft = strict.draft(rich)
+    strict.shop.add_line(draft, None, 1, Decimal(10), tva_tx=Decimal(20), remise_percent=5)
+    strict.ask(draft, "100")
+    assert "something is reduced already" in strict.said(draft)
+    assert strict.states() == []
+    assert strict.balance(rich) == 500
+
+
 def test_all_that_fits(counter: DraftCounter) -> None:
     customer = counter.customer(9000)
     draft = counter.draft(customer)

@@ -313,4 +313,4 @@ def test_invoices_keep_the_balance_of_their_day(place: Merging) -> None:
     assert place.shop.sink.invoices[sale(1).key] == shown
     place.shop.put(sale(1, 40, buyer=KEPT))
     place.shop.publish_all()
-    assert place.shop.sink.invoices[sale(1).key] == {"loyearned": 40, "loyafter": 45}
+    assert place.shop.sink.invoices[sale(1).key] == {"loyearned": 40, "loyafter": 45, "loyused": 0}

@@ -69,6 +69,26 @@ def test_part_of_a_sale_is_paid_with_points_and_the_rest_earns(shop: Shop) -> No
     assert shop.breaches() == []
 
 
+def test_the_invoice_shows_what_was_paid_with_points(shop: Shop) -> None:
+    shop.put(bought())
+    shop.publish()
+    assert shop.sink.invoices[bought().key] == {"loyearned": 25, "loyused": 250, "loyafter": 75}
+    shop.put(bought(2, cash(50)))
+    shop.publish()
+    assert shop.sink.invoices[bought().key] == {"loyearned": 50, "loyused": 0, "loyafter": 350}
+
+
+def test_a_payment_that_broke_the_terms_stands_and_is_told(ledger: Engine) -> None:
+    shop = opened(ledger, redeem={"max_share": 20, "with_discounts": False})
+    shop.put(bought())
+    assert spent(shop) == 250
+    with reading(shop.engine) as connection:
+        ((found, *_),) = explain(connection, shop.clock.now(), shop.rules, [bought().key])
+    told = [str(reason) for reason in found.judgements[0].verdict.reasons]
+    assert "more than points may pay: 10.00 is 20 % of this sale" in told
+    assert not [text for text in told if "reduced" in text]
+
+
 def test_paid_wholly_with_points_earns_nothing(shop: Shop) -> None:
     shop.put(bought(2, loy(30), goods=30))
     assert shop.view().balance == 0

@@ -27,7 +27,7 @@ def test_card_and_invoice_show_the_points(shop: Shop) -> None:
     report = shop.publish()
     assert (report.written, report.moved, report.problem) == (2, 2, "")
     assert card(shop)["loybalance"] == 50
-    assert shop.sink.invoices[sale(1).key] == {"loyearned": 50, "loyafter": 50}
+    assert shop.sink.invoices[sale(1).key] == {"loyearned": 50, "loyafter": 50, "loyused": 0}
 
 
 def test_the_value_is_that_of_the_moment_of_sending(shop: Shop) -> None:
@@ -190,21 +190,21 @@ def test_only_what_somebody_waits_for_can_be_sent(shop: Shop) -> None:
 def test_after_a_return_the_invoice_and_the_note_show_their_own_part(shop: Shop) -> None:
     shop.take(sale(1, 50), credit_note(2, 20, 1))
     shop.publish()
-    assert shop.sink.invoices[sale(2).key] == {"loyearned": -20, "loyafter": 30}
+    assert shop.sink.invoices[sale(2).key] == {"loyearned": -20, "loyafter": 30, "loyused": 0}
 
 
 def test_a_reopened_invoice_shows_nothing_earned(shop: Shop) -> None:
     shop.take(sale(1, 50))
     shop.take(reopened(sale(1, 50)))
     shop.publish()
-    assert shop.sink.invoices[sale(1).key] == {"loyearned": 0, "loyafter": 0}
+    assert shop.sink.invoices[sale(1).key] == {"loyearned": 0, "loyafter": 0, "loyused": 0}
 
 
 def test_an_invoice_moved_there_and_back_shows_what_its_owner_earned(shop: Shop) -> None:
     for buyer in (7, 8, 7):
         shop.take(sale(1, 50, buyer=buyer))
     shop.publish()
-    assert shop.sink.invoices[sale(1).key] == {"loyearned": 50, "loyafter": 50}
+    assert shop.sink.invoices[sale(1).key] == {"loyearned": 50, "loyafter": 50, "loyused": 0}
 
 
 def test_two_programs_write_into_fields_of_their_own(open_shop: Open) -> None:

@@ -76,6 +76,19 @@ def test_a_sale_that_uses_a_reward_is_noted_at_once(shop: Shop) -> None:
     assert shop.breaches() == []
 
 
+def used_on(shop: Shop, sold: Sale) -> object:
+    shop.publish()
+    return shop.sink.invoices[sold.key]["loyused"]
+
+
+def test_the_invoice_shows_the_points_used_on_it(shop: Shop) -> None:
+    shop.put(bought(off="3.33"), bought(3, off="1.67"))
+    assert (used_on(shop, bought(2)), used_on(shop, bought(3))) == (67, 33)
+    # The one that is set back to a draft and loses the discount shows that too.
+    shop.put(sale(2, 50))
+    assert (used_on(shop, bought(2)), used_on(shop, bought(3))) == (0, 33)
+
+
 @pytest.mark.parametrize("undone", ["0", "2.50"])
 def test_half_a_return_gives_half_of_the_points_back(shop: Shop, undone: str) -> None:
     shop.put(bought())
