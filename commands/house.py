@@ -30,9 +30,10 @@ from dolisync.config import LoadedConfig, Settings, Source, load
 from dolisync.display import requirements
 from dolisync.errors import NotFound, UserError
 from dolisync.ledger import schema
-from dolisync.ledger.engine import open_engine
+from dolisync.ledger.engine import open_engine, reading, write
 from dolisync.ledger.rulesets import RuleBook, adopt, consult
 from dolisync.ledger.signing import CLAIMS, ensure_signing_key
+from dolisync.ledger.vouchers import begin_to_sell, sold_since
 from dolisync.model import Customer, CustomerKey, Sale
 from dolisync.ports import (
     ArticleSource,
@@ -49,7 +50,7 @@ from dolisync.ports import (
     no_pulse,
 )
 from dolisync.program.paying import rewards
-from dolisync.program.surroundings import Surroundings
+from dolisync.program.surroundings import SoldCards, Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync.buyers import Buyers, CardFields, buyer_question_of
 from dolisync.sync.catalogue import Catalogue, question_of
@@ -84,6 +85,7 @@ class Doors:
 
     source: Source
     programs: tuple[Program, ...]
+    gift_card: str | None = None
 
     @cached_property
     def http(self) -> DolibarrHttp | None:
@@ -132,6 +134,7 @@ class Doors:
                 self.source.timezone,
                 self.source.table_prefix,
                 field_name,
+                self.gift_card,
             )
         assert self.http is not None
         return RestSaleSource(
@@ -142,6 +145,7 @@ class Doors:
             min(self.source.page_size, 100),
             field_name,
             self.source.database_timezone,
+            self.gift_card,
         )
 
     @cached_property
@@ -270,6 +274,9 @@ class House:
         """The rule sets; the configured programs come into force when this is first read."""
         if self.settings.claims is not None:
             ensure_signing_key(self.engine, CLAIMS, self.clock.now())
+        product = self.gift_card_product
+        if product is not None:
+            write(self.engine, lambda c: begin_to_sell(c, product, self.clock.now()))
         return adopt(self.engine, self.settings.program, self.clock.now())
 
     @property
@@ -281,8 +288,14 @@ class House:
     def doors(self) -> dict[str, Doors]:
         """The Dolibarr instances, by name."""
         return {
-            source.name: Doors(source, self.settings.program) for source in self.settings.source
+            source.name: Doors(source, self.settings.program, self.gift_card_product)
+            for source in self.settings.source
         }
+
+    @property
+    def gift_card_product(self) -> str | None:
+        """The reference of the product that is sold as a gift card, where there is one."""
+        return self.settings.gift_card.product if self.settings.gift_card else None
 
     @cached_property
     def showing(self) -> dict[str, Showing]:
@@ -306,9 +319,21 @@ class House:
 
     def _around(self) -> dict[str, Surroundings]:
         return {
-            source.name: Surroundings(frozenset(source.pos_customers), source.points_payment_mode)
+            source.name: Surroundings(
+                frozenset(source.pos_customers),
+                source.points_payment_mode,
+                gift_cards=self._sold_cards(source),
+            )
             for source in self.settings.source
         }
+
+    def _sold_cards(self, source: Source) -> SoldCards | None:
+        settings = self.settings.gift_card
+        if settings is None or settings.product is None:
+            return None
+        with reading(self.engine) as connection:
+            since = sold_since(connection, settings.product)
+        return None if since is None else SoldCards(since, settings.months, source.currency)
 
     def intakes(self, doors: Doors) -> list[Intake]:
         """Make the intakes of one source, one for each door."""

@@ -38,6 +38,7 @@ RULE_CHAIN = "a member's postings are numbered without gaps, each with the balan
 RULE_HASH = "each posting's hash covers it and the one before; each day's anchor all of them"
 RULE_REDEMPTION = "a redemption's points left once, and came back once if it was not used"
 RULE_VOUCHER = "what is on a code is the sum of its movements, never below zero"
+RULE_SOLD = "a paid sale makes the gift cards that stand on it, its returns take them back"
 RULE_PAID = "a sale costs what its payments with points are worth"
 RULE_SPENT = "of a redemption's points comes back what the sales say on which it was used"
 

@@ -16,6 +16,7 @@ from dolisync.ledger.verify import (
     RULE_LIMITS,
     RULE_PAID,
     RULE_SALE,
+    RULE_SOLD,
     RULE_SPENT,
     Breach,
     verify_books,
@@ -24,6 +25,7 @@ from dolisync.model import Sale, SaleKey
 from dolisync.ports import Clock
 from dolisync.program.assess import Verdict
 from dolisync.program.terms import Program
+from dolisync.sync.gift_cards import differences as differences_of_cards
 from dolisync.sync.judge import Rules, Verdicts, distrust, load_families
 from dolisync.sync.paying import are_concerned, costs, differences
 from dolisync.sync.spent import spendings, tokens_of
@@ -72,6 +74,11 @@ def _check(transaction: Transaction, rules: Rules, keys: list[SaleKey]) -> Itera
             yield from _check_family(verdicts, family, held)
             yield from _check_paid(transaction, rules, family, held)
     yield from _check_counted(verdicts, families)
+    for found in differences_of_cards(transaction, rules.around, families, distrust):
+        if found.can_move:
+            where = f"sale {found.known.sale.ref} ({found.known.key})"
+            text = f"its gift cards were given {found.sold.total}, the sale says {found.due}"
+            yield Breach(RULE_SOLD, where, text)
     yield from _check_spent(transaction, rules, [known.sale for known in known])
 
 
