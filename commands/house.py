@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError
 
+from connectors.dolibarr_codes import DolibarrCodes
 from connectors.dolibarr_database import open_engine as open_dolibarr
 from connectors.dolibarr_desk import SqlDesk
 from connectors.dolibarr_drafts import RestDrafts
@@ -54,6 +55,7 @@ from dolisync.program.surroundings import SoldCards, Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync.buyers import Buyers, CardFields, buyer_question_of
 from dolisync.sync.catalogue import Catalogue, question_of
+from dolisync.sync.code_lines import CodeLines
 from dolisync.sync.drafts import Drafts
 from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Rules, Showing
@@ -86,6 +88,7 @@ class Doors:
     source: Source
     programs: tuple[Program, ...]
     gift_card: str | None = None
+    with_codes: bool = False
 
     @cached_property
     def http(self) -> DolibarrHttp | None:
@@ -202,6 +205,18 @@ class Doors:
             mine[0].redeem.product_field if mine else None,
         )
 
+    @cached_property
+    def codes(self) -> DolibarrCodes | None:
+        """Where codes are typed on drafts, where both doors are open and any are used."""
+        if not self.with_codes or self.source.writes_by is None:
+            return None
+        if self.database is None or self.http is None:
+            return None
+        source = self.source
+        return DolibarrCodes(
+            source.name, self.database, self.http, source.entity, source.table_prefix
+        )
+
     def showing(self) -> Showing:
         """Say what is shown in this Dolibarr."""
         if self.sink is None:
@@ -288,9 +303,16 @@ class House:
     def doors(self) -> dict[str, Doors]:
         """The Dolibarr instances, by name."""
         return {
-            source.name: Doors(source, self.settings.program, self.gift_card_product)
+            source.name: Doors(
+                source, self.settings.program, self.gift_card_product, self.has_codes
+            )
             for source in self.settings.source
         }
+
+    @property
+    def has_codes(self) -> bool:
+        """Tell whether vouchers or gift cards are used in Dolibarr."""
+        return self.settings.voucher is not None or self.settings.gift_card is not None
 
     @property
     def gift_card_product(self) -> str | None:
@@ -428,7 +450,14 @@ class House:
             self.till_line(doors),
             publisher.tags if publisher else None,
             self.automatic_vouchers(doors),
+            self.code_lines(doors),
         )
+
+    def code_lines(self, doors: Doors) -> CodeLines | None:
+        """Make what answers codes on drafts, where they can be seen and answered."""
+        if doors.codes is None:
+            return None
+        return CodeLines(self.engine, self.clock, doors.source, doors.reader, doors.codes)
 
     def vouchers(self, doors: Doors) -> Vouchers:
         """Make what keeps codes, with the days of a source."""

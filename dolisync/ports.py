@@ -333,6 +333,25 @@ class DraftDoor(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class TypedLine:
+    """A line of text without price on a draft: what somebody typed or scanned there."""
+
+    sale: SaleKey
+    rowid: int
+    text: str
+
+
+class CodeDoor(DraftDoor, Protocol):
+    """Where codes are typed on drafts, in the office and at tills, and answered."""
+
+    def typed(self) -> tuple[TypedLine, ...]:
+        """Return the lines without product and price on all drafts that may hold a code."""
+
+    def answer(self, line: TypedLine, text: str) -> None:
+        """Give such a line another text. Raises ``RefusedError`` where it is no draft any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Save:
     """A save of a card in the outside system, as its own log of events names it.
 

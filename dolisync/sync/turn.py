@@ -16,6 +16,7 @@ from dolisync.model import SaleKey
 from dolisync.ports import Clock, SaleSource
 from dolisync.program.terms import Program
 from dolisync.sync import expire, redeem, tiers
+from dolisync.sync.code_lines import CodeLines
 from dolisync.sync.intake import Intake, Progress
 from dolisync.sync.judge import Showing, Tally
 from dolisync.sync.publish import Publisher
@@ -37,6 +38,7 @@ class TurnReport:
     issued: int = 0
     requests: int = 0
     till_lines: int = 0
+    codes: int = 0
     tiers_set: int = 0
     published: Published = field(default_factory=Published)
 
@@ -48,6 +50,7 @@ class TurnReport:
             moved
             or self.requests
             or self.till_lines
+            or self.codes
             or self.tiers_set
             or self.published.failed
             or self.published.dead
@@ -68,6 +71,7 @@ class Turn:
     till_line: TillLine | None = None
     tags: TierTags | None = None
     vouchers: Automatic | None = None
+    code_lines: CodeLines | None = None
     _rewards_at: datetime | None = None
 
     @property
@@ -86,6 +90,8 @@ class Turn:
             report.tiers_set = self.tags.run_once()
         if self.till_line is not None:
             report.till_lines = self.till_line.run_once()
+        if self.code_lines is not None:
+            report.codes = self.code_lines.run_once()
         if self.publisher is not None:
             report.issued = self._issue(changed=report.tally.changed > 0)
             report.published = self.publisher.run_once()
