@@ -18,16 +18,20 @@ import commands.accounts
 import commands.administration
 import commands.backfill
 import commands.batches
+import commands.bonuses
 import commands.campaigns
 import commands.claims
 import commands.demo
+import commands.many_tiers
 import commands.printing
 import commands.privacy
 import commands.rewards
+import commands.rules
 import commands.setting_up
 import commands.simulate
 import commands.standing
 import commands.tiers
+import commands.undo
 import commands.vouchers
 import commands.work
 from commands import terminal
@@ -158,6 +162,8 @@ for _command in (
     commands.printing.print_server,
     commands.backfill.backfill,
     commands.simulate.simulate,
+    commands.rules.rules,
+    commands.rules.recompute,
     commands.work.reconcile,
     commands.accounts.balance,
     commands.accounts.history,
@@ -167,14 +173,16 @@ for _command in (
     commands.rewards.redeem,
     commands.rewards.adjust,
     commands.campaigns.campaigns,
+    commands.bonuses.bonus,
     commands.claims.claim,
     commands.vouchers.voucher,
     commands.tiers.tier,
+    commands.many_tiers.tiers,
     commands.batches.transfer,
     commands.batches.merge,
     commands.batches.opening,
     commands.batches.batches,
-    commands.batches.undo,
+    commands.undo.undo,
     commands.privacy.privacy,
     commands.administration.verify,
     commands.administration.anchors,

@@ -19,8 +19,10 @@ from commands.house import Doors, House
 from commands.options import json_option, pass_house, program_option, source_option
 from commands.standing import DAY, day_asked, standing_json, today_of
 from commands.terminal import clean
+from commands.tier_settings import setting_json, show_settings
 from connectors.receipts import PaperWidth, ReceiptRenderer
 from dolisync.errors import NotFound, TransientError, UserError
+from dolisync.ledger.courses import settings_of
 from dolisync.ledger.engine import reading
 from dolisync.ledger.past import Standing, standing
 from dolisync.ledger.store import Transaction
@@ -417,8 +419,9 @@ def history(
     view = view_of(house, program, found.key)
     shown: list[PostingView] = []
     total = 0
-    if view.member_id is not None:
-        with reading(house.engine) as connection:
+    with reading(house.engine) as connection:
+        settings = settings_of(connection, program.name, found.key) if program.tier else []
+        if view.member_id is not None:
             shown = movements_of(connection, view.member_id, limit)[::-1]
             total = history_length(connection, view.member_id)
     if as_json:
@@ -428,10 +431,12 @@ def history(
                 "program": program.name,
                 "total": total,
                 "movements": [_movement_json(program, movement) for movement in shown],
+                "tiers_by_hand": [setting_json(entry) for entry in settings],
             }
         )
     else:
         _show_history(program, found, shown, total)
+        show_settings(settings)
 
 
 def _movement_json(program: Program, movement: PostingView) -> dict[str, object]:

@@ -53,6 +53,7 @@ from dolisync.ports import (
 from dolisync.program.paying import rewards
 from dolisync.program.surroundings import SoldCards, Surroundings
 from dolisync.program.terms import Program
+from dolisync.sync.bonuses import Bonuses
 from dolisync.sync.buyers import Buyers, CardFields, buyer_question_of
 from dolisync.sync.catalogue import Catalogue, question_of
 from dolisync.sync.code_lines import CodeLines
@@ -180,9 +181,20 @@ class Doors:
     def tags(self) -> TagDoor | None:
         """The tags of customers, where tiers are tags and anything is to be written."""
         programs = {program.name: program for program in self.programs}
-        if self.source.writes_by is None or not tagging(programs, self.source.name):
+        door = self.source.writes_by
+        return self.tags_by(door) if door and tagging(programs, self.source.name) else None
+
+    @cached_property
+    def bonus_tags(self) -> TagDoor | None:
+        """The tags of customers to look at, where a bonus is given by one."""
+        mine = (program for program in self.programs if program.takes(self.source.name))
+        if not any(bonus.given_by for program in mine for bonus in program.bonus):
             return None
-        if self.source.writes_by == "sql":
+        return self.tags_by("rest" if self.database is None else "sql")
+
+    def tags_by(self, door: str) -> TagDoor:
+        """Open a door to the tags of customers."""
+        if door == "sql":
             assert self.database is not None
             return SqlTagDoor(self.database, self.source.entity, self.source.table_prefix)
         assert self.http is not None
@@ -292,7 +304,8 @@ class House:
         product = self.gift_card_product
         if product is not None:
             write(self.engine, lambda c: begin_to_sell(c, product, self.clock.now()))
-        return adopt(self.engine, self.settings.program, self.clock.now())
+        since = self.settings.rules.since
+        return adopt(self.engine, self.settings.program, self.clock.now(), since)
 
     @property
     def programs(self) -> dict[str, Program]:
@@ -336,7 +349,8 @@ class House:
     @property
     def rules_for_reading(self) -> Rules:
         """All that judging needs, to look on: no Dolibarr is asked, no rules come into force."""
-        book = consult(self.engine, self.settings.program, self.clock.now())
+        since = self.settings.rules.since
+        book = consult(self.engine, self.settings.program, self.clock.now(), since)
         return Rules(book, self._around(), {})
 
     def _around(self) -> dict[str, Surroundings]:
@@ -451,6 +465,15 @@ class House:
             publisher.tags if publisher else None,
             self.automatic_vouchers(doors),
             self.code_lines(doors),
+            self.bonuses(doors),
+        )
+
+    def bonuses(self, doors: Doors) -> Bonuses | None:
+        """Make what gives bonuses by itself, where a program has any."""
+        if not any(program.bonus for program in self.programs.values()):
+            return None
+        return Bonuses(
+            self.engine, self.clock, doors.source, self.programs, self.rules, doors.bonus_tags
         )
 
     def code_lines(self, doors: Doors) -> CodeLines | None:

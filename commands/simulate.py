@@ -92,11 +92,12 @@ def _completed(house: House, settings: Settings, sales: Sequence[Sale]) -> list[
     for doors in house.doors.values():
         mine = [sale for sale in sales if sale.key.source == doors.source.name]
         now = house.completed(doors, book, mine) if mine else []
-        whole += [_as_kept(kept, found) for kept, found in zip(mine, now, strict=True)]
+        whole += [as_kept(kept, found) for kept, found in zip(mine, now, strict=True)]
     return whole
 
 
-def _as_kept(kept: Sale, found: Sale) -> Sale:
+def as_kept(kept: Sale, found: Sale) -> Sale:
+    """Add to a sale as it was kept what was found and nobody had asked before."""
     lines = tuple(
         old if old.article is not None else new
         for old, new in zip(kept.lines, found.lines, strict=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import secrets
-from collections.abc import Sequence
 from datetime import date
 
 import click
@@ -14,6 +13,7 @@ from commands.accounts import customer_json, customer_text, find_customer, tier_
 from commands.house import House
 from commands.options import Day, json_option, pass_house, program_option, source_option
 from commands.standing import today_of
+from commands.tier_settings import setting_json, show_settings
 from dolisync.errors import UserError
 from dolisync.ledger.courses import TierSetting, settings_of
 from dolisync.ledger.engine import reading
@@ -65,8 +65,8 @@ def tier(
     program, doors = house.pick_program(program_name), house.pick_source(source_name)
     found = find_customer(house, doors, customer, program)
     if name is not None or release:
-        setting = _setting(house, program, name, until, lock=lock, release=release)
-        entry = TierSetting(found.key, setting, _made_by(), _reason(reason))
+        setting = setting_of(house, program, name, until, lock=lock, release=release)
+        entry = TierSetting(found.key, setting, made_by(), _reason(reason))
         token = secrets.token_hex(12)
         set_tier(house.engine, house.clock, house.rules, program, entry, token)
     elif lock or until or reason:
@@ -75,14 +75,14 @@ def tier(
     held, settings = _held(house, program, found.key)
     if as_json:
         shown = {"customer": customer_json(found), "program": program.name}
-        by_hand = [_setting_json(entry) for entry in settings]
+        by_hand = [setting_json(entry) for entry in settings]
         terminal.show_json({**shown, "tier": tier_json(held), "by_hand": by_hand})
     else:
         click.echo(f"{customer_text(found)}: {tier_text(program, held, doors.source.currency)}")
-        _show_settings(settings)
+        show_settings(settings)
 
 
-def _setting(
+def setting_of(
     house: House,
     program: Program,
     name: str | None,
@@ -91,6 +91,7 @@ def _setting(
     lock: bool,
     release: bool,
 ) -> SetByHand:
+    """Return what is to be set from today on. Raises ``UserError`` for what makes no sense."""
     today = today_of(house, program)
     if release and (name or lock or until):
         message = "--release ends what was set before, it sets nothing"
@@ -110,7 +111,8 @@ def _reason(text: str | None) -> str:
     return reason
 
 
-def _made_by() -> str:
+def made_by() -> str:
+    """Return who is at the keyboard, as far as the system knows."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
@@ -127,28 +129,3 @@ def _held(
         message = f"program '{program.name}' has no tiers"
         raise UserError(message, "add sections [[program.tier]] to config.toml")
     return found[customer], settings
-
-
-def _setting_json(entry: TierSetting) -> dict[str, object]:
-    until = entry.setting.until
-    return {
-        "day": date.fromordinal(entry.setting.day),
-        "tier": entry.setting.tier or None,
-        "locked": entry.setting.is_locked,
-        "until": None if until is None else date.fromordinal(until),
-        "made_by": entry.made_by,
-        "reason": entry.reason,
-    }
-
-
-def _show_settings(settings: Sequence[TierSetting]) -> None:
-    """Show what was set by hand, the last first."""
-    rows = []
-    for entry in reversed(settings):
-        setting, until = entry.setting, entry.setting.until
-        last = "" if until is None else date.fromordinal(until).isoformat()
-        what = (setting.tier + (", locked" if setting.is_locked else "")) or "released"
-        rows.append((date.fromordinal(setting.day), what, last, entry.made_by, entry.reason))
-    if rows:
-        click.echo()
-        terminal.show_table(("Since", "By hand", "Until", "Who", "Why"), rows)

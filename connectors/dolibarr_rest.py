@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from connectors import dolibarr_values as values
 from connectors.dolibarr_buyers import RestBuyers, customer_tags_by_rest
-from connectors.dolibarr_catalogue import articles_by_rest, tag_labels_by_rest
+from connectors.dolibarr_catalogue import articles_by_rest, has_product_by_rest, tag_labels_by_rest
 from connectors.dolibarr_http import DolibarrHttp, Params
 from connectors.dolibarr_rest_products import Fields, ProductPoints, among, equals
 from connectors.dolibarr_sql_rows import chunks
@@ -154,6 +154,10 @@ class RestSaleSource:
     def product_tags(self) -> frozenset[str]:
         """Return the labels of all product tags."""
         return tag_labels_by_rest(self._http)
+
+    def has_product(self, ref: str) -> bool:
+        """Tell whether a product has this reference."""
+        return has_product_by_rest(self._http, ref)
 
     def buyers(self, rowids: Sequence[int], question: BuyerQuestion) -> dict[int, Buyer]:
         """Read what the cards of these customers say."""

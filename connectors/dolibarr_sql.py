@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 
 from connectors import dolibarr_values as values
 from connectors.dolibarr_buyers import buyers_by_sql, customer_tags_by_sql, gaps_by_sql
-from connectors.dolibarr_catalogue import articles_by_sql, tag_labels_by_sql
+from connectors.dolibarr_catalogue import articles_by_sql, has_product_by_sql, tag_labels_by_sql
 from connectors.dolibarr_database import (
     Database,
     Reader,
@@ -149,6 +149,10 @@ class SqlSaleSource:
     def product_tags(self) -> frozenset[str]:
         """Return the labels of all product tags."""
         return tag_labels_by_sql(self._database)
+
+    def has_product(self, ref: str) -> bool:
+        """Tell whether a product has this reference."""
+        return has_product_by_sql(self._database, ref)
 
     def buyers(self, rowids: Sequence[int], question: BuyerQuestion) -> dict[int, Buyer]:
         """Read what the cards of these customers say."""

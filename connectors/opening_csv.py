@@ -1,4 +1,6 @@
-"""Opening balances as people bring them: a CSV file from an earlier system or a spreadsheet.
+"""Lists of customers as people bring them: CSV files from an earlier system or a spreadsheet.
+
+Opening balances name customers and points, lists for a bonus only customers.
 
 Every mistake in it is found before anything is booked, and each names its line.
 """
@@ -9,7 +11,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -20,9 +22,11 @@ from dolisync.errors import UserError
 
 COLUMNS = ("customer", "points", "expires_on", "reason")
 NEEDED = ("customer", "points")
+PEOPLE = ("customer",)
 ROWS_MAX = 200_000
 _ENCODINGS = ("utf-8-sig", "cp1252")
 _HEADER = f"begin it with a line: {';'.join(COLUMNS)} (the last two may be left out)"
+_PEOPLE_HEADER = "begin it with a line that says: customer"
 
 _SPACES = re.compile(r"[\s\u00a0\u202f]+")
 _PLAIN = re.compile(r"\d+(?:[.,]\d+)?")
@@ -42,6 +46,16 @@ class OpeningRow:
     points: Decimal
     expires_on: date | None
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleFile:
+    """A list of customers, by line: ids, card numbers, codes or e-mails."""
+
+    name: str
+    digest: str
+    people: Mapping[int, str]
+    problems: tuple[Problem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +86,7 @@ def read(path: Path) -> OpeningFile:
     """
     content = path.read_bytes()
     rows, problems = [], []
-    for line, record in _records(path, _text(path, content)):
+    for line, record in _records(path, _text(path, content), COLUMNS, NEEDED, _HEADER):
         try:
             rows.append(_row(line, record))
         except ValueError as error:
@@ -82,6 +96,25 @@ def read(path: Path) -> OpeningFile:
         raise UserError(message, "write one line for each member")
     digest = hashlib.sha256(content).hexdigest()
     return OpeningFile(path.name, digest, tuple(rows), tuple(problems))
+
+
+def read_people(path: Path) -> PeopleFile:
+    """Read a list of customers, with everything that is wrong in its lines.
+
+    Raises ``UserError`` when it is no such list at all.
+    """
+    content = path.read_bytes()
+    people, problems = {}, []
+    for line, record in _records(path, _text(path, content), PEOPLE, PEOPLE, _PEOPLE_HEADER):
+        try:
+            people[line] = _customer(record)
+        except ValueError as error:
+            problems.append(Problem(line, str(error)))
+    if not people and not problems:
+        message = f"{path.name} has no lines below its header"
+        raise UserError(message, "write one line for each customer")
+    digest = hashlib.sha256(content).hexdigest()
+    return PeopleFile(path.name, digest, people, tuple(problems))
 
 
 def _text(path: Path, content: bytes) -> str:
@@ -94,7 +127,9 @@ def _text(path: Path, content: bytes) -> str:
     raise UserError(message, "save it as CSV in UTF-8")
 
 
-def _records(path: Path, text: str) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+def _records(
+    path: Path, text: str, columns: Sequence[str], needed: Sequence[str], remedy: str
+) -> Iterator[tuple[int, list[tuple[str, str]]]]:
     """Walk over the lines below the header: their numbers, and pairs of column and cell."""
     first = text.split("\n", 1)[0]
     # Strict: a quote that nobody closes would swallow all that follows.
@@ -102,7 +137,7 @@ def _records(path: Path, text: str) -> Iterator[tuple[int, list[tuple[str, str]]
     reader = csv.reader(lines, delimiter=";" if ";" in first else ",", strict=True)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
-        _check_header(path, header)
+        _check_header(path, header, columns, needed, remedy)
         for cells in reader:
             stripped = [cell.strip() for cell in cells]
             if any(stripped):
@@ -113,16 +148,22 @@ def _records(path: Path, text: str) -> Iterator[tuple[int, list[tuple[str, str]]
         raise UserError(message, "look for a quotation mark that is not closed") from None
 
 
-def _check_header(path: Path, header: Sequence[str]) -> None:
-    unknown = [name for name in header if name not in COLUMNS]
+def _check_header(
+    path: Path,
+    header: Sequence[str],
+    columns: Sequence[str],
+    needed: Sequence[str],
+    remedy: str,
+) -> None:
+    unknown = [name for name in header if name not in columns]
     what = ""
     if unknown:
         what = f"has an unknown column '{unknown[0]}'"
-    elif any(header.count(name) != 1 for name in NEEDED) or len(set(header)) < len(header):
+    elif any(header.count(name) != 1 for name in needed) or len(set(header)) < len(header):
         what = "has no proper header"
     if what:
         message = f"{path.name} {what}"
-        raise UserError(message, _HEADER)
+        raise UserError(message, remedy)
 
 
 def _check_length(path: Path, line: int) -> None:
@@ -131,18 +172,22 @@ def _check_length(path: Path, line: int) -> None:
         raise UserError(message, "cut it into several files")
 
 
-def _row(line: int, cells: list[tuple[str, str]]) -> OpeningRow:
+def _customer(cells: list[tuple[str, str]]) -> str:
     if any(cell for column, cell in cells if not column):
         message = "it has more cells than the header: a number with a comma needs quotation marks"
         raise ValueError(message)
-    record = dict(cells)
-    customer = record.get("customer", "")
+    customer = dict(cells).get("customer", "")
     if not customer:
         message = "it names no customer"
         raise ValueError(message)
     if _SHORTENED.fullmatch(customer):
         message = f"'{customer}' is a number that the spreadsheet has shortened: make it text there"
         raise ValueError(message)
+    return customer
+
+
+def _row(line: int, cells: list[tuple[str, str]]) -> OpeningRow:
+    customer, record = _customer(cells), dict(cells)
     return OpeningRow(
         line,
         customer,

@@ -13,6 +13,7 @@ import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -361,12 +362,29 @@ class LogSettings(Section):
     )
 
 
+class RulesSettings(Section):
+    """From when on the programs in this file judge sales.
+
+    Without a day, from the moment on in which the service reads them. What points buy, and how they
+    are shown, follows the file at once.
+    """
+
+    since: date | None = Field(
+        None,
+        description="A day to come, or one that is past: sales of this day and later are judged by "
+        "them. Those that were judged already stay as they are; see `dolisync recompute`.",
+    )
+
+
 class Settings(Section):
     """The whole configuration."""
 
     ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="The ledger.")
     source: tuple[Source, ...] = Field(min_length=1, description="One section for each Dolibarr.")
     program: tuple[Program, ...] = Field(min_length=1, description="One section for each program.")
+    rules: RulesSettings = Field(
+        default_factory=RulesSettings, description="From when on the programs hold."
+    )
     receipts: ReceiptSettings = Field(default_factory=ReceiptSettings, description="Receipts.")
     reconcile: ReconcileSettings = Field(
         default_factory=ReconcileSettings, description="The nightly comparison."

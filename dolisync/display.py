@@ -63,9 +63,12 @@ def requirements(settings: Settings, source: Source) -> Requirements:
     # A button that nobody's points pay for would give goods away.
     modes = (mode,) if any(pays(program, source.name) for program in programs) else ()
     tags = [tag for program in programs if program.tiers.tags for tag in _tags(program)]
+    given = {bonus.given_by for program in programs for bonus in program.bonus if bonus.given_by}
+    tags += [TagSpec(label, _BONUS_COLOR) for label in sorted(given - {tag.label for tag in tags})]
     return Requirements(tuple(_without_twins(fields)), modes, tuple(tags))
 
 
+_BONUS_COLOR = "2e8b57"
 # Bronze, silver, gold, and what comes above; the last one for all others.
 _COLORS = ("cd7f32", "a8a8b0", "d4af37", "5b6abf")
 

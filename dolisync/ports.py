@@ -148,6 +148,9 @@ class ArticleSource(Protocol):
     def product_tags(self) -> frozenset[str]:
         """Return the labels of all product tags."""
 
+    def has_product(self, ref: str) -> bool:
+        """Tell whether a product has this reference."""
+
 
 class BuyerFact(enum.StrEnum):
     """What can be asked of a customer's card besides its extra fields."""

@@ -28,7 +28,10 @@ class BatchKind:
     BACKFILL = "backfill"
     ERASE = "erase"
     CLAIM = "claim"
+    TIERS = "tiers"
     VOUCHERS = "vouchers"
+    BONUS = "bonus"
+    RECOMPUTE = "recompute"
 
 
 class BatchState:

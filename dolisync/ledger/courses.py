@@ -337,3 +337,13 @@ def drop_copies(connection: Connection, batch_token: str) -> list[int]:
     if days:
         connection.execute(delete(table).where(copied))
     return days
+
+
+def drop_batch(connection: Connection, batch_token: str) -> list[tuple[CustomerKey, int]]:
+    """Take back what was set for many at once; return for whom, and from which day on it held."""
+    table = tables.tier_setting
+    mine = table.c.token.startswith(f"{batch_token}:", autoescape=True)
+    query = select(table.c.source, table.c.entity, table.c.customer_rowid, table.c.day)
+    rows = connection.execute(query.where(mine).order_by(table.c.id)).all()
+    connection.execute(delete(table).where(mine))
+    return [(CustomerKey(*row[:3]), row.day) for row in rows]

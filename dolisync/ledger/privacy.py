@@ -69,7 +69,8 @@ def export(
         "tiers_set_by_hand": _rows(
             connection, tables.tier_setting, _of_customer(tables.tier_setting, customer)
         ),
-        "tiers_on_the_card": _tier_marks(connection, customer),
+        "bonuses": _about_card(connection, tables.bonus_given, customer),
+        "tiers_on_the_card": _about_card(connection, tables.tier_mark, customer),
         "asked_by_staff": _rows(connection, tables.request, _of_customer(tables.request, customer)),
         "waiting_to_be_written": _rows(connection, tables.outbox, _of_outbox(customer)),
         "done_at_once": [
@@ -89,6 +90,7 @@ _ABOUT = {
     "sales": "documents of Dolibarr that earned points, as they were last read",
     "asked_by_staff": "what staff asked for on the card in the last ninety days, and the answers",
     "tiers_set_by_hand": "which tier staff gave, when and why",
+    "bonuses": "which bonuses without a purchase he had",
     "tiers_on_the_card": "which tier's tag was last put on the card in Dolibarr",
     "waiting_to_be_written": "what is to be shown in Dolibarr, or was in the last ninety days",
     "done_at_once": "merges, transfers and the like that concern this customer",
@@ -129,8 +131,11 @@ def _rows(
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _tier_marks(connection: Connection, customer: CustomerKey) -> list[dict[str, Any]]:
-    query = select(tables.tier_mark).where(_of_customer(tables.tier_mark, customer))
+def _about_card(
+    connection: Connection, table: Table, customer: CustomerKey
+) -> list[dict[str, Any]]:
+    """Return rows of a table whose key is the customer."""
+    query = select(table).where(_of_customer(table, customer))
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
@@ -343,7 +348,7 @@ def _forget_around(
     use = tables.campaign_use
     his = or_(use.c.sale_id.in_(ids), _of_customer(use, customer))
     connection.execute(update(use).where(his).values(customer_rowid=0))
-    for table in (tables.counted, tables.tier_setting, tables.request):
+    for table in (tables.counted, tables.tier_setting, tables.request, tables.bonus_given):
         connection.execute(delete(table).where(_of_customer(table, customer)))
     for batch in about_him:
         batches.forget(connection, batch)

@@ -1,7 +1,8 @@
 """Rule sets: the programs as they were, each with the moment from which it holds.
 
 A sale is judged by the set in force on its day; a correction by the set that judged it first. So a
-changed configuration changes no points of the past.
+changed configuration changes no points of the past. A set may be given another day than that on
+which it was stored; of two that hold on a day, the one that was stored last counts.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 
 from sqlalchemy import Connection, Engine, insert, select
 
@@ -49,7 +50,10 @@ class RuleBook:
         return self.sets[-1]
 
     def on(self, day: date) -> RuleSet:
-        """Return the set in force on a day; for days before the first set, the first one."""
+        """Return the set in force on a day; for days before the first set, the first one.
+
+        The sets stand in the order in which they were stored.
+        """
         held = [rules for rules in self.sets if rules.first_day <= day]
         return held[-1] if held else self.sets[0]
 
@@ -62,17 +66,25 @@ class RuleBook:
         raise UserError(message, "restart the service: it still works with the rules of before")
 
 
-def adopt(engine: Engine, programs: Sequence[Program], now: datetime) -> RuleBook:
-    """Put these programs into force, unless they are already, and return all sets."""
-    return write(engine, lambda connection: _adopt(connection, tuple(programs), now))
+def adopt(
+    engine: Engine, programs: Sequence[Program], now: datetime, since: date | None = None
+) -> RuleBook:
+    """Put these programs into force, unless they are already, and return all sets.
+
+    ``since`` is the day from which on sales are judged by them, where it is not today.
+    """
+    return write(engine, lambda connection: _adopt(connection, tuple(programs), now, since))
 
 
-def consult(engine: Engine, programs: Sequence[Program], now: datetime) -> RuleBook:
+def consult(
+    engine: Engine, programs: Sequence[Program], now: datetime, since: date | None = None
+) -> RuleBook:
     """Return all sets as ``adopt`` would, without writing: to look on changes no rules."""
     with reading(engine) as connection:
         sets = _all(connection)
-    if not _holds(sets, tuple(programs)):
-        sets.append(RuleSet(NOT_IN_FORCE, now, tuple(programs)))
+    if not _holds(sets, tuple(programs), since):
+        begin = _begin(tuple(programs), now, since)
+        sets.append(RuleSet(NOT_IN_FORCE, begin, tuple(programs)))
     return RuleBook(tuple(sets))
 
 
@@ -83,13 +95,15 @@ def in_force(engine: Engine) -> RuleBook | None:
     return RuleBook(tuple(sets)) if sets else None
 
 
-def _adopt(connection: Connection, programs: tuple[Program, ...], now: datetime) -> RuleBook:
+def _adopt(
+    connection: Connection, programs: tuple[Program, ...], now: datetime, since: date | None
+) -> RuleBook:
     sets = _all(connection)
-    if not _holds(sets, programs):
+    if not _holds(sets, programs, since):
         content = _written(programs)
         values = {
             "hash": _chained(content, len(sets)),
-            "effective_from": now,
+            "effective_from": _begin(programs, now, since),
             "content": content,
         }
         connection.execute(insert(tables.rule_set), values)
@@ -97,9 +111,21 @@ def _adopt(connection: Connection, programs: tuple[Program, ...], now: datetime)
     return RuleBook(tuple(sets))
 
 
-def _holds(sets: Sequence[RuleSet], programs: tuple[Program, ...]) -> bool:
-    """Tell whether these programs are in force, whatever options were added to dolisync since."""
-    return bool(sets) and sets[-1].programs == programs
+def _holds(sets: Sequence[RuleSet], programs: tuple[Program, ...], since: date | None) -> bool:
+    """Tell whether these programs are in force, whatever options were added to dolisync since.
+
+    Where no day is given any more, the one that was given stays.
+    """
+    if not sets or sets[-1].programs != programs:
+        return False
+    return since is None or sets[-1].first_day == since
+
+
+def _begin(programs: tuple[Program, ...], now: datetime, since: date | None) -> datetime:
+    """Return the moment from which these programs hold: a day begins where the first shop is."""
+    if since is None:
+        return now
+    return datetime.combine(since, time(), programs[0].zone).astimezone(UTC)
 
 
 def _all(connection: Connection) -> list[RuleSet]:

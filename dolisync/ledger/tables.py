@@ -328,6 +328,33 @@ campaign_use = Table(
     **_OPTIONS,
 )
 
+# Which bonuses without a purchase members had: each once for an occasion. ``batch_id`` is of the
+# list with which it was given, or of the merge with which it came.
+bonus_given = Table(
+    "bonus_given",
+    metadata,
+    Column("program", String(40), primary_key=True),
+    Column("bonus", String(40), primary_key=True),
+    Column("source", String(40), primary_key=True),
+    Column("entity", Integer, primary_key=True, autoincrement=False),
+    Column("customer_rowid", Key, primary_key=True, autoincrement=False),
+    Column("occasion", String(40), primary_key=True),
+    Column("batch_id", Key),
+    Column("given_at", UtcMoment, nullable=False),
+    **_OPTIONS,
+)
+
+# Sales that a batch judged again by other rules, and the rules that had judged them before.
+recomputed = Table(
+    "recomputed",
+    metadata,
+    Column("batch_id", Key, ForeignKey("batch.id"), primary_key=True, autoincrement=False),
+    Column("sale_id", Key, ForeignKey("sale.id"), primary_key=True, autoincrement=False),
+    Column("rule_set_id", Key, nullable=False),
+    Index(None, "sale_id"),
+    **_OPTIONS,
+)
+
 # Tiers that staff set by hand. Without a tier, what they had set before ends.
 tier_setting = Table(
     "tier_setting",

@@ -257,30 +257,38 @@ def on_sale(connection: Connection, key: SaleKey) -> tuple[list[Voucher], list[V
 class Sold:
     """What a sale gave to its cards: together, what it issued on each, and in how many moves.
 
-    ``taken`` is what its returns took off each code and did not give back since, by number.
+    ``taken`` is what its returns took off each code and did not give back since, by number;
+    ``blocked`` are codes that they blocked, because some of it was used.
     """
 
     total: Decimal
     issued: tuple[Decimal, ...]
     taken: Mapping[int, Decimal]
+    blocked: frozenset[int]
     moves: int
 
 
 def sold_by(connection: Connection, sale_id: int) -> Sold:
     """Return what a sale gave to its cards so far, less what its returns took back."""
     movement = tables.voucher_movement.c
-    query = select(movement.voucher_id, movement.kind, movement.amount_minor).where(
-        movement.sale_id == sale_id
+    query = (
+        select(movement.voucher_id, movement.kind, movement.amount_minor)
+        .where(movement.sale_id == sale_id)
+        .order_by(movement.id)
     )
-    total, count, issued = Decimal(0), 0, []
+    total, count, issued, blocked = Decimal(0), 0, [], set()
     taken: defaultdict[int, Decimal] = defaultdict(Decimal)
     for voucher_id, kind, minor in connection.execute(query):
         count, total = count + 1, total + _money(minor)
         if kind == Move.ISSUED:
             issued.append(_money(minor))
+        elif kind == Move.BLOCKED:
+            blocked.add(voucher_id)
+        elif kind == Move.UNBLOCKED:
+            blocked.discard(voucher_id)
         else:
             taken[voucher_id] -= _money(minor)
-    return Sold(total, tuple(issued), taken, count)
+    return Sold(total, tuple(issued), taken, frozenset(blocked), count)
 
 
 def sold_since(connection: Connection, product: str) -> date | None:

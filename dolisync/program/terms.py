@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, model_validator
 
 from dolisync.program.article_terms import ArticleTerms
+from dolisync.program.bonus_terms import BonusTerms
 from dolisync.program.campaign_terms import (
     CampaignTerms,
     Channel,
@@ -632,6 +633,7 @@ class Program(Section):
     )
     campaign: tuple[CampaignTerms, ...] = Field((), description="Campaigns.")
     reward: tuple[RewardTerms, ...] = Field((), description="What points buy.")
+    bonus: tuple[BonusTerms, ...] = Field((), description="Points without a purchase.")
 
     @model_validator(mode="after")
     def _tiers_consistent(self) -> Self:
@@ -685,6 +687,18 @@ class Program(Section):
         if self.earn.visit is not None and not self._is_whole(self.earn.visit.points):
             message = "a visit earns parts of a point, which would be cut off; set decimals = 2"
             raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _bonuses_consistent(self) -> Self:
+        names = [bonus.name for bonus in self.bonus]
+        for bonus in self.bonus:
+            if names.count(bonus.name) > 1:
+                message = f"two bonuses have the name '{bonus.name}'; each needs its own"
+                raise ValueError(message)
+            if not self._is_whole(bonus.points):
+                message = f"bonus '{bonus.name}' gives parts of a point; set decimals = 2"
+                raise ValueError(message)
         return self
 
     @model_validator(mode="after")

@@ -119,6 +119,15 @@ def next_review(program: Program, day: int) -> int | None:
     return next(_reviews(program, day, day + 800), None)
 
 
+def in_force(program: Program, by_hand: Sequence[SetByHand], day: int) -> SetByHand | None:
+    """Return what staff set that still holds on a day: no review judges it again before."""
+    entry = _latest(by_hand, day)
+    if entry is None or not entry.tier or entry.is_locked:
+        return entry if entry and entry.holds_on(day) else None
+    review = next_review(program, entry.day if entry.until is None else entry.until)
+    return entry if review is None or day < review else None
+
+
 def _later(program: Program, course: Course, by_hand: Sequence[SetByHand], day: int) -> int:
     """Walk over what happened to a tier between the last sale and a day."""
     held = max(_index(program, course.tier), _floor(program))

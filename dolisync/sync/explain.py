@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection, Engine, select
 
 from dolisync.errors import UserError
-from dolisync.ledger import tables
+from dolisync.ledger import courses, tables
 from dolisync.ledger.engine import reading
 from dolisync.ledger.rulesets import RuleSet
 from dolisync.ledger.store import Holding, KnownSale, Transaction, return_origin
@@ -23,6 +23,7 @@ from dolisync.program.reasons import Reason, Why, because
 from dolisync.program.spending import Bar, broken, share_of
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program, SpentPoints
+from dolisync.program.tiers import in_force
 from dolisync.program.unmatched import without_effect
 from dolisync.sync.judge import (
     Rules,
@@ -286,8 +287,23 @@ class _Judge:
         before = self.verdicts.before(program, known.key)
         silent = without_effect(program, around, known.sale, before, verdict.reasons)
         paid = self.paid.get((program.name, known.key), ())
-        told = replace(verdict, reasons=(*verdict.reasons, *paid))
+        by_hand = self._tier_by_hand(program, known.sale, before.tier)
+        told = replace(verdict, reasons=(*verdict.reasons, *by_hand, *paid))
         return Judgement(program, rule_set, told, self._held(known, program), silent)
+
+    def _tier_by_hand(self, program: Program, sale: Sale, name: str) -> tuple[Reason, ...]:
+        """Say that somebody set the tier in which a sale is judged, where that is so."""
+        tier = program.tier_named(name)
+        if tier is None:
+            return ()
+        connection = self.verdicts.transaction.connection
+        found = courses.set_by_hand(connection, program.name, [sale.customer])
+        settings = found.get(sale.customer, ())
+        entry = in_force(program, settings, sale.date.toordinal())
+        if entry is None or entry.tier != name:
+            return ()
+        day = date.fromordinal(entry.day).isoformat()
+        return (because(Why.TIER_BY_HAND, title=tier.title, day=day),)
 
     def _explain_one(self, known: KnownSale, judgements: tuple[Judgement, ...]) -> Explanation:
         mark = known.fingerprint

@@ -48,8 +48,8 @@ class Difference:
     @property
     def can_move(self) -> bool:
         """Tell whether anything is to be moved and can be."""
-        left = sum((card.balance for card in self.cards), ZERO)
-        return self.amount > 0 or (self.amount < 0 and left > 0)
+        is_usable = any(card.balance and card.state is State.OPEN for card in self.cards)
+        return self.amount > 0 or (self.amount < 0 and is_usable)
 
 
 def differences(
@@ -115,7 +115,7 @@ class _Mover:
     def give(self, around: Surroundings) -> None:
         """Give back what was taken off cards of this sale, and make those that are missing."""
         left, sold = self.found.amount, self.found.sold
-        for card in self.found.cards:
+        for card in map(self._unblocked, self.found.cards):
             back = min(left, sold.taken.get(card.id, ZERO))
             if back > 0 and card.state not in OVER:
                 self._move(card, Move.RETURNED, back, "paid again")
@@ -136,8 +136,26 @@ class _Mover:
                 self._move(card, Move.REFUNDED, -off, "came back")
                 left -= off
         if left > 0:
-            ref = self.found.known.sale.ref
-            log.error("a gift card came back that was used", sale=ref, lacking=str(left))
+            self._block(left)
+
+    def _block(self, lacking: Decimal) -> None:
+        """Let cards that were used rest: what comes back to them is not their holder's alone."""
+        for card in self.found.cards:
+            fresh = vouchers.by_id(self.transaction.connection, card.id)
+            if fresh.state is State.OPEN:
+                self._rest(fresh, Move.BLOCKED, State.BLOCKED, f"came back, {lacking} was used")
+        ref = self.found.known.sale.ref
+        log.error("a gift card came back that was used", sale=ref, lacking=str(lacking))
+
+    def _unblocked(self, card: Voucher) -> Voucher:
+        """Wake a card that a return of this sale had blocked."""
+        if card.state is not State.BLOCKED or card.id not in self.found.sold.blocked:
+            return card
+        return self._rest(card, Move.UNBLOCKED, State.OPEN, "paid again")
+
+    def _rest(self, card: Voucher, kind: Move, state: State, what: str) -> Voucher:
+        change = self._change(kind, ZERO, what)
+        return vouchers.move(self.transaction.connection, card, change, state=state)
 
     def _move(self, card: Voucher, kind: Move, amount: Decimal, what: str) -> None:
         vouchers.move(self.transaction.connection, card, self._change(kind, amount, what))

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, and_, or_, select, update
 from dolisync.errors import UserError
 from dolisync.ledger import (
     batches,
+    bonuses,
     courses,
     outbox,
     requests,
@@ -174,6 +175,7 @@ def merge(
         )
     days = courses.copy_settings(transaction.connection, old, into, token)
     requests.follow(transaction.connection, old, into)
+    bonuses.unite(transaction.connection, old, into, batch.id)
     vouchers.give_to(transaction.connection, codes, into)
     if not reason:
         tier_marks.unite(transaction.connection, old, into)
@@ -269,6 +271,7 @@ def unmerge(
                 Change(terms, into, source.balance - before[0], lacking),
                 Change(terms, home, target.balance - before[1], 0),
             ]
+    bonuses.forget_batch(transaction.connection, batch.id)
     days = courses.drop_copies(transaction.connection, batch.token)
     requests.follow_back(transaction.connection, home)
     # Merges from before there were any do not name them.

@@ -202,8 +202,8 @@ def _take_from(
     key = transaction.member_keys[member_id]
     book = transaction.books[key]
     entry = Entry(
-        f"opening:{batch.token}:undo:{member_id}",
-        Kind.OPENING,
+        f"{batch.kind}:{batch.token}:undo:{member_id}",
+        Kind.OPENING if batch.kind == BatchKind.OPENING else Kind.ADJUST,
         today,
         transaction.now,
         f"{batch.token} undone: {batch.title}",

@@ -16,6 +16,7 @@ from dolisync.model import SaleKey
 from dolisync.ports import Clock, SaleSource
 from dolisync.program.terms import Program
 from dolisync.sync import expire, redeem, tiers
+from dolisync.sync.bonuses import Bonuses
 from dolisync.sync.code_lines import CodeLines
 from dolisync.sync.intake import Intake, Progress
 from dolisync.sync.judge import Showing, Tally
@@ -40,6 +41,7 @@ class TurnReport:
     till_lines: int = 0
     codes: int = 0
     tiers_set: int = 0
+    bonuses: int = 0
     published: Published = field(default_factory=Published)
 
     @property
@@ -52,6 +54,7 @@ class TurnReport:
             or self.till_lines
             or self.codes
             or self.tiers_set
+            or self.bonuses
             or self.published.failed
             or self.published.dead
         )
@@ -72,6 +75,7 @@ class Turn:
     tags: TierTags | None = None
     vouchers: Automatic | None = None
     code_lines: CodeLines | None = None
+    bonuses: Bonuses | None = None
     _rewards_at: datetime | None = None
 
     @property
@@ -88,6 +92,8 @@ class Turn:
             report.requests = self.clerk.run_once().answered
         if self.tags is not None:
             report.tiers_set = self.tags.run_once()
+        if self.bonuses is not None:
+            report.bonuses = self.bonuses.run_once()
         if self.till_line is not None:
             report.till_lines = self.till_line.run_once()
         if self.code_lines is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine
 
 from dolisync.errors import UserError
-from dolisync.ledger import batches, lineage, outbox
+from dolisync.ledger import batches, bonuses, lineage, outbox
 from dolisync.ledger.batches import Batch, BatchKind
 from dolisync.ledger.engine import rehearse, write
 from dolisync.ledger.store import Transaction
@@ -19,7 +19,7 @@ from dolisync.ledger.vouchers import Voucher
 from dolisync.model import CustomerKey
 from dolisync.ports import Clock
 from dolisync.program.terms import Program
-from dolisync.sync import claims, merge, opening, transfer
+from dolisync.sync import claims, merge, opening, tier_batches, transfer
 from dolisync.sync.changes import Change
 from dolisync.sync.judge import Rules, judge_again
 from dolisync.sync.vouchers import undo_batch
@@ -102,8 +102,13 @@ def _take_back(
         return changes
     if batch.kind == BatchKind.CLAIM:
         return claims.undo(transaction, rules, batch)
+    if batch.kind == BatchKind.TIERS:
+        return tier_batches.undo(transaction, rules, batch, _program(programs, batch))
     accounts = merge.followed(connection, batch, lineage.accounts_of(connection, batch))
     if batch.kind == BatchKind.OPENING:
+        return opening.undo(transaction, _program(programs, batch), batch)
+    if batch.kind == BatchKind.BONUS:
+        bonuses.forget_batch(connection, batch.id)
         return opening.undo(transaction, _program(programs, batch), batch)
     if batch.kind == BatchKind.TRANSFER:
         return transfer.undo(transaction, _program(programs, batch), batch, accounts)

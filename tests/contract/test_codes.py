@@ -98,3 +98,12 @@ def test_both_doors_know_gift_cards_sold_and_used(site: Site, way: str) -> None:
     assert sale.lines[0].product_ref == ref
     (plain,) = getattr(site, way)().get([rowid])
     assert plain.lines[0].discount is None
+
+
+@pytest.mark.parametrize("way", ["sql", "rest"])
+def test_a_product_is_known_by_its_reference(site: Site, way: str) -> None:
+    ref = unique("GIFT")
+    site.product(ref=ref)
+    source = getattr(site, way)()
+    assert source.has_product(ref)
+    assert not source.has_product(f"{ref}X")

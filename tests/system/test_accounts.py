@@ -324,7 +324,7 @@ KEYS: dict[str, set[str]] = {
     "balance 3 > next_reward": {"name", "title", "points", "amount", "missing"},
     "balance 2 > customer": {"source", "id", "name"},
     "balance 2 > expiring": {"points", "last_day"},
-    "history 2": {"customer", "program", "total", "movements"},
+    "history 2": {"customer", "program", "total", "movements", "tiers_by_hand"},
     "history 2 > movements": MOVEMENT,
     "explain 3": {"invoice", "documents"},
     "explain 3 > documents": DOCUMENT,
@@ -380,6 +380,8 @@ KEYS: dict[str, set[str]] = {
     "voucher batch --count 1 --amount 5": {"made", "batch", "title", "vouchers"},
     "campaigns": {"programs"},
     "campaigns > programs": {"program", "campaigns"},
+    "rules": {"rules"},
+    "rules > rules": {"rules", "since", "in_force", "sales", "changes"},
     "batches": {"batches"},
     "batches > batches": {"batch", "kind", "title", "state", "made_at", "undone_at", "points"},
     "adjust 2 5 --reason x": {

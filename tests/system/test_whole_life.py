@@ -16,8 +16,8 @@ def test_from_init_to_verify(place: Place) -> None:
     assert "dolisync db upgrade" in looked.out
     assert "dolisync setup" in looked.out
 
-    assert "7 planned" in place.good("setup", "--dry-run")
-    assert "7 done" in place.good("setup", "--yes")
+    assert "8 planned" in place.good("setup", "--dry-run")
+    assert "8 done" in place.good("setup", "--yes")
     again = place.read("setup", "--yes")
     assert {step["state"] for step in again["steps"]} == {"present"}
 

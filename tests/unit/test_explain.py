@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 
 from dolisync.config import Settings
 from dolisync.errors import UserError
@@ -30,6 +31,7 @@ from dolisync.sync.pending import pending_units
 from dolisync.sync.receipts import build_receipt
 from tests.builders import credit_note, customer, line, program, sale
 from tests.fakes import SOURCE, Shop, broken_total
+from tests.unit.test_timeline import by_hand
 
 SETTINGS = Settings.model_validate(
     {
@@ -70,6 +72,23 @@ def test_a_return_is_explained_with_its_sale(shop: Shop) -> None:
     assert [one.judgements[0].verdict.units for one in told] == [40, -10]
     assert [one.judgements[0].held[0].units for one in told] == [40, -10]
     assert all(one.in_ledger and not one.is_live and not one.differs for one in told)
+
+
+def test_a_tier_set_by_hand_is_named_until_a_review_ends_it(ledger: Engine) -> None:
+    tiers = [{"name": "gold", "title": "Gold", "at_least": 900, "multiplier": 2}]
+    shop = Shop(ledger, programs=(program(tier=tiers),))
+    first = date(2026, 10, 2)
+    by_hand(shop, "gold", first, lock=False)
+    shop.put(sale(1, 40, day=first), sale(2, 40, day=date(2026, 11, 2)))
+    said = [
+        [
+            str(reason)
+            for reason in explained(shop, f"FA2611-000{n}")[0].judgements[0].verdict.reasons
+        ]
+        for n in (1, 2)
+    ]
+    assert said[0][-1] == "the tier Gold was set by hand on 2026-10-02"
+    assert not any("by hand" in text for text in said[1])
 
 
 def test_a_sale_read_live_is_judged_in_memory(shop: Shop) -> None:

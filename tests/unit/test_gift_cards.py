@@ -192,7 +192,11 @@ def test_a_used_card_that_comes_back_loses_what_is_left_and_it_is_told(shop: Sho
     assert amounts(shop) == [0]
     (told,) = [entry for entry in logs if entry["event"] == "a gift card came back that was used"]
     assert told["lacking"] == "30.00"
-    assert shop.breaches() == []
+    assert (cards(shop)[0].state, shop.breaches()) == (State.BLOCKED, [])
+    # Returned after all, the card is as it was.
+    shop.source.remove(2)
+    shop.reconcile()
+    assert (cards(shop)[0].state, amounts(shop), shop.breaches()) == (State.OPEN, [20], [])
 
 
 def test_a_replaced_card_is_taken_off_too(shop: Shop) -> None:

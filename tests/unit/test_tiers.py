@@ -11,7 +11,15 @@ import pytest
 from dolisync.program.course import Counted, Course, months_back
 from dolisync.program.looking_back import before_of
 from dolisync.program.terms import Program
-from dolisync.program.tiers import SetByHand, in_tier, tier_after, tier_on, tier_today
+from dolisync.program.tiers import (
+    SetByHand,
+    in_force,
+    in_tier,
+    next_review,
+    tier_after,
+    tier_on,
+    tier_today,
+)
 from tests.builders import program
 
 SILVER_GOLD = [
@@ -269,3 +277,46 @@ def test_what_is_missing_to_the_next_tier() -> None:
 def test_terms_that_contradict_themselves(terms: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         program(**terms)
+
+
+@pytest.mark.parametrize(
+    ("settings", "day", "is_held"),
+    [
+        ([by_hand(date(2026, 3, 10), "gold")], date(2026, 3, 9), False),
+        ([by_hand(date(2026, 3, 10), "gold")], date(2026, 3, 31), True),
+        ([by_hand(date(2026, 3, 10), "gold")], date(2026, 4, 1), False),
+        ([by_hand(date(2026, 3, 10), "gold", until=date(2026, 6, 5))], date(2026, 6, 30), True),
+        ([by_hand(date(2026, 3, 10), "gold", until=date(2026, 6, 5))], date(2026, 7, 1), False),
+        ([by_hand(date(2026, 3, 10), "gold", lock=True)], date(2036, 3, 10), True),
+        (
+            [by_hand(date(2026, 3, 10), "gold", lock=True, until=date(2026, 6, 5))],
+            date(2026, 6, 6),
+            False,
+        ),
+        (
+            [by_hand(date(2026, 3, 10), "gold", lock=True), by_hand(date(2026, 3, 11), "")],
+            date(2026, 3, 11),
+            False,
+        ),
+    ],
+)
+def test_what_was_set_by_hand_is_in_force_until_a_review_or_its_end(
+    settings: list[SetByHand], day: date, is_held: bool
+) -> None:
+    assert (in_force(tiered(), settings, day.toordinal()) is not None) == is_held
+
+
+def test_where_nobody_is_reviewed_what_was_set_stays_in_force() -> None:
+    settings = [by_hand(date(2026, 3, 10), "gold")]
+    assert in_force(tiered(downgrade="never"), settings, date(2036, 1, 1).toordinal())
+    assert next_review(tiered(downgrade="never"), 739000) is None
+
+
+def test_the_next_review_is_after_the_day() -> None:
+    for settings, review in (
+        ({}, date(2026, 4, 1)),
+        ({"grace_days": 10}, date(2026, 4, 11)),
+        ({"review": "year"}, date(2027, 1, 1)),
+    ):
+        assert next_review(tiered(**settings), date(2026, 3, 11).toordinal()) == review.toordinal()
+    assert next_review(tiered(), date(2026, 4, 1).toordinal()) == date(2026, 5, 1).toordinal()
