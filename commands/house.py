@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError
 
+from connectors.dolibarr_codes import DolibarrCodes
 from connectors.dolibarr_database import open_engine as open_dolibarr
 from connectors.dolibarr_desk import SqlDesk
 from connectors.dolibarr_drafts import RestDrafts
@@ -30,9 +31,10 @@ from dolisync.config import LoadedConfig, Settings, Source, load
 from dolisync.display import requirements
 from dolisync.errors import NotFound, UserError
 from dolisync.ledger import schema
-from dolisync.ledger.engine import open_engine
+from dolisync.ledger.engine import open_engine, reading, write
 from dolisync.ledger.rulesets import RuleBook, adopt, consult
 from dolisync.ledger.signing import CLAIMS, ensure_signing_key
+from dolisync.ledger.vouchers import begin_to_sell, sold_since
 from dolisync.model import Customer, CustomerKey, Sale
 from dolisync.ports import (
     ArticleSource,
@@ -49,11 +51,12 @@ from dolisync.ports import (
     no_pulse,
 )
 from dolisync.program.paying import rewards
-from dolisync.program.surroundings import Surroundings
+from dolisync.program.surroundings import SoldCards, Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync.bonuses import Bonuses
 from dolisync.sync.buyers import Buyers, CardFields, buyer_question_of
 from dolisync.sync.catalogue import Catalogue, question_of
+from dolisync.sync.code_lines import CodeLines
 from dolisync.sync.drafts import Drafts
 from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Rules, Showing
@@ -85,6 +88,8 @@ class Doors:
 
     source: Source
     programs: tuple[Program, ...]
+    gift_card: str | None = None
+    with_codes: bool = False
 
     @cached_property
     def http(self) -> DolibarrHttp | None:
@@ -133,6 +138,7 @@ class Doors:
                 self.source.timezone,
                 self.source.table_prefix,
                 field_name,
+                self.gift_card,
             )
         assert self.http is not None
         return RestSaleSource(
@@ -143,6 +149,7 @@ class Doors:
             min(self.source.page_size, 100),
             field_name,
             self.source.database_timezone,
+            self.gift_card,
         )
 
     @cached_property
@@ -208,6 +215,18 @@ class Doors:
             source.entity,
             source.table_prefix,
             mine[0].redeem.product_field if mine else None,
+        )
+
+    @cached_property
+    def codes(self) -> DolibarrCodes | None:
+        """Where codes are typed on drafts, where both doors are open and any are used."""
+        if not self.with_codes or self.source.writes_by is None:
+            return None
+        if self.database is None or self.http is None:
+            return None
+        source = self.source
+        return DolibarrCodes(
+            source.name, self.database, self.http, source.entity, source.table_prefix
         )
 
     def showing(self) -> Showing:
@@ -282,6 +301,9 @@ class House:
         """The rule sets; the configured programs come into force when this is first read."""
         if self.settings.claims is not None:
             ensure_signing_key(self.engine, CLAIMS, self.clock.now())
+        product = self.gift_card_product
+        if product is not None:
+            write(self.engine, lambda c: begin_to_sell(c, product, self.clock.now()))
         since = self.settings.rules.since
         return adopt(self.engine, self.settings.program, self.clock.now(), since)
 
@@ -294,8 +316,21 @@ class House:
     def doors(self) -> dict[str, Doors]:
         """The Dolibarr instances, by name."""
         return {
-            source.name: Doors(source, self.settings.program) for source in self.settings.source
+            source.name: Doors(
+                source, self.settings.program, self.gift_card_product, self.has_codes
+            )
+            for source in self.settings.source
         }
+
+    @property
+    def has_codes(self) -> bool:
+        """Tell whether vouchers or gift cards are used in Dolibarr."""
+        return self.settings.voucher is not None or self.settings.gift_card is not None
+
+    @property
+    def gift_card_product(self) -> str | None:
+        """The reference of the product that is sold as a gift card, where there is one."""
+        return self.settings.gift_card.product if self.settings.gift_card else None
 
     @cached_property
     def showing(self) -> dict[str, Showing]:
@@ -320,9 +355,21 @@ class House:
 
     def _around(self) -> dict[str, Surroundings]:
         return {
-            source.name: Surroundings(frozenset(source.pos_customers), source.points_payment_mode)
+            source.name: Surroundings(
+                frozenset(source.pos_customers),
+                source.points_payment_mode,
+                gift_cards=self._sold_cards(source),
+            )
             for source in self.settings.source
         }
+
+    def _sold_cards(self, source: Source) -> SoldCards | None:
+        settings = self.settings.gift_card
+        if settings is None or settings.product is None:
+            return None
+        with reading(self.engine) as connection:
+            since = sold_since(connection, settings.product)
+        return None if since is None else SoldCards(since, settings.months, source.currency)
 
     def intakes(self, doors: Doors) -> list[Intake]:
         """Make the intakes of one source, one for each door."""
@@ -417,6 +464,7 @@ class House:
             self.till_line(doors),
             publisher.tags if publisher else None,
             self.automatic_vouchers(doors),
+            self.code_lines(doors),
             self.bonuses(doors),
         )
 
@@ -427,6 +475,12 @@ class House:
         return Bonuses(
             self.engine, self.clock, doors.source, self.programs, self.rules, doors.bonus_tags
         )
+
+    def code_lines(self, doors: Doors) -> CodeLines | None:
+        """Make what answers codes on drafts, where they can be seen and answered."""
+        if doors.codes is None:
+            return None
+        return CodeLines(self.engine, self.clock, doors.source, doors.reader, doors.codes)
 
     def vouchers(self, doors: Doors) -> Vouchers:
         """Make what keeps codes, with the days of a source."""

@@ -517,6 +517,7 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
             remedy = "where TakePOS is used: pos_customers = [id] (TakePOS > Setup > Terminal)"
             yield Finding("warning", "pos customer", message, remedy)
         yield from _tag_findings(doors)
+        yield from _gift_card_findings(doors)
         yield from _buyer_findings(doors)
         yield from _campaign_findings(doors)
         yield from _writing_findings(doors)
@@ -539,6 +540,25 @@ def _tag_findings(doors: Doors) -> Iterator[Finding]:
     of_customers = {tag for p in mine for chosen in p.customer_selections for tag in chosen.tags}
     if of_customers:
         yield from _missing_tags("customer", of_customers, doors.reader.customer_tags)
+
+
+def _gift_card_findings(doors: Doors) -> Iterator[Finding]:
+    """Look whether the product that is sold as a gift card is there."""
+    if doors.gift_card is None:
+        return
+    try:
+        is_there = doors.reader.has_product(doors.gift_card)
+    except RefusedError as error:
+        remedy = "give the user of the key the right to read products (31)"
+        yield Finding("error", "gift cards", str(error), remedy)
+        return
+    if is_there:
+        message = f"the product '{doors.gift_card}' is sold as a gift card"
+        yield Finding("ok", "gift cards", message)
+    else:
+        message = f"no product has the reference '{doors.gift_card}': no gift card can be sold"
+        remedy = "make it in Dolibarr: a service without VAT, its price what is on the card"
+        yield Finding("error", "gift cards", message, remedy)
 
 
 def _missing_tags(

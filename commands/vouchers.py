@@ -25,8 +25,9 @@ from dolisync.ledger import tables, vouchers
 from dolisync.ledger.engine import reading
 from dolisync.ledger.vouchers import Kind, State, Voucher
 from dolisync.model import Customer
+from dolisync.sync.issuing import Wish, last_day
 from dolisync.sync.redeem import new_token
-from dolisync.sync.vouchers import Vouchers, Wish, act_token, last_day, new_codes
+from dolisync.sync.vouchers import Vouchers, act_token, new_codes
 from dolisync.vouchers import GiftCardSettings, VoucherSettings
 
 AMOUNT_MAX = Decimal(1_000_000)

@@ -45,6 +45,12 @@ def tag_labels_by_sql(database: Database) -> frozenset[str]:
         return tree_by_sql(reader, PRODUCTS).all_labels
 
 
+def has_product_by_sql(database: Database, ref: str) -> bool:
+    """Tell whether a product has this reference."""
+    with database.reading("products") as reader:
+        return bool(reader.rows("SELECT rowid FROM llx_product WHERE ref = %s", (ref,)))
+
+
 def _prices_by_sql(reader: Reader, listed: str) -> Sequence[Row]:
     query = f"SELECT rowid, price, price_ttc FROM llx_product WHERE rowid IN ({listed})"  # noqa: S608
     return reader.rows(query)
@@ -92,6 +98,14 @@ def articles_by_rest(
 def tag_labels_by_rest(http: DolibarrHttp) -> frozenset[str]:
     """Return the labels of all product tags."""
     return tree_by_rest(http, PRODUCTS).all_labels
+
+
+def has_product_by_rest(http: DolibarrHttp, ref: str) -> bool:
+    """Tell whether a product has this reference."""
+    # A quote in it is written twice, as in SQL.
+    named = ref.replace("'", "''")
+    params: Params = {"limit": 1, "sqlfilters": f"(t.ref:=:'{named}')"}
+    return bool(http.get_list("products", params))
 
 
 def _options(row: Fields, fields: Sequence[str]) -> Iterable[tuple[str, Any]]:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from connectors import dolibarr_values as values
 from connectors.dolibarr_buyers import RestBuyers, customer_tags_by_rest
-from connectors.dolibarr_catalogue import articles_by_rest, tag_labels_by_rest
+from connectors.dolibarr_catalogue import articles_by_rest, has_product_by_rest, tag_labels_by_rest
 from connectors.dolibarr_http import DolibarrHttp, Params
 from connectors.dolibarr_rest_products import Fields, ProductPoints, among, equals
 from connectors.dolibarr_sql_rows import chunks
@@ -63,6 +63,7 @@ class RestSaleSource:
         page_size: int = PAGE_SIZE,
         with_product_points: str | None = None,
         database_timezone: str | None = None,
+        gift_card: str | None = None,
     ) -> None:
         self.name = name
         self.entity = entity
@@ -70,6 +71,7 @@ class RestSaleSource:
         self._zone = ZoneInfo(timezone)
         self._database_zone = ZoneInfo(database_timezone or timezone)
         self._page_size = page_size
+        self._gift_card = gift_card
         self._points = ProductPoints(http, with_product_points)
         self._buyers = RestBuyers(http, self._zone)
 
@@ -152,6 +154,10 @@ class RestSaleSource:
     def product_tags(self) -> frozenset[str]:
         """Return the labels of all product tags."""
         return tag_labels_by_rest(self._http)
+
+    def has_product(self, ref: str) -> bool:
+        """Tell whether a product has this reference."""
+        return has_product_by_rest(self._http, ref)
 
     def buyers(self, rowids: Sequence[int], question: BuyerQuestion) -> dict[int, Buyer]:
         """Read what the cards of these customers say."""
@@ -260,7 +266,12 @@ class RestSaleSource:
             total_excl=values.money(line["total_ht"]),
             total_incl=values.money(line["total_ttc"]),
             is_service=values.whole(line.get("product_type")) == 1,
-            discount=values.discount_kind(line.get("fk_remise_except"), text, product),
+            discount=values.discount_kind(
+                line.get("fk_remise_except"),
+                text,
+                product,
+                is_gift_card=product is not None and line.get("product_ref") == self._gift_card,
+            ),
             product_points=self._points.of(product),
         )
 

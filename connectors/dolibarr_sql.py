@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 
 from connectors import dolibarr_values as values
 from connectors.dolibarr_buyers import buyers_by_sql, customer_tags_by_sql, gaps_by_sql
-from connectors.dolibarr_catalogue import articles_by_sql, tag_labels_by_sql
+from connectors.dolibarr_catalogue import articles_by_sql, has_product_by_sql, tag_labels_by_sql
 from connectors.dolibarr_database import (
     Database,
     Reader,
@@ -59,11 +59,13 @@ class SqlSaleSource:
         timezone: str = "UTC",
         table_prefix: str = "llx_",
         with_product_points: str | None = None,
+        gift_card: str | None = None,
     ) -> None:
         self.name = name
         self.entity = entity
         self._zone = ZoneInfo(timezone)
         self._database = Database(engine, table_prefix)
+        self._gift_card = gift_card
         self._points = checked_name(with_product_points) if with_product_points else None
 
     def close(self) -> None:
@@ -148,6 +150,10 @@ class SqlSaleSource:
         """Return the labels of all product tags."""
         return tag_labels_by_sql(self._database)
 
+    def has_product(self, ref: str) -> bool:
+        """Tell whether a product has this reference."""
+        return has_product_by_sql(self._database, ref)
+
     def buyers(self, rowids: Sequence[int], question: BuyerQuestion) -> dict[int, Buyer]:
         """Read what the cards of these customers say."""
         return buyers_by_sql(self._database, rowids, question)
@@ -201,7 +207,7 @@ class SqlSaleSource:
         lines: dict[int, list[SaleLine]] = defaultdict(list)
         query = lines_statement(rowids, points, is_sqlite=self._database.is_sqlite)
         for row in reader.rows(query):
-            sale, line = sale_line(row)
+            sale, line = sale_line(row, self._gift_card)
             lines[sale].append(line)
         return lines
 

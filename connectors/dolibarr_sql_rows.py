@@ -107,8 +107,11 @@ def payment_values(row: Row) -> list[str]:
     return unpacked(row[0], len(_PAYMENT_COLUMNS))
 
 
-def sale_line(row: Row) -> tuple[int, SaleLine]:
-    """Return the document to which a line belongs, and the line."""
+def sale_line(row: Row, gift_card: str | None = None) -> tuple[int, SaleLine]:
+    """Return the document to which a line belongs, and the line.
+
+    ``gift_card`` is the reference of the product that is sold as one.
+    """
     packed, ref, text = row
     (sale, rowid, product, quantity, unit, percent, rate, excl, incl, kind, discount, *points) = (
         packed.split(_SEPARATOR)
@@ -125,7 +128,12 @@ def sale_line(row: Row) -> tuple[int, SaleLine]:
         total_excl=values.money(excl),
         total_incl=values.money(incl),
         is_service=kind == "1",
-        discount=values.discount_kind(discount, text or "", values.whole(product) or None),
+        discount=values.discount_kind(
+            discount,
+            text or "",
+            values.whole(product) or None,
+            is_gift_card=gift_card is not None and ref == gift_card,
+        ),
         product_points=values.money(points[0]) if points and points[0] else None,
     )
 

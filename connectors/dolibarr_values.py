@@ -109,17 +109,22 @@ def sale_status(statut: Any, paye: Any) -> SaleStatus:
     return _STATUSES.get(number, SaleStatus.DRAFT)
 
 
-# Lines that we put on drafts ourselves bear one: they are discounts without being on the card.
-OUR_MARK = re.compile(r"(?<!\w)DS-[0-9A-Z]{12}(?!\w)")
+# Lines that we put on drafts ourselves bear one: they are discounts without being on the card. DS
+# stands for points, DV for a voucher, DG for a gift card.
+OUR_MARK = re.compile(r"(?<!\w)D([SVG])-[0-9A-Z]{12}(?!\w)")
 
 
 def discount_kind(
-    fk_remise_except: Any, description: str, product: int | None
+    fk_remise_except: Any, description: str, product: int | None, *, is_gift_card: bool = False
 ) -> DiscountKind | None:
     """Say what kind of discount a line is, if any: one of the customer card, or one of ours."""
+    if is_gift_card:
+        return DiscountKind.GIFT_CARD
     if fk_remise_except is None or not whole(fk_remise_except):
-        is_ours = product is None and OUR_MARK.search(description) is not None
-        return DiscountKind.FIXED if is_ours else None
+        mark = None if product is not None else OUR_MARK.search(description)
+        if mark is None:
+            return None
+        return DiscountKind.GIFT_CARD if mark[1] == "G" else DiscountKind.FIXED
     if description.startswith("(DEPOSIT)"):
         return DiscountKind.DEPOSIT
     if description.startswith("(CREDIT_NOTE)"):

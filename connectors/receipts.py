@@ -44,6 +44,7 @@ PRINTABLE_MM: Mapping[int, int] = {58: 48, 80: 72}
 TEXT_TEMPLATE = "receipts/receipt.txt.j2"
 HTML_TEMPLATE = "receipts/receipt.html.j2"
 LOYALTY_TEMPLATE = "receipts/loyalty.txt.j2"
+CODES_TEMPLATE = "receipts/codes.txt.j2"
 CLAIM_TEMPLATE = "receipts/claim.txt.j2"
 FALLBACK_LANGUAGE = "en"
 NAME_CHARACTERS_MAX = 160
@@ -108,6 +109,17 @@ class ReceiptView:
     points: tuple[PointsView, ...]
     claim_code: str
     claim_last_day: str
+    codes: tuple[CodeView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CodeView:
+    """A code with money on it, in words: a gift card that was sold, or what is left on one."""
+
+    code: str
+    amount: str
+    last_day: str
+    is_sold: bool
 
 
 class Phrases(dict[str, Any]):
@@ -145,6 +157,8 @@ class ReceiptRenderer:
             self._render(LOYALTY_TEMPLATE, replace(receipt, points=(points,)), paper=paper)
             for points in receipt.points
         ]
+        if receipt.codes:
+            blocks.append(self._render(CODES_TEMPLATE, receipt, paper=paper))
         if receipt.claim:
             blocks.append(self._render(CLAIM_TEMPLATE, receipt, paper=paper))
         return paper.fit("\n".join(blocks)) if blocks else ""
@@ -157,6 +171,7 @@ class ReceiptRenderer:
             width_mm=width_mm,
             printable_mm=PRINTABLE_MM[width_mm],
             claim_picture=_qr_picture(receipt.claim.code) if receipt.claim else "",
+            code_picture=lambda code: _qr_picture(code.replace("-", "")),
         )
 
     def _render(self, template: str, receipt: Receipt, **paper: Any) -> str:
@@ -292,6 +307,15 @@ class _Wording:
             ),
             claim_code=receipt.claim.code if receipt.claim else "",
             claim_last_day=self.day(receipt.claim.last_day) if receipt.claim else "",
+            codes=tuple(
+                CodeView(
+                    code.code,
+                    self.money(code.amount),
+                    self.day(code.last_day) if code.last_day else "",
+                    code.is_sold,
+                )
+                for code in receipt.codes
+            ),
         )
 
     def line(self, line: ReceiptLine) -> LineView:

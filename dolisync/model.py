@@ -71,11 +71,15 @@ class PaymentKind(enum.StrEnum):
 
 
 class DiscountKind(enum.StrEnum):
-    """What a line that consumes a discount of the customer card stands for."""
+    """What a line stands for that is no goods: a discount of the customer card, or a code.
+
+    A gift card is money paid before: sold it has a product, used it takes off the sale.
+    """
 
     FIXED = "fixed"
     CREDIT_NOTE = "credit_note"
     DEPOSIT = "deposit"
+    GIFT_CARD = "gift_card"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,8 @@ class Buyer:
 class SaleLine:
     """One line. Totals are what the line adds to the sale, negative for what it takes off.
 
-    ``discount`` tells that the line consumes a fixed discount, a credit note or a deposit.
+    ``discount`` tells that the line consumes a fixed discount, a credit note or a deposit, or is a
+    gift card, sold or used.
     ``product_points`` is what the product card said when the sale was first read, or ``None``;
     ``article`` what the catalogue said then, where a program asks for it.
     """

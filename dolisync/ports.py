@@ -148,6 +148,9 @@ class ArticleSource(Protocol):
     def product_tags(self) -> frozenset[str]:
         """Return the labels of all product tags."""
 
+    def has_product(self, ref: str) -> bool:
+        """Tell whether a product has this reference."""
+
 
 class BuyerFact(enum.StrEnum):
     """What can be asked of a customer's card besides its extra fields."""
@@ -330,6 +333,25 @@ class DraftDoor(Protocol):
 
     def remove_line(self, sale: SaleKey, line_rowid: int) -> None:
         """Remove a line. Raises ``RefusedError`` when it is gone, or validated by now."""
+
+
+@dataclass(frozen=True, slots=True)
+class TypedLine:
+    """A line of text without price on a draft: what somebody typed or scanned there."""
+
+    sale: SaleKey
+    rowid: int
+    text: str
+
+
+class CodeDoor(DraftDoor, Protocol):
+    """Where codes are typed on drafts, in the office and at tills, and answered."""
+
+    def typed(self) -> tuple[TypedLine, ...]:
+        """Return the lines without product and price on all drafts that may hold a code."""
+
+    def answer(self, line: TypedLine, text: str) -> None:
+        """Give such a line another text. Raises ``RefusedError`` where it is no draft any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,20 @@ class ReceiptClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptCode:
+    """A code with money on it: a gift card that was sold, or one that paid for something.
+
+    ``code`` is whole where it was sold, and only its last group where it was used; ``amount`` is
+    what is on it now.
+    """
+
+    code: str
+    amount: Decimal
+    last_day: date | None
+    is_sold: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """A receipt of one sale, in the customer's language (de, en, es, fr or it)."""
 
@@ -69,3 +83,4 @@ class Receipt:
     payments: tuple[ReceiptPayment, ...]
     points: tuple[ReceiptPoints, ...]
     claim: ReceiptClaim | None = None
+    codes: tuple[ReceiptCode, ...] = ()

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, case, func, not_, or_, select
 
-from dolisync.ledger import chain, tables, vouchers
+from dolisync.ledger import chain, tables, voucher_uses, vouchers
 from dolisync.ledger.book import Kind
 from dolisync.ledger.engine import reading
 from dolisync.ledger.redemptions import State
@@ -38,6 +38,8 @@ RULE_CHAIN = "a member's postings are numbered without gaps, each with the balan
 RULE_HASH = "each posting's hash covers it and the one before; each day's anchor all of them"
 RULE_REDEMPTION = "a redemption's points left once, and came back once if it was not used"
 RULE_VOUCHER = "what is on a code is the sum of its movements, never below zero"
+RULE_USED = "a sale uses of a code what stands on it, less what its returns give back"
+RULE_SOLD = "a paid sale makes the gift cards that stand on it, its returns take them back"
 RULE_PAID = "a sale costs what its payments with points are worth"
 RULE_SPENT = "of a redemption's points comes back what the sales say on which it was used"
 
@@ -216,7 +218,7 @@ def _redemptions(connection: Connection) -> Iterator[Breach]:
 
 
 def _vouchers(connection: Connection) -> Iterator[Breach]:
-    for where, found in vouchers.broken(connection):
+    for where, found in (*vouchers.broken(connection), *voucher_uses.broken(connection)):
         yield Breach(RULE_VOUCHER, where, found)
     # One that was made from points is worth what they were.
     redemption, movement, voucher = tables.redemption.c, tables.voucher_movement.c, tables.voucher.c

@@ -8,7 +8,8 @@ again: no more can be used than there is.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,7 +21,7 @@ from dolisync.codes import masked_code
 from dolisync.errors import NotFound
 from dolisync.ledger import tables
 from dolisync.ledger.redemptions import MINOR
-from dolisync.model import CustomerKey
+from dolisync.model import CustomerKey, SaleKey
 
 
 class Kind(enum.StrEnum):
@@ -226,6 +227,91 @@ def is_booked(connection: Connection, key: str) -> bool:
     """Tell whether a movement was written by an earlier attempt."""
     column = tables.voucher_movement.c.key
     return connection.execute(select(column).where(column == key)).first() is not None
+
+
+def of_sales(connection: Connection, sale_ids: Collection[int]) -> dict[int, list[Voucher]]:
+    """Return the gift cards that these sales made, by sale, the oldest first."""
+    found: dict[int, list[Voucher]] = {}
+    for one in read(connection, tables.voucher.c.sale_id.in_(sale_ids)):
+        found.setdefault(int(one.origin.sale_id or 0), []).append(one)
+    return found
+
+
+def on_sale(connection: Connection, key: SaleKey) -> tuple[list[Voucher], list[Voucher]]:
+    """Return the codes that a document made, and those of which it takes something now."""
+    voucher, use, sale = tables.voucher.c, tables.voucher_use.c, tables.sale.c
+    of_sale = select(sale.id).where(
+        sale.source == key.source, sale.entity == key.entity, sale.rowid == key.rowid
+    )
+    taking = select(use.voucher_id).where(
+        use.source == key.source,
+        use.entity == key.entity,
+        use.sale_rowid == key.rowid,
+        use.amount_minor > 0,
+    )
+    made = read(connection, voucher.sale_id.in_(of_sale.scalar_subquery()))
+    return made, read(connection, voucher.id.in_(taking.scalar_subquery()))
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """What a sale gave to its cards: together, what it issued on each, and in how many moves.
+
+    ``taken`` is what its returns took off each code and did not give back since, by number;
+    ``blocked`` are codes that they blocked, because some of it was used.
+    """
+
+    total: Decimal
+    issued: tuple[Decimal, ...]
+    taken: Mapping[int, Decimal]
+    blocked: frozenset[int]
+    moves: int
+
+
+def sold_by(connection: Connection, sale_id: int) -> Sold:
+    """Return what a sale gave to its cards so far, less what its returns took back."""
+    movement = tables.voucher_movement.c
+    query = (
+        select(movement.voucher_id, movement.kind, movement.amount_minor)
+        .where(movement.sale_id == sale_id)
+        .order_by(movement.id)
+    )
+    total, count, issued, blocked = Decimal(0), 0, [], set()
+    taken: defaultdict[int, Decimal] = defaultdict(Decimal)
+    for voucher_id, kind, minor in connection.execute(query):
+        count, total = count + 1, total + _money(minor)
+        if kind == Move.ISSUED:
+            issued.append(_money(minor))
+        elif kind == Move.BLOCKED:
+            blocked.add(voucher_id)
+        elif kind == Move.UNBLOCKED:
+            blocked.discard(voucher_id)
+        else:
+            taken[voucher_id] -= _money(minor)
+    return Sold(total, tuple(issued), taken, frozenset(blocked), count)
+
+
+def sold_since(connection: Connection, product: str) -> date | None:
+    """Return since when a product is sold as a gift card, ``None`` where it never was."""
+    table = tables.stream.c
+    moment = connection.execute(
+        select(table.changed_at).where(table.name == _marker(product))
+    ).scalar()
+    return moment.date() if moment else None
+
+
+def begin_to_sell(connection: Connection, product: str, now: datetime) -> date:
+    """Note that a product is sold as a gift card from today on, unless it was noted before."""
+    known = sold_since(connection, product)
+    if known is not None:
+        return known
+    row = {"name": _marker(product), "changed_at": now, "payment_rowid": 0, "backfill_rowid": 0}
+    connection.execute(insert(tables.stream), row)
+    return now.date()
+
+
+def _marker(product: str) -> str:
+    return f"gift card {product}"[:80]
 
 
 # --- writing -------------------------------------------------------------------------------------

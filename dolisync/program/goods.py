@@ -9,8 +9,8 @@ from decimal import Decimal
 from dolisync.model import DiscountKind, Sale, SaleLine
 
 ZERO = Decimal(0)
-# Lines that only pay for goods: used credit and deposits.
-PAID_BEFORE = {DiscountKind.DEPOSIT, DiscountKind.CREDIT_NOTE}
+# Lines that are no goods: used credit, deposits and gift cards only pay for some, before or after.
+PAID_BEFORE = {DiscountKind.DEPOSIT, DiscountKind.CREDIT_NOTE, DiscountKind.GIFT_CARD}
 
 
 def bought(lines: Iterable[SaleLine]) -> Decimal:
@@ -25,7 +25,11 @@ def total_incl(lines: Iterable[SaleLine]) -> Decimal:
 
 def is_visit(lines: Iterable[SaleLine]) -> bool:
     """Tell whether anything was bought at all."""
-    return any(line.total_incl > 0 or line.product_rowid is not None for line in lines)
+    return any(
+        line.total_incl > 0 or line.product_rowid is not None
+        for line in lines
+        if line.discount is not DiscountKind.GIFT_CARD
+    )
 
 
 def quantities(lines: Iterable[SaleLine]) -> dict[int, Decimal]:

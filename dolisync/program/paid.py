@@ -27,23 +27,35 @@ def counted_lines(
     if not aside:
         return lines, ()
     notes = tuple(
-        because(why, amount=-total_incl(aside[why])) for why in _WHY_ASIDE if why in aside
+        because(why, amount=abs(total_incl(aside[why]))) for why in _WHY_ASIDE if why in aside
     )
     left_out = {line.rowid for group in aside.values() for line in group}
     return tuple(line for line in lines if line.rowid not in left_out), notes
 
 
-_WHY_ASIDE = (Why.DEPOSIT_ADDED, Why.REWARD_ADDED, Why.DISCOUNT_ADDED)
+_WHY_ASIDE = (
+    *(Why.DEPOSIT_ADDED, Why.REWARD_ADDED, Why.DISCOUNT_ADDED),
+    *(Why.GIFT_CARD_USED, Why.GIFT_CARD_SOLD),
+)
 
 
 def _why_aside(program: Program, around: Surroundings, line: SaleLine) -> Why | None:
     if line.discount is None:
         return None
+    if line.discount is DiscountKind.GIFT_CARD:
+        return _why_gift_card(program, line)
     if line.discount in PAID_BEFORE:
         return Why.DEPOSIT_ADDED
     if is_reward(around, line):
         return None if program.earn.leave_out_paid_with_points else Why.REWARD_ADDED
     return None if program.earn.leave_out_fixed_discounts else Why.DISCOUNT_ADDED
+
+
+def _why_gift_card(program: Program, line: SaleLine) -> Why | None:
+    """Say why a gift card does not count: what is sold is no goods, what is used paid for some."""
+    if line.product_rowid is not None:
+        return Why.GIFT_CARD_SOLD
+    return None if program.earn.leave_out_gift_cards else Why.GIFT_CARD_USED
 
 
 def is_reward(around: Surroundings, line: SaleLine) -> bool:
@@ -82,13 +94,15 @@ def _share_of_nothing(
 ) -> tuple[Decimal, tuple[Reason, ...]]:
     """Tell goods that are free, which count, from goods that were paid so that they do not."""
     counted = counted_lines(program, around, sale.lines)[0]
-    discounts = [line for line in counted if line.discount is DiscountKind.FIXED]
+    discounts = [line for line in counted if line.discount is not None]
     if total_incl(discounts) >= 0:
         return Decimal(1), ()
     by_points = -total_incl(line for line in discounts if is_reward(around, line))
     if by_points > 0:
         return ZERO, (because(Why.POINTS_PAID, amount=by_points, left=ZERO),)
-    return ZERO, (because(Why.DISCOUNT_PAID, amount=-total_incl(discounts)),)
+    by_card = any(line.discount is DiscountKind.GIFT_CARD for line in discounts)
+    why = Why.GIFT_CARD_PAID if by_card else Why.DISCOUNT_PAID
+    return ZERO, (because(why, amount=-total_incl(discounts)),)
 
 
 def is_paid_without_earning(program: Program, around: Surroundings, sale: Sale) -> bool:

@@ -224,6 +224,10 @@ class EarnTerms(Section):
         description="What a fixed discount of the customer card paid that was not bought with "
         "points (a voucher, a gesture) earns nothing.",
     )
+    leave_out_gift_cards: bool = Field(
+        default=False,
+        description="What was paid with a gift card earns nothing. Buying one never earns.",
+    )
     leave_out_paid_by: tuple[PaymentModeCode, ...] = Field(
         (),
         description="What was paid by these modes earns nothing: their codes, as of vouchers and "

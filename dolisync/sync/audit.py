@@ -16,14 +16,19 @@ from dolisync.ledger.verify import (
     RULE_LIMITS,
     RULE_PAID,
     RULE_SALE,
+    RULE_SOLD,
     RULE_SPENT,
+    RULE_USED,
     Breach,
     verify_books,
 )
+from dolisync.ledger.voucher_uses import UseState
 from dolisync.model import Sale, SaleKey
 from dolisync.ports import Clock
 from dolisync.program.assess import Verdict
 from dolisync.program.terms import Program
+from dolisync.sync.code_uses import owed
+from dolisync.sync.gift_cards import differences as differences_of_cards
 from dolisync.sync.judge import Rules, Verdicts, distrust, load_families
 from dolisync.sync.paying import are_concerned, costs, differences
 from dolisync.sync.spent import spendings, tokens_of
@@ -72,6 +77,16 @@ def _check(transaction: Transaction, rules: Rules, keys: list[SaleKey]) -> Itera
             yield from _check_family(verdicts, family, held)
             yield from _check_paid(transaction, rules, family, held)
     yield from _check_counted(verdicts, families)
+    for used in owed(transaction, families, distrust):
+        if not used.holds and used.use.state not in {UseState.WANTED, UseState.PLACED}:
+            where = f"use {used.use.token} on sale {used.family[0].sale.ref}"
+            found_text = f"takes {used.use.amount}, the sales say {used.amount}"
+            yield Breach(RULE_USED, where, found_text)
+    for found in differences_of_cards(transaction, rules.around, families, distrust):
+        if found.can_move:
+            where = f"sale {found.known.sale.ref} ({found.known.key})"
+            text = f"its gift cards were given {found.sold.total}, the sale says {found.due}"
+            yield Breach(RULE_SOLD, where, text)
     yield from _check_spent(transaction, rules, [known.sale for known in known])
 
 

@@ -29,6 +29,8 @@ from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync.activity import follow_activity
 from dolisync.sync.buyers import with_first_buyer
+from dolisync.sync.code_uses import follow_used
+from dolisync.sync.gift_cards import follow_sold
 from dolisync.sync.merge import CustomersMoved, Fates, Merged, as_kept, cards, merge
 from dolisync.sync.paying import Paying, are_concerned, costs
 from dolisync.sync.spent import Spent, spendings, tokens_of
@@ -267,6 +269,8 @@ def judge_again(
         for spender in spenders:
             spender.take_forgiven()
         transaction.flush()
+    follow_used(transaction, families, distrust)
+    follow_sold(transaction, rules.around, families, distrust)
     follow_activity(transaction, rules.book.current.programs, list(transaction.books))
     poster.targets += verdicts.write()
     if spent is not None:

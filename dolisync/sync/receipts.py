@@ -8,7 +8,9 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, Engine
 
+from dolisync.codes import shown_code
 from dolisync.config import Settings, Source
+from dolisync.ledger import vouchers
 from dolisync.ledger.engine import reading
 from dolisync.ledger.views import SaleMovement, member_view, sale_movements
 from dolisync.model import Customer, PaymentKind, Sale, SaleKey, SaleKind
@@ -18,7 +20,7 @@ from dolisync.program.assess import Verdict
 from dolisync.program.calendar import add_months
 from dolisync.program.reasons import Why
 from dolisync.program.terms import Program
-from dolisync.receipt import Receipt, ReceiptLine, ReceiptPayment, ReceiptPoints
+from dolisync.receipt import Receipt, ReceiptCode, ReceiptLine, ReceiptPayment, ReceiptPoints
 from dolisync.sync.claims import printed_claim
 from dolisync.sync.explain import Judgement, explain
 from dolisync.sync.judge import Rules
@@ -46,6 +48,7 @@ def build_receipt(
         found = next(explained for explained in family if explained.sale.key == key)
         today = clock.now().astimezone(rules.book.current.programs[0].zone).date()
         claim = printed_claim(connection, rules, settings.claims, found.sale, today)
+        codes = tuple(_codes(connection, key))
         points = tuple(_Points(connection, clock.now(), rules, found.sale).of(found.judgements))
     return Receipt(
         shop_name=settings.receipts.shop_name,
@@ -60,7 +63,18 @@ def build_receipt(
         payments=tuple(_payments(found.sale)),
         points=points,
         claim=claim,
+        codes=codes,
     )
+
+
+def _codes(connection: Connection, key: SaleKey) -> Iterator[ReceiptCode]:
+    """Name the gift cards that a sale made, then the codes that paid for some of it."""
+    made, used = vouchers.on_sale(connection, key)
+    for card in made:
+        if card.balance:
+            yield ReceiptCode(shown_code(card.code), card.balance, card.valid_until, is_sold=True)
+    for card in used:
+        yield ReceiptCode(card.masked, card.balance, card.valid_until, is_sold=False)
 
 
 def _language(source: Source, customer: Customer | None) -> str:

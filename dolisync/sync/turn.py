@@ -17,6 +17,7 @@ from dolisync.ports import Clock, SaleSource
 from dolisync.program.terms import Program
 from dolisync.sync import expire, redeem, tiers
 from dolisync.sync.bonuses import Bonuses
+from dolisync.sync.code_lines import CodeLines
 from dolisync.sync.intake import Intake, Progress
 from dolisync.sync.judge import Showing, Tally
 from dolisync.sync.publish import Publisher
@@ -38,6 +39,7 @@ class TurnReport:
     issued: int = 0
     requests: int = 0
     till_lines: int = 0
+    codes: int = 0
     tiers_set: int = 0
     bonuses: int = 0
     published: Published = field(default_factory=Published)
@@ -50,6 +52,7 @@ class TurnReport:
             moved
             or self.requests
             or self.till_lines
+            or self.codes
             or self.tiers_set
             or self.bonuses
             or self.published.failed
@@ -71,6 +74,7 @@ class Turn:
     till_line: TillLine | None = None
     tags: TierTags | None = None
     vouchers: Automatic | None = None
+    code_lines: CodeLines | None = None
     bonuses: Bonuses | None = None
     # So long at most it writes what waits, where it has to look again soon; all of it otherwise.
     longest_publishing: timedelta | None = None
@@ -94,6 +98,8 @@ class Turn:
             report.bonuses = self.bonuses.run_once()
         if self.till_line is not None:
             report.till_lines = self.till_line.run_once()
+        if self.code_lines is not None:
+            report.codes = self.code_lines.run_once()
         if self.publisher is not None:
             report.issued = self._issue(changed=report.tally.changed > 0)
             report.published = self.publisher.run_once(self.longest_publishing)

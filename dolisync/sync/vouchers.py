@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, func, select
@@ -25,66 +25,28 @@ from dolisync.ledger.tokens import random_token
 from dolisync.ledger.vouchers import Change, Kind, Move, Origin, State, Voucher
 from dolisync.model import CustomerKey
 from dolisync.ports import Clock
-from dolisync.program.calendar import add_months
+from dolisync.program import spending
 from dolisync.program.terms import Program, RewardTerms
+from dolisync.sync.issuing import Wish, last_day, made
 from dolisync.sync.redeem import new_token, return_points, spend
 
-ZERO, CENT = Decimal(0), Decimal("0.01")
+ZERO = Decimal(0)
 VOUCHERS_MAX = 5000
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a code is to be: an amount of a currency, good until a day (or for ever)."""
-
-    kind: Kind
-    amount: Decimal
-    currency: str
-    place: tuple[str, int]
-    valid_until: date | None
-    customer: CustomerKey | None = None
-    tax_rate: Decimal = ZERO
-
-
-def last_day(today: date, months: int) -> date | None:
-    """Return the last day of a code that is made today; ``None`` for ever."""
-    return add_months(today, months) if months else None
-
-
-def made(code: str, wish: Wish, transaction: Transaction, origin: Origin) -> Voucher:
-    """Return a code as it is before anything is on it."""
-    return Voucher(
-        0,
-        code,
-        wish.kind,
-        State.OPEN,
-        0,
-        ZERO,
-        wish.currency,
-        wish.tax_rate,
-        wish.valid_until,
-        wish.place,
-        wish.customer,
-        origin,
-        transaction.now,
-    )
-
-
 def worth_of(program: Program, points: Decimal) -> RewardTerms:
-    """Say what points are worth as a voucher, cut off to the cent, and how many that needs.
+    """Say what points are worth as a voucher, and how many of them that needs.
 
-    Raises ``UserError`` where nothing says so, or where it is less than a cent.
+    Raises ``UserError`` where nothing says so, or where it is less than a cent or than a step.
     """
-    value, unit = program.value_of_point, program.points_of(1)
-    if value is None:
+    found = spending.spend(program, max(points, spending.minimum_of(program)), points=points)
+    if found.bar is spending.Bar.NO_VALUE:
         message = f"nothing says what a point of '{program.name}' is worth"
         raise UserError(message, "set point_value under [[program]]")
-    amount = (points * value).quantize(CENT, rounding=ROUND_DOWN)
-    if amount <= 0:
-        message = f"{points} points are worth less than a cent"
-        raise UserError(message, "take more")
-    needed = (amount / value / unit).to_integral_value(rounding=ROUND_CEILING) * unit
-    cost = min(needed, points)
+    if found.bar is not None:
+        least = "a cent" if found.bar is spending.Bar.TOO_SMALL else f"{program.redeem.step} points"
+        raise UserError(f"{points} points are less than {least}", "take more")
+    cost, amount = found.points, found.amount
     return RewardTerms(name="voucher", title="Voucher", points=cost, amount=amount, tax_rate=ZERO)
 
 
@@ -120,9 +82,8 @@ class Vouchers:
     def _issue(
         self, connection: Connection, wish: Wish, code: str, origin: Origin, reason: str
     ) -> Voucher:
-        transaction = Transaction(connection, self.clock.now())
         change = self._change(f"issue:{code}", Move.ISSUED, wish.amount, reason)
-        return vouchers.issue(connection, made(code, wish, transaction, origin), change)
+        return vouchers.issue(connection, made(code, wish, self.clock.now(), origin), change)
 
     def from_points(
         self,

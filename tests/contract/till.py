@@ -18,6 +18,9 @@ class Till(Protocol):
     def ring_up(self, product: int, customer: int | None = None) -> int:
         """Put a product on the open ticket, and a customer; return the ticket's rowid."""
 
+    def free_line(self, ticket: int, text: str) -> None:
+        """Add a free article of no price, with this as its text: typed, or by a scanner."""
+
     def pay(self, ticket: int, mode: str) -> None:
         """Take the money."""
 
@@ -50,6 +53,9 @@ class StandInTill:
             self._shop.pos_choose(ticket, customer)
         self._shop.pos_add(ticket, product)
         return ticket
+
+    def free_line(self, ticket: int, text: str) -> None:
+        self._shop.pos_free_line(ticket, 0, 20, text)
 
     def pay(self, ticket: int, mode: str) -> None:
         self._shop.pos_pay(ticket, mode)
@@ -95,6 +101,16 @@ class RealTill:
         )
         assert found, "the till's page names no ticket"
         return int(found.group(1))
+
+    def free_line(self, ticket: int, text: str) -> None:
+        known = {"place": 0, "token": self._token, "action": "freezone", "invoiceid": ticket}
+        answer = self._session.post(
+            f"{self._url}/takepos/invoice.php",
+            params={**known, "number": 0, "tva_tx": 20},
+            data={"desc": text},
+            timeout=TIMEOUT_S,
+        )
+        answer.raise_for_status()
 
     def pay(self, ticket: int, mode: str) -> None:
         self._act("valid", pay=mode, amount=0, excess=0, invoiceid=ticket)

@@ -234,6 +234,12 @@ class Till:
     def add(self, product: int, quantity: int = 1) -> None:
         self._act("addline", idproduct=product, qty=quantity)
 
+    def free(self, text: str) -> None:
+        """Add a free article of no price, with this as its text."""
+        known = {"place": 0, "token": self.pages.token, "action": "freezone"}
+        address = "&".join(f"{name}={value}" for name, value in known.items())
+        self.pages.post(f"/takepos/invoice.php?{address}&number=0&tva_tx=20", desc=text)
+
     def choose(self, customer: int) -> None:
         self.pages.get(
             "/societe/list.php",

@@ -35,6 +35,9 @@ class FakeCatalogue:
     def product_tags(self) -> frozenset[str]:
         return frozenset()
 
+    def has_product(self, ref: str) -> bool:
+        return False
+
 
 @pytest.mark.parametrize(
     ("earn", "question"),

@@ -22,8 +22,9 @@ from dolisync.ledger.engine import reading, write
 from dolisync.ledger.store import Transaction
 from dolisync.ledger.vouchers import Kind, State, Voucher
 from dolisync.sync import undo
+from dolisync.sync.issuing import Wish
 from dolisync.sync.merge_by_hand import merge_by_hand
-from dolisync.sync.vouchers import Automatic, Vouchers, Wish, act_token, new_codes
+from dolisync.sync.vouchers import Automatic, Vouchers, act_token, new_codes
 from tests.builders import SOURCE, HandClock, customer, program, sale
 from tests.fakes import Shop
 
