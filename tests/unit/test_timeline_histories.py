@@ -116,6 +116,29 @@ LIMITED: list[dict[str, Any]] = [
         "earn": {"amount": {}, "moment": "validated", "caps": {"per_month": 60}},
     },
 ]
+CHALLENGES: list[dict[str, Any]] = [
+    {
+        "campaign": [
+            {
+                "name": "third",
+                "bonus": 9,
+                "challenge": {"visits": 3, "days": 35, "badge": "Regular"},
+                "per_member": {"times": 1},
+            },
+            {"name": "big", "multiply": 2, "challenge": {"spent": 50}, "budget": {"points": 60}},
+        ],
+        "campaigns": {"combine": "add"},
+    },
+    {
+        "campaign": [
+            {"name": "often", "bonus": 4, "challenge": {"visits": 2, "spent": 20, "days": 2}},
+            {"name": "plain", "bonus": 3},
+        ],
+        "tier": TIERS,
+        "tiers": {"months": 1},
+    },
+]
+LIMITED += CHALLENGES
 PROGRAMS += LIMITED
 programs = st.builds(
     lambda terms, shortfall: program(**terms, returns={"shortfall": shortfall}),
@@ -180,7 +203,7 @@ def uses(shop: Shop) -> list[tuple[Any, ...]]:
     return found
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     terms=st.sampled_from(LIMITED).map(lambda terms: program(**terms)),
     history=st.lists(steps, min_size=2, max_size=9),
