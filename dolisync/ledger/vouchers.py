@@ -124,7 +124,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """One movement as it was written."""
+    """One movement as it was written; ``ref`` is what its document is called now, if it has one."""
 
     kind: Move
     amount: Decimal
@@ -132,6 +132,7 @@ class Movement:
     occurred_on: date
     recorded_at: datetime
     reason: str
+    ref: str = ""
 
 
 class NotOnIt(Exception):  # noqa: N818 - a condition: who takes from a code asks first what is on it
@@ -208,8 +209,21 @@ def _voucher(row: Any) -> Voucher:
 
 def movements(connection: Connection, voucher_id: int) -> list[Movement]:
     """Return a code's movements in their order."""
-    table = tables.voucher_movement
-    query = select(table).where(table.c.voucher_id == voucher_id).order_by(table.c.sequence)
+    movement, use = tables.voucher_movement, tables.voucher_use.c
+    using, selling = tables.sale.alias("of_use"), tables.sale.alias("of_card")
+    named = (
+        (using.c.source == use.source)
+        & (using.c.entity == use.entity)
+        & (using.c.rowid == use.sale_rowid)
+    )
+    query = (
+        select(movement, func.coalesce(using.c.ref, selling.c.ref).label("ref"))
+        .outerjoin(tables.voucher_use, use.id == movement.c.use_id)
+        .outerjoin(using, named)
+        .outerjoin(selling, selling.c.id == movement.c.sale_id)
+        .where(movement.c.voucher_id == voucher_id)
+        .order_by(movement.c.sequence)
+    )
     return [
         Movement(
             Move(row.kind),
@@ -218,6 +232,7 @@ def movements(connection: Connection, voucher_id: int) -> list[Movement]:
             row.occurred_on,
             row.recorded_at,
             row.reason,
+            row.ref or "",
         )
         for row in connection.execute(query)
     ]

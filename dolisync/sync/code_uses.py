@@ -8,7 +8,7 @@ a copy of it, the use goes along.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -62,11 +62,20 @@ def owed(
     }
     tokens = {key: found for key, family in heads.items() if (found := tokens_on(family[0].sale))}
     named = {token for found in tokens.values() for token in found}
-    for use in voucher_uses.of_documents(transaction.connection, heads.keys(), named):
+    uses = voucher_uses.of_documents(transaction.connection, heads.keys(), named)
+    _tell_unknown(tokens, named - {use.token for use in uses})
+    for use in uses:
         carriers = [key for key, found in tokens.items() if use.token in found]
         family = _home(transaction, use, heads, carriers)
         if family is not None:
             yield _owed(transaction, use, family, distrust)
+
+
+def _tell_unknown(tokens: Mapping[SaleKey, set[str]], unknown: set[str]) -> None:
+    """Say that sales used codes of which this ledger knows nothing: one restored from before."""
+    for key, found in tokens.items():
+        for token in found & unknown:
+            log.error("a code was used that the ledger does not know", token=token, sale=str(key))
 
 
 def tokens_on(sale: Sale) -> set[str]:
@@ -161,7 +170,4 @@ def follow_used(
 
 
 def _reason(found: Owed) -> str:
-    sale = found.family[0].sale
-    if found.amount < found.use.amount:
-        return f"{sale.ref}: came back"
-    return f"used on {sale.ref}"
+    return "came back" if found.amount < found.use.amount else "used"
