@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,8 +19,9 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from dolisync.codes import masked_code
 from dolisync.errors import NotFound
-from dolisync.ledger import tables
+from dolisync.ledger import outbox, tables
 from dolisync.ledger.redemptions import MINOR
+from dolisync.ledger.store import by_source
 from dolisync.model import CustomerKey, SaleKey
 
 
@@ -169,6 +170,26 @@ def of_batch(connection: Connection, batch_id: int) -> list[Voucher]:
 def of_customer(connection: Connection, customer: CustomerKey) -> list[Voucher]:
     """Return a customer's."""
     return read(connection, owned_by(customer))
+
+
+def of_customers(
+    connection: Connection, customers: Collection[CustomerKey]
+) -> dict[CustomerKey, list[Voucher]]:
+    """Return the codes of many customers; who has none is there with none."""
+    found: dict[CustomerKey, list[Voucher]] = {customer: [] for customer in customers}
+    voucher = tables.voucher.c
+    for (source, entity), rowids in by_source(customers):
+        mine = (voucher.source == source) & (voucher.entity == entity)
+        for one in read(connection, mine & voucher.customer_rowid.in_(rowids)):
+            if one.customer is not None:
+                found[one.customer].append(one)
+    return found
+
+
+def show(connection: Connection, vouchers: Iterable[Voucher], now: datetime) -> None:
+    """Wish for the cards of those whose codes changed."""
+    owners = {one.customer for one in vouchers if one.customer is not None}
+    outbox.wish(connection, [outbox.customer_target(owner) for owner in sorted(owners)], now)
 
 
 def owned_by(customer: CustomerKey) -> ColumnElement[bool]:

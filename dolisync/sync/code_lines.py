@@ -169,6 +169,7 @@ class CodeLines:
                 reason = "taken"
                 at = (self.clock.now(), self.today)
                 voucher_uses.begin(connection, now, sale.key, token, shares, reason, *at)
+                vouchers.show(connection, [now], self.clock.now())
 
         write(self.engine, work)
 
@@ -253,6 +254,7 @@ class CodeLines:
             most = now.amount + found.balance
             cut = tuple(_cut(shares, most))
             at = (self.clock.now(), self.today)
+            vouchers.show(connection, [found], self.clock.now())
             return voucher_uses.hold(connection, now, cut, state, reason, *at)
 
         return write(self.engine, work)

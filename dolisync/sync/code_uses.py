@@ -17,6 +17,7 @@ import structlog
 from dolisync.ledger import voucher_uses, vouchers
 from dolisync.ledger.store import KnownSale, Transaction
 from dolisync.ledger.voucher_uses import Use, UseState
+from dolisync.ledger.vouchers import Voucher
 from dolisync.model import Sale, SaleKey, SaleKind, SaleStatus
 from dolisync.program.assess import uncounted
 from dolisync.program.code_shares import came_back, taken_by
@@ -141,8 +142,8 @@ def _one(stands: Sequence[Share], amount: Decimal) -> list[Share]:
 
 def follow_used(
     transaction: Transaction, families: Sequence[Family], distrust: Distrust
-) -> list[Use]:
-    """Bring what sales use of codes up to date; return the uses that changed."""
+) -> list[Voucher]:
+    """Bring what sales use of codes up to date; return the codes that changed."""
     changed = []
     for found in list(owed(transaction, families, distrust)):
         use, sale = found.use, found.family[0].sale
@@ -154,18 +155,17 @@ def follow_used(
         is_open = sale.status is SaleStatus.DRAFT and found.family[0].counts
         if is_open:
             continue
-        changed.append(
-            voucher_uses.hold(
-                transaction.connection,
-                use,
-                found.shares,
-                UseState.USED if found.shares else UseState.ENDED,
-                _reason(found),
-                transaction.now,
-                max(sale.date, transaction.now.date()),
-                key=sale.key,
-            )
+        voucher_uses.hold(
+            transaction.connection,
+            use,
+            found.shares,
+            UseState.USED if found.shares else UseState.ENDED,
+            _reason(found),
+            transaction.now,
+            max(sale.date, transaction.now.date()),
+            key=sale.key,
         )
+        changed.append(vouchers.by_id(transaction.connection, use.voucher_id))
     return changed
 
 
