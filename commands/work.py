@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import click
 import structlog
@@ -23,6 +24,9 @@ from dolisync.sync.turn import TurnReport, recognise
 log = structlog.get_logger()
 
 SHOWN_MAX = 20
+
+# Open tickets and new sales are looked at in between, however much waits to be written.
+LONGEST_PUBLISHING = timedelta(seconds=0.5)
 
 
 @click.command()
@@ -51,6 +55,7 @@ def build_work(house: House) -> Work:
         recognise(house.engine, doors.reader)
         _tell_limits(doors)
         turn = house.turn(doors)
+        turn.longest_publishing = LONGEST_PUBLISHING
         repeated.append(
             Repeated(
                 f"turn {name}",

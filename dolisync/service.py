@@ -30,6 +30,8 @@ log = structlog.get_logger()
 SLOWEST_S = 60.0
 # An idle daemon is heard of this often, through its one worker: a hung one stays silent.
 HEARTBEAT_S = 30
+# A job that took longer than its pace goes on this soon after, not only at its next whole turn.
+TICK_S = 0.25
 # A late job is run, not skipped; several late runs are one; a job never overlaps itself.
 JOB_DEFAULTS = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
 
@@ -78,6 +80,7 @@ class Service:
     _reload: bool = False
     _failures: dict[str, int] = field(default_factory=dict)
     _resting_until: dict[str, float] = field(default_factory=dict)
+    _due_at: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT; SIGHUP reads the configuration again."""
@@ -141,7 +144,7 @@ class Service:
             scheduler.add_job(
                 self._repeat,
                 "interval",
-                seconds=job.interval_s,
+                seconds=_tick_s(job),
                 next_run_time=self.now(),
                 args=[job],
                 id=job.name,
@@ -167,8 +170,11 @@ class Service:
         The pace is kept here. To ask the scheduler for another one would be to wait for a scheduler
         that, when it is being shut down, waits for this job.
         """
-        if time.monotonic() < self._resting_until.get(job.name, 0.0):
+        now = time.monotonic()
+        if now < max(self._resting_until.get(job.name, 0.0), self._due_at.get(job.name, 0.0)):
             return
+        # A tick may come a little early.
+        self._due_at[job.name] = now + job.interval_s - _tick_s(job) / 2
         self._guarded(job.name, job.work)
         failures = self._failures.get(job.name, 0)
         if failures:
@@ -201,6 +207,10 @@ class Service:
             log.error(
                 "job failed", job=name, reason=reason, remedy=_remedy(error), exc_info=unexpected
             )
+
+
+def _tick_s(job: Repeated) -> float:
+    return min(job.interval_s, TICK_S)
 
 
 def _remedy(error: Exception) -> str:

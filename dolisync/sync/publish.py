@@ -87,12 +87,17 @@ class Publisher:
     shows_cards: bool = True
     codes_field: str | None = None
     _failures: int = field(default=0)
+    _until: datetime | None = field(default=None)
 
-    def run_once(self) -> Report:
-        """Send everything whose time has come; stop early when the other side is down."""
+    def run_once(self, longest: timedelta | None = None) -> Report:
+        """Send everything whose time has come; stop early when the other side is down.
+
+        After ``longest`` the rest is left for the next time: whoever has more to do than to write.
+        """
         report, last_id = Report(), 0
         self._failures = 0
-        while self._failures < DOWN_AFTER:
+        self._until = None if longest is None else self.clock.now() + longest
+        while not self._is_over():
             with reading(self.engine) as connection:
                 items = outbox.due(
                     connection, self.source.name, self.clock.now(), self.batch, last_id
@@ -106,7 +111,7 @@ class Publisher:
     def send(self, targets: Sequence[outbox.Target]) -> Report:
         """Send what is due for these targets only: somebody is waiting for it."""
         report = Report()
-        self._failures = 0
+        self._failures, self._until = 0, None
         keys = [target.key for target in targets]
         with reading(self.engine) as connection:
             items = outbox.due_of(connection, keys, self.clock.now())
@@ -117,7 +122,7 @@ class Publisher:
         values = self._values(items)
         self._wish_tags(items)
         for item in items:
-            if self._failures >= DOWN_AFTER:
+            if self._is_over():
                 return
             self._guarded(item, values.get(item.target.key, {}), report)
             self.pulse()
@@ -127,6 +132,11 @@ class Publisher:
         customers = [item.target.customer for item in items if item.target.kind == "customer"]
         if self.tags is not None and customers:
             self.tags.wish(customers)
+
+    def _is_over(self) -> bool:
+        """Tell whether the other side is down, or the time is up."""
+        is_late = self._until is not None and self.clock.now() >= self._until
+        return is_late or self._failures >= DOWN_AFTER
 
     def _guarded(self, item: Item, values: Values, report: Report) -> None:
         try:

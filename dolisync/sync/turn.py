@@ -76,6 +76,8 @@ class Turn:
     vouchers: Automatic | None = None
     code_lines: CodeLines | None = None
     bonuses: Bonuses | None = None
+    # So long at most it writes what waits, where it has to look again soon; all of it otherwise.
+    longest_publishing: timedelta | None = None
     _rewards_at: datetime | None = None
 
     @property
@@ -100,7 +102,7 @@ class Turn:
             report.codes = self.code_lines.run_once()
         if self.publisher is not None:
             report.issued = self._issue(changed=report.tally.changed > 0)
-            report.published = self.publisher.run_once()
+            report.published = self.publisher.run_once(self.longest_publishing)
         return report
 
     def _issue(self, *, changed: bool) -> int:

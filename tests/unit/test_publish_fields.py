@@ -181,6 +181,13 @@ def test_rows_are_sent_in_batches_each_once(shop: Shop) -> None:
     assert len(shop.sink.calls) == 10
 
 
+def test_a_turn_that_has_more_to_do_writes_for_a_while_only(shop: Shop) -> None:
+    shop.take(*(sale(n, 10, buyer=n) for n in range(1, 10)))
+    shop.sink.on_write = lambda: shop.clock.tick(0.1)
+    half = timedelta(seconds=0.5)
+    assert [shop.publisher.run_once(half).written for _ in range(4)] == [5, 5, 5, 3]
+
+
 def test_only_what_somebody_waits_for_can_be_sent(shop: Shop) -> None:
     shop.take(sale(1, 50), sale(2, 5, buyer=8))
     shop.publisher.send([outbox.customer_target(customer(8))])
