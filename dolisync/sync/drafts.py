@@ -29,6 +29,7 @@ from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind, SaleLine, SaleS
 from dolisync.phrases import money, number, points_text
 from dolisync.ports import Clock, DraftDoor, SaleSource
 from dolisync.program.draft_shares import Share, bought_by_rate, has_other_taxes, rooms, shared
+from dolisync.program.gift_cards import is_sold
 from dolisync.program.spending import Bill, is_reduced
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
@@ -103,7 +104,8 @@ class Drafts:
             before = drafts.on_draft(connection, key, *TAKEN)
         if before:
             raise RefusedError(self._say("use_again", amount=self._money(before[0].amount)))
-        room = rooms(sale.lines)
+        # Points buy no gift cards: that would be money with no last day.
+        room = rooms(line for line in sale.lines if not is_sold(line))
         view = self._view(program, sale.customer)
         available = program.points_of(view.available)
         reduced = any(is_reduced(Surroundings(), line) for line in sale.lines)
@@ -287,5 +289,5 @@ def problem(sale: Sale, wanted: Redemption, shares: Sequence[Share]) -> str:
 
 def _fits(sale: Sale, shares: Sequence[Share]) -> bool:
     """Tell whether a draft still has room for all shares."""
-    room = rooms(sale.lines)
+    room = rooms(line for line in sale.lines if not is_sold(line))
     return all(share.amount <= room.get(share.tax_rate, ZERO) for share in shares)
