@@ -50,7 +50,7 @@ from dolisync.sync.explain import (
 from dolisync.sync.explain import explain as explain_families
 from dolisync.sync.pending import pending_units
 from dolisync.sync.receipts import build_receipt
-from dolisync.sync.tiers import with_tiers
+from dolisync.sync.tiers import with_standing
 
 
 def find_customer(house: House, doors: Doors, text: str, program: Program) -> Customer:
@@ -71,7 +71,7 @@ def view_of(house: House, program: Program, customer: CustomerKey) -> MemberView
     today = house.clock.now().astimezone(program.zone).date()
     with reading(house.engine) as connection:
         view = member_view(connection, program.name, customer, today)
-        return with_tiers(connection, program, {customer: view}, today)[customer]
+        return with_standing(connection, program, {customer: view}, today)[customer]
 
 
 def tier_json(held: TierToday | None) -> dict[str, object] | None:
@@ -258,6 +258,7 @@ def _account_json(account: Account) -> dict[str, object]:
         "program": program.name,
         "currency": account.currency,
         "tier": tier_json(view.tier),
+        "badges": list(view.badges),
         "available": points(view.available),
         "pending": points(account.pending),
         "balance": points(view.balance),
@@ -315,6 +316,8 @@ def _account_pairs(account: Account) -> Iterator[tuple[str, tuple[str, str]]]:
     worth = "" if account.value is None else f"worth {account.value} {account.currency}"
     if view.tier is not None:
         yield "Tier", ("", tier_text(program, view.tier, account.currency))
+    if view.badges:
+        yield "Badges", ("", ", ".join(view.badges))
     yield "Available", (points_text(program, view.available), worth)
     yield "Pending", (points_text(program, account.pending), _pending_note(account))
     yield "Balance", (points_text(program, view.balance), _balance_note(view))

@@ -41,11 +41,23 @@ class FieldNames:
     used: str
     after: str
     tier: str
+    badges: str
 
 
 def field_names(program: Program) -> FieldNames:
     """Name a program's extra fields."""
-    parts = ("balance", "value", "next", "expiring", "last", "earned", "used", "after", "tier")
+    parts = (
+        "balance",
+        "value",
+        "next",
+        "expiring",
+        "last",
+        "earned",
+        "used",
+        "after",
+        "tier",
+        "badges",
+    )
     return FieldNames(*(f"{program.field_prefix}{part}" for part in parts))
 
 
@@ -90,6 +102,8 @@ def _fields(program: Program, language: str) -> Iterable[FieldSpec]:
     yield FieldSpec("customer", names.last, phrase(language, "last_label"), "text")
     if program.tier:
         yield FieldSpec("customer", names.tier, phrase(language, "tier_label"), "text")
+    if program.badges:
+        yield FieldSpec("customer", names.badges, phrase(language, "badges_label"), "text")
     yield FieldSpec("sale", names.earned, phrase(language, "earned"), points)
     yield FieldSpec("sale", names.used, phrase(language, "used"), points)
     yield FieldSpec("sale", names.after, phrase(language, "after"), points)
@@ -113,8 +127,10 @@ def customer_values(
     worth = program.value_of_point
     available = program.points_of(view.available)
     tier = {names.tier: tier_text(program, view.tier, source)} if program.tier else {}
+    badges = {names.badges: ", ".join(view.badges) or None} if program.badges else {}
     return {
         **tier,
+        **badges,
         names.balance: _shown(program, view.balance),
         names.value: None if worth is None else (available * worth).quantize(Decimal("0.01")),
         names.next_reward: _next_reward(program, view, source),

@@ -29,6 +29,7 @@ _PHRASES = {
         "product_price": "Price in points",
         "reward_part": "{points} of {price}",
         "tier_label": "Loyalty tier",
+        "badges_label": "Badges",
         "payment": "Loyalty points",
     },
     "fr": {
@@ -49,6 +50,7 @@ _PHRASES = {
         "product_price": "Prix en points",
         "reward_part": "{points} sur {price}",
         "tier_label": "Niveau de fidélité",
+        "badges_label": "Badges",
         "payment": "Points de fidélité",
     },
     "it": {
@@ -69,6 +71,7 @@ _PHRASES = {
         "product_price": "Prezzo in punti",
         "reward_part": "{points} su {price}",
         "tier_label": "Livello fedeltà",
+        "badges_label": "Badge",
         "payment": "Punti fedeltà",
     },
     "de": {
@@ -89,6 +92,7 @@ _PHRASES = {
         "product_price": "Preis in Punkten",
         "reward_part": "{points} von {price}",
         "tier_label": "Treuestufe",
+        "badges_label": "Abzeichen",
         "payment": "Treuepunkte",
     },
     "es": {
@@ -109,6 +113,7 @@ _PHRASES = {
         "product_price": "Precio en puntos",
         "reward_part": "{points} de {price}",
         "tier_label": "Nivel de fidelidad",
+        "badges_label": "Insignias",
         "payment": "Puntos de fidelidad",
     },
 }

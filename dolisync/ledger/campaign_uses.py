@@ -127,6 +127,39 @@ def hold(connection: Connection, program: str) -> None:
     connection.execute(select(tables.stream.c.name).where(marker).with_for_update())
 
 
+def last_days(
+    connection: Connection,
+    program: str,
+    campaigns: Collection[str],
+    customers: Collection[CustomerKey],
+) -> dict[tuple[CustomerKey, str], int]:
+    """Return when each of these customers last had something of each of these campaigns."""
+    found: dict[tuple[CustomerKey, str], int] = {}
+    for (source, entity), rowids in by_source(customers):
+        query = (
+            select(_ROW.customer_rowid, _ROW.campaign, func.max(_ROW.day))
+            .where(
+                _in(program, campaigns),
+                _ROW.source == source,
+                _ROW.entity == entity,
+                _ROW.customer_rowid.in_(rowids),
+                _ROW.units > 0,
+            )
+            .group_by(_ROW.customer_rowid, _ROW.campaign)
+        )
+        for rowid, campaign, day in connection.execute(query):
+            found[CustomerKey(source, entity, rowid), campaign] = day
+    return found
+
+
+def given_on(connection: Connection, program: str, campaign: str, day: int) -> set[CustomerKey]:
+    """Return who had something of a campaign on a day."""
+    query = select(_ROW.source, _ROW.entity, _ROW.customer_rowid).where(
+        _in(program, [campaign]), _ROW.day == day, _ROW.units > 0, _ROW.customer_rowid != 0
+    )
+    return {CustomerKey(*row) for row in connection.execute(query)}
+
+
 def given_since(connection: Connection, program: str, campaign: str, begin: int) -> tuple[int, int]:
     """Return the ledger units that a campaign gave since a day, and for how many sales."""
     query = select(func.coalesce(func.sum(_ROW.units), 0), func.count()).where(

@@ -53,7 +53,7 @@ class MemberView:
     ``balance`` counts all lots less debt, ``available`` what can be spent on that day.
     ``waiting`` points are earned and cannot be spent yet: their goods may still come back.
     ``expiring`` are the points of the next day on which any expire. ``tier`` is there where it was
-    asked for, and the program has tiers.
+    asked for, and the program has tiers; so are ``badges``.
     """
 
     member_id: int | None
@@ -71,6 +71,7 @@ class MemberView:
     last: PostingView | None = None
     waiting: int = 0
     tier: TierToday | None = None
+    badges: tuple[str, ...] = ()
 
     @property
     def tier_name(self) -> str:

@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 
 class Limit(enum.StrEnum):
-    """Which limit leaves the least room."""
+    """Which limit leaves the least room; of a challenge, what is missing to it."""
 
     BUDGET = "budget"
     MEMBER_POINTS = "member_points"
     MEMBER_TIMES = "member_times"
+    VISITS = "visits"
+    SPENT = "spent"
 
 
 class Room(NamedTuple):

@@ -184,6 +184,36 @@ class PerMemberTerms(Section):
         return self.points is None and self.times is None
 
 
+class ChallengeTerms(Section):
+    """What a member must have done before the campaign holds: a challenge.
+
+    It holds for the sale with which the challenge is met and for those after it while it is; with
+    times = 1 under per_member it is met once, with each = "month" once a month.
+    """
+
+    visits: Annotated[int | None, Field(ge=1, le=10_000)] = Field(
+        None, description="So many sales that count, this one among them."
+    )
+    spent: Annotated[Decimal | None, Field(gt=0, max_digits=15, decimal_places=2)] = Field(
+        None, description="So much spent before this sale, including tax, after returns."
+    )
+    days: Annotated[int | None, Field(ge=1, le=3660)] = Field(
+        None, description="Within so many days, that of the sale among them; left out, ever."
+    )
+    badge: Label | None = Field(
+        None,
+        description="What stands on the customer card of who met it. setup makes its field.",
+    )
+    badge_days: Annotated[int | None, Field(ge=1, le=3660)] = Field(
+        None, description="So many days the badge stays; left out, for ever."
+    )
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing is asked."""
+        return self.visits is None and self.spent is None
+
+
 class CampaignTerms(Section):
     """A campaign: more points for sales that fit everything said here.
 
@@ -246,6 +276,9 @@ class CampaignTerms(Section):
     )
     budget: BudgetTerms | None = Field(None, description="What it can give in all.")
     per_member: PerMemberTerms | None = Field(None, description="What it can give to one member.")
+    challenge: ChallengeTerms | None = Field(
+        None, description="What a member must have done before it holds."
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -285,10 +318,16 @@ class CampaignTerms(Section):
         """The limits of what it gives to one member, ``None`` where there are none."""
         return None if self.per_member is None or self.per_member.is_empty else self.per_member
 
+    @cached_property
+    def asks(self) -> ChallengeTerms | None:
+        """The challenge to be met, ``None`` where there is none."""
+        return None if self.challenge is None or self.challenge.is_empty else self.challenge
+
     @property
     def is_limited(self) -> bool:
-        """Tell whether what it gives for a sale depends on what it gave for others."""
-        return self.in_all is not None or self.to_one is not None
+        """Tell whether what it gives for a sale depends on other sales."""
+        limits = (self.in_all, self.to_one, self.asks)
+        return any(limit is not None for limit in limits)
 
     @property
     def gives_anything(self) -> bool:

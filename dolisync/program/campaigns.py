@@ -141,6 +141,8 @@ def _limited_by(
     """Say which limit leaves nothing, or only some of what a campaign would give."""
     room = before.room_of(campaign.name)
     assert room is not None, "only a room that is known can be too small"
+    if room.limit in _NOT_MET:
+        return _not_met(campaign, room.limit)
     allowed, each = limit_of(program, campaign, room.limit)
     values: dict[str, ReasonValue] = {"limit": allowed, "span": _SPANS[each]}
     if part is not None:
@@ -149,6 +151,18 @@ def _limited_by(
     return of_campaign(whys[room.limit], campaign, **values)
 
 
+def _not_met(campaign: CampaignTerms, limit: Limit) -> Reason:
+    """Say what is missing to a challenge."""
+    asked = campaign.asks
+    assert asked is not None, "what is missing is of a challenge"
+    span = "in all" if asked.days is None else f"in {asked.days} days"
+    if limit is Limit.VISITS:
+        return of_campaign(Why.CAMPAIGN_VISITS, campaign, limit=asked.visits or 0, span=span)
+    amount = shown(asked.spent or ZERO)
+    return of_campaign(Why.CAMPAIGN_SPENT, campaign, amount=amount, span=span)
+
+
+_NOT_MET = (Limit.VISITS, Limit.SPENT)
 _SPANS = {
     Each.CAMPAIGN: "in all",
     Each.DAY: "a day",

@@ -66,12 +66,17 @@ class Uses:
         """Count it for the member only."""
         self.to_one[customer, campaign].add(day, Counted(int(units > 0), units))
 
-    def rooms(self, program: Program, customer: CustomerKey, day: int) -> tuple[Room, ...]:
-        """Say what each limited campaign can still give for a sale of a customer."""
+    def rooms(
+        self, program: Program, customer: CustomerKey, course: Course, day: int
+    ) -> tuple[Room, ...]:
+        """Say what each limited campaign can still give for a sale of a customer.
+
+        ``course`` are his sales before it.
+        """
         return tuple(
             room
             for campaign in program.limited_campaigns
-            if (room := self._room(program, campaign, customer, day)) is not None
+            if (room := self._room(program, campaign, customer, course, day)) is not None
         )
 
     def budget_left(self, program: Program, campaign: CampaignTerms, day: int) -> int | None:
@@ -82,9 +87,18 @@ class Uses:
         return max(budget_units(program, campaign.in_all) - used, 0)
 
     def _room(
-        self, program: Program, campaign: CampaignTerms, customer: CustomerKey, day: int
+        self,
+        program: Program,
+        campaign: CampaignTerms,
+        customer: CustomerKey,
+        course: Course,
+        day: int,
     ) -> Room | None:
-        own = min(self._own(program, campaign, customer, day), default=None)
+        own = min(
+            (*_missing(campaign, course, day), *self._own(program, campaign, customer, day)),
+            key=lambda room: room[0],
+            default=None,
+        )
         budget = self.budget_left(program, campaign, day)
         to_member = None if own is None else own[0]
         if budget is not None and (own is None or budget < own[0]):
@@ -102,6 +116,18 @@ class Uses:
             yield max(program.units(terms.points) - had.units, 0), Limit.MEMBER_POINTS
         if terms.times is not None and had.sales >= terms.times:
             yield 0, Limit.MEMBER_TIMES
+
+
+def _missing(campaign: CampaignTerms, course: Course, day: int) -> Iterator[tuple[int, Limit]]:
+    """Leave no room where a challenge is not met."""
+    asked = campaign.asks
+    if asked is None:
+        return
+    done = course.total if asked.days is None else course.since(day - asked.days + 1)
+    if asked.visits is not None and done.sales + 1 < asked.visits:
+        yield 0, Limit.VISITS
+    if asked.spent is not None and done.spent_minor < asked.spent * 100:
+        yield 0, Limit.SPENT
 
 
 def since(course: Course, each: Each, day: int) -> Counted:

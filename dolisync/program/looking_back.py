@@ -41,6 +41,11 @@ def reach_days(program: Program) -> int:
 
     What lies farther back they know as sums only.
     """
+    asked = (one.asks.days for one in program.limited_campaigns if one.asks and one.asks.days)
+    return max(_reach_of_tiers(program), *asked, 0)
+
+
+def _reach_of_tiers(program: Program) -> int:
     if not program.tier or program.tiers.window is Window.LIFETIME:
         return _MONTH_DAYS
     window = program.tiers.window

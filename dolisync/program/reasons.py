@@ -79,6 +79,8 @@ class Why(enum.StrEnum):
         "{title}: only {given} of them, the rest of a customer's {limit} points {span}"
     )
     CAMPAIGN_MEMBER_TIMES = "{title}: this customer had it for {limit} sales {span}"
+    CAMPAIGN_VISITS = "{title}: not yet {limit} visits {span}"
+    CAMPAIGN_SPENT = "{title}: less than {amount} spent before it {span}"
     EXPIRES = "usable until {date}"
     INACTIVE = "usable until {months} months without a sale, a redemption or a gift of points"
     WAITS = "pending until {date}, while its goods may be returned"

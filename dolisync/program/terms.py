@@ -768,6 +768,16 @@ class Program(Section):
         return tuple(campaign for campaign in self.campaign if campaign.is_limited)
 
     @cached_property
+    def badges(self) -> tuple[tuple[str, str, int | None], ...]:
+        """The campaigns that give a badge: their names, what stands on the card, for how long."""
+        asking = ((one.name, one.asks) for one in self.campaigns_in_order)
+        return tuple(
+            (name, asked.badge, asked.badge_days)
+            for name, asked in asking
+            if asked is not None and asked.badge is not None
+        )
+
+    @cached_property
     def has_budgets(self) -> bool:
         """Tell whether what a sale earns depends on the sales of other members."""
         return any(campaign.in_all for campaign in self.campaign)

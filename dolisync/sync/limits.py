@@ -18,6 +18,7 @@ from dolisync.ledger.campaign_uses import UseRow
 from dolisync.model import CustomerKey
 from dolisync.program.before import Room
 from dolisync.program.campaign_terms import Each
+from dolisync.program.course import Course
 from dolisync.program.limits import Limited, Uses, span_begin
 from dolisync.program.terms import Program
 
@@ -36,9 +37,11 @@ class Limits:
     kept: dict[int, list[UseRow]] = field(default_factory=lambda: defaultdict(list))
     others: list[UseRow] = field(default_factory=list)
 
-    def rooms(self, program: Program, customer: CustomerKey, day: int) -> tuple[Room, ...]:
+    def rooms(
+        self, program: Program, customer: CustomerKey, course: Course, day: int
+    ) -> tuple[Room, ...]:
         """Say what campaigns can still give for a sale."""
-        return self.uses.rooms(program, customer, day)
+        return self.uses.rooms(program, customer, course, day)
 
     def are_otherwise(self, sale_id: int, rooms: Sequence[Room]) -> bool:
         """Tell whether limits would leave a sale that is kept more or less than they did."""

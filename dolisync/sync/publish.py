@@ -31,7 +31,7 @@ from dolisync.program.terms import Program
 from dolisync.sync import redeem
 from dolisync.sync.drafts import Drafts
 from dolisync.sync.tier_tags import TierTags
-from dolisync.sync.tiers import with_tiers
+from dolisync.sync.tiers import with_standing
 
 log = structlog.get_logger()
 
@@ -203,7 +203,7 @@ class Publisher:
             for program in self._my_programs():
                 today = now.astimezone(program.zone).date()
                 views = member_views(connection, program.name, customers, today)
-                for customer, view in with_tiers(connection, program, views, today).items():
+                for customer, view in with_standing(connection, program, views, today).items():
                     shown = customer_values(program, view, self.source, today)
                     values[customer].update(shown)
             if self.codes_field is not None:

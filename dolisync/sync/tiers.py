@@ -19,6 +19,7 @@ from dolisync.ports import Clock
 from dolisync.program.looking_back import reach_days
 from dolisync.program.terms import Program
 from dolisync.program.tiers import TierToday, tier_today
+from dolisync.sync import badges
 from dolisync.sync.judge import Rules, Showing, Tally, judge_again
 
 PAGE = 500
@@ -40,28 +41,45 @@ def tiers_of(
     }
 
 
-def with_tiers(
+def with_standing(
     connection: Connection,
     program: Program,
     views: Mapping[CustomerKey, MemberView],
     today: date,
 ) -> dict[CustomerKey, MemberView]:
-    """Add their tiers to accounts."""
+    """Add their tiers and badges to accounts."""
     found = tiers_of(connection, program, views, today)
-    return {customer: replace(view, tier=found.get(customer)) for customer, view in views.items()}
+    borne = badges.badges_of(connection, program, views, today)
+    return {
+        customer: replace(view, tier=found.get(customer), badges=borne.get(customer, ()))
+        for customer, view in views.items()
+    }
 
 
 def review(
     engine: Engine, clock: Clock, programs: Mapping[str, Program], showing: Mapping[str, Showing]
 ) -> int:
-    """Wish for the cards on which a tier is another today than yesterday; return how many.
+    """Wish for the cards on which a tier is another today than yesterday, or a badge ended.
 
     Reviews, the end of what staff set, and windows that move on need no sale. Whatever a day off
-    left out is found when the cards are compared.
+    left out is found when the cards are compared. Returns how many tiers are others.
     """
+    for program in programs.values():
+        _end_badges(engine, clock, program, showing)
     return sum(
         _review(engine, clock, program, showing) for program in programs.values() if program.tier
     )
+
+
+def _end_badges(
+    engine: Engine, clock: Clock, program: Program, showing: Mapping[str, Showing]
+) -> None:
+    today = clock.now().astimezone(program.zone).date()
+    with reading(engine) as connection:
+        found = sorted(badges.ending(connection, program, today))
+    targets = [outbox.customer_target(one) for one in found if _shows(showing, one)]
+    if targets:
+        write(engine, lambda connection: outbox.wish(connection, targets, clock.now()))
 
 
 def _review(engine: Engine, clock: Clock, program: Program, showing: Mapping[str, Showing]) -> int:

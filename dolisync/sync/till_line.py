@@ -25,7 +25,7 @@ from dolisync.phrases import number, phrase, points_text
 from dolisync.ports import Clock, OpenTicket, Till
 from dolisync.program.reward_products import Offer, Wanted, marked, offers, text_has_price
 from dolisync.program.terms import Program
-from dolisync.sync.tiers import with_tiers
+from dolisync.sync.tiers import with_standing
 
 log = structlog.get_logger()
 
@@ -109,7 +109,7 @@ class TillLine:
                     continue
                 today = now.astimezone(program.zone).date()
                 views = member_views(connection, program.name, customers, today)
-                for customer, view in with_tiers(connection, program, views, today).items():
+                for customer, view in with_standing(connection, program, views, today).items():
                     if customer.rowid in program.excluded_customers:
                         continue
                     parts[customer].append(till_text(program, view, self.source))

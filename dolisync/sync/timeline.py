@@ -401,7 +401,7 @@ class _Member:
         """Return what a sale of a day may know."""
         rooms = NO_ROOMS
         if self.limits is not None:
-            rooms = self.limits.rooms(program, self.customer, day)
+            rooms = self.limits.rooms(program, self.customer, self.course, day)
         return before_of(program, self.course, self.by_hand, day, rooms)
 
     def add(self, row: CountedSale) -> None:

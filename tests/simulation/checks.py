@@ -27,7 +27,7 @@ from dolisync.sync.audit import verify
 from dolisync.sync.intake import Intake
 from dolisync.sync.judge import distrust
 from dolisync.sync.publish import same_values
-from dolisync.sync.tiers import with_tiers
+from dolisync.sync.tiers import with_standing
 
 # (rowid of the sale, program, rowid of the customer): units
 Holdings = dict[tuple[int, str, int], int]
@@ -261,7 +261,7 @@ def _cards(connection: Connection, bench: Bench, clock: Clock, world: World) -> 
         for customer in customers:
             key_ = customer_key(customer)
             account = member_view(connection, program.name, key_, today)
-            view = with_tiers(connection, program, {key_: account}, today)[key_]
+            view = with_standing(connection, program, {key_: account}, today)[key_]
             wanted = customer_values(program, view, SOURCE_SETTINGS, today)
             shown = world.cards.get(customer, {})
             if not same_values(wanted, shown):

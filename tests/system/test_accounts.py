@@ -318,7 +318,7 @@ KEYS: dict[str, set[str]] = {
     "balance 2": {
         *("customer", "program", "currency", "available", "pending", "balance", "debt", "value"),
         *("earned", "redeemed", "expired", "adjusted", "expiring", "next_reward", "lots"),
-        "tier",
+        *("tier", "badges"),
     },
     "balance 2 > lots": {"earned", "left", "usable_from", "last_day", "sale"},
     "balance 3 > next_reward": {"name", "title", "points", "amount", "missing"},

@@ -290,7 +290,7 @@ returned = st.builds(
 )
 
 
-@examples(max_examples=25)
+@examples(max_examples=15)
 @given(
     before=st.sampled_from(VERSIONS),
     after=st.sampled_from(VERSIONS),

@@ -116,6 +116,29 @@ LIMITED: list[dict[str, Any]] = [
         "earn": {"amount": {}, "moment": "validated", "caps": {"per_month": 60}},
     },
 ]
+CHALLENGES: list[dict[str, Any]] = [
+    {
+        "campaign": [
+            {
+                "name": "third",
+                "bonus": 9,
+                "challenge": {"visits": 3, "days": 35, "badge": "Regular"},
+                "per_member": {"times": 1},
+            },
+            {"name": "big", "multiply": 2, "challenge": {"spent": 50}, "budget": {"points": 60}},
+        ],
+        "campaigns": {"combine": "add"},
+    },
+    {
+        "campaign": [
+            {"name": "often", "bonus": 4, "challenge": {"visits": 2, "spent": 20, "days": 2}},
+            {"name": "plain", "bonus": 3},
+        ],
+        "tier": TIERS,
+        "tiers": {"months": 1},
+    },
+]
+LIMITED += CHALLENGES
 PROGRAMS += LIMITED
 programs = st.builds(
     lambda terms, shortfall: program(**terms, returns={"shortfall": shortfall}),
@@ -128,7 +151,7 @@ def set_by_hand(shop: Shop, number: int, entry: TierSetting) -> None:
     set_tier(shop.engine, shop.clock, shop.intake.rules, shop.program, entry, f"T{number}")
 
 
-@settings(max_examples=25)
+@settings(max_examples=18)
 @given(
     terms=st.sampled_from([terms for terms in PROGRAMS if terms.get("tier") == TIERS]),
     history=st.lists(steps | settings_by_hand, min_size=2, max_size=8),
@@ -180,7 +203,7 @@ def uses(shop: Shop) -> list[tuple[Any, ...]]:
     return found
 
 
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(
     terms=st.sampled_from(LIMITED).map(lambda terms: program(**terms)),
     history=st.lists(steps, min_size=2, max_size=9),
@@ -191,7 +214,7 @@ def test_campaigns_with_limits_give_the_same_in_any_order(
     equals_its_replay(ledger_template, terms, history)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(terms=programs, history=st.lists(steps, min_size=1, max_size=9))
 def test_any_history_under_rules_that_look_back_equals_its_replay(
     ledger_template: Path, terms: Program, history: list[Any]
