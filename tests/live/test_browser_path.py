@@ -156,6 +156,7 @@ def test_a_visit_from_the_first_point_to_the_return(
         visit.ring_up(mug, 1)
         shown = visit.look()
         assert "Mug bleu\t100%" in shown, "the mug is given for points"
+        assert ": 40" in shown, "and the line says what is left"
         visit.picture("ticket")
 
         ticket = shop.rest("GET", f"/invoices/{visit.ticket}")
