@@ -523,6 +523,7 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
         yield from _writing_findings(doors)
         yield from _request_findings(doors)
         yield from _till_findings(doors)
+        yield from _code_findings(doors)
         yield from _identity_findings(house, doors)
     except UserError as error:
         yield Finding("error", "source", str(error), error.remedy)
@@ -653,6 +654,20 @@ def _till_findings(doors: Doors) -> Iterator[Finding]:
         yield Finding("warning", "till", message, "name TakePOS's default customers")
     else:
         yield Finding("ok", "till", "open tickets of known customers show what they have")
+
+
+def _code_findings(doors: Doors) -> Iterator[Finding]:
+    """Look whether codes that are typed on drafts can be answered there."""
+    if not doors.with_codes or doors.sink is None:
+        return
+    if doors.codes is None:
+        message = "codes on drafts are not seen: that needs url with api_key, and database_url"
+        yield Finding("warning", "codes", message, "name both doors; dolisync voucher use works")
+    elif not doors.codes.may_write():
+        remedy = "give the user of api_key the right to create and modify invoices (12)"
+        yield Finding("error", "codes", "codes on drafts cannot be answered", remedy)
+    else:
+        yield Finding("ok", "codes", "codes are used where they are typed: tickets and drafts")
 
 
 def _identity_findings(house: House, doors: Doors) -> Iterator[Finding]:
