@@ -510,6 +510,7 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
             buyers=buyer_question(doors),
             request_groups=source.request_groups if doors.desk else (),
             tags_by=source.writes_by if doors.tags else None,
+            sets_percentages=_gives_percentages(doors) and source.writes_by == "sql",
         )
         yield from map(_weighed, found)
         if not source.pos_customers and not any(one.topic == "pos customer" for one in found):
@@ -520,6 +521,7 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
         yield from _gift_card_findings(doors)
         yield from _buyer_findings(doors)
         yield from _campaign_findings(doors)
+        yield from _standing_findings(doors)
         yield from _writing_findings(doors)
         yield from _request_findings(doors)
         yield from _till_findings(doors)
@@ -530,6 +532,20 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
     except DolisyncError:
         # What does not answer was reported above, by the look that met it first.
         return
+
+
+def _gives_percentages(doors: Doors) -> bool:
+    mine = (program for program in doors.programs if program.takes(doors.source.name))
+    return any(program.gives_standing_discounts for program in mine)
+
+
+def _standing_findings(doors: Doors) -> Iterator[Finding]:
+    """Say where tiers' percentages cannot be set."""
+    if _gives_percentages(doors) and doors.source.writes_by != "sql":
+        message = "standing discounts of tiers cannot be set: REST answers, and changes nothing"
+        yield Finding(
+            "error", "tiers", message, "give the source a database_url, or leave them out"
+        )
 
 
 def _tag_findings(doors: Doors) -> Iterator[Finding]:

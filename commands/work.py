@@ -331,8 +331,8 @@ def reconcile_source(
     drift: tuple[Drift, ...] = ()
     if able.discounts:
         followed = follow_discounts(publisher, sink, house.rules if adopt_discounts else None)
-    if publisher.tags is not None:
-        publisher.tags.compare()
+    for follower in publisher.followers.values():
+        follower.compare()
     if able.customer_fields:
         drift = tuple(compare_cards(publisher, told))
     return Compared(sales, followed, drift, adopt_discounts)

@@ -515,6 +515,13 @@ class TierTerms(Section):
     bonus: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)] = Field(
         Decimal(0), description="So many points more for each sale that earns."
     )
+    standing_discount: Annotated[Decimal, Field(ge=0, lt=100, max_digits=4, decimal_places=2)] = (
+        Field(
+            Decimal(0),
+            description="The percentage that its members have off everything: the customer's "
+            "discount in Dolibarr, kept equal. Needs database_url.",
+        )
+    )
     tag: Annotated[str, Field(max_length=60)] = Field(
         "", description="With tags: the label of its customer tag; left empty, the title."
     )
@@ -752,6 +759,11 @@ class Program(Section):
     def ranks(self) -> tuple[TierTerms, ...]:
         """The tiers, the lowest threshold first."""
         return tuple(sorted(self.tier, key=lambda tier: tier.at_least))
+
+    @property
+    def gives_standing_discounts(self) -> bool:
+        """Tell whether any tier has a percentage off everything."""
+        return any(tier.standing_discount for tier in self.tier)
 
     @cached_property
     def thresholds(self) -> tuple[int, ...]:
