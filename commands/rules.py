@@ -56,7 +56,8 @@ def rules(house: House, *, as_json: bool) -> None:
     for one in found:
         sales = "1 sale" if one["sales"] == 1 else f"{one['sales']} sales"
         now = ", in force" if one["in_force"] else ""
-        click.echo(f"{one['rules']}  from {one['since']}, {sales}{now}")
+        number = one["rules"] or "as in the file,"
+        click.echo(f"{number}  from {one['since']}, {sales}{now}")
         for change in one["changes"]:
             terminal.show_wrapped(change, indent=4)
 
@@ -65,7 +66,8 @@ def _version(book: RuleBook, place: int, sales: int, today: date) -> dict[str, A
     rule_set = book.sets[place]
     before = book.sets[place - 1].programs if place else ()
     return {
-        "rules": rule_set.id,
+        # What stands in the file and was not read by the service yet has no number.
+        "rules": rule_set.id or None,
         "since": rule_set.first_day,
         "in_force": book.on(today) is rule_set,
         "sales": sales,
