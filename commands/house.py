@@ -20,6 +20,7 @@ from connectors.dolibarr_codes import DolibarrCodes
 from connectors.dolibarr_database import open_engine as open_dolibarr
 from connectors.dolibarr_desk import SqlDesk
 from connectors.dolibarr_drafts import RestDrafts
+from connectors.dolibarr_events import SqlEvents
 from connectors.dolibarr_http import DolibarrHttp
 from connectors.dolibarr_rest import RestSaleSource
 from connectors.dolibarr_rest_sink import RestSink
@@ -60,6 +61,7 @@ from dolisync.sync.buyers import Buyers, CardFields, buyer_question_of
 from dolisync.sync.catalogue import Catalogue, question_of
 from dolisync.sync.code_lines import CodeLines
 from dolisync.sync.drafts import Drafts
+from dolisync.sync.events import Events
 from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.publish import Follower, Publisher
@@ -493,7 +495,18 @@ class House:
             self.code_lines(doors),
             self.bonuses(doors),
             self.standing(doors),
+            self.events(doors),
         )
+
+    def events(self, doors: Doors) -> Events | None:
+        """Make what notes movements on customers, where that is wanted."""
+        source = doors.source
+        if not source.events or source.writes_by != "sql" or doors.database is None:
+            return None
+        door = SqlEvents(
+            doors.database, source.write_user, source.entity, source.timezone, source.table_prefix
+        )
+        return Events(self.engine, source, self.programs, door)
 
     def bonuses(self, doors: Doors) -> Bonuses | None:
         """Make what gives bonuses by itself, where a program has any."""

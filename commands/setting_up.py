@@ -510,6 +510,7 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
             buyers=buyer_question(doors),
             request_groups=source.request_groups if doors.desk else (),
             tags_by=source.writes_by if doors.tags else None,
+            notes_events=source.events and source.writes_by == "sql",
             sets_percentages=_gives_percentages(doors) and source.writes_by == "sql",
         )
         yield from map(_weighed, found)

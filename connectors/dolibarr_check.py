@@ -46,6 +46,7 @@ class Checked:
     request_groups: Sequence[str]
     tags_by: str | None
     sets_percentages: bool
+    notes_events: bool
 
 
 def check(
@@ -65,11 +66,13 @@ def check(
     request_groups: Sequence[str] = (),
     tags_by: str | None = None,
     sets_percentages: bool = False,
+    notes_events: bool = False,
 ) -> tuple[Finding, ...]:
     """Look at everything. ``fk_user`` and the fields of ``requirements`` tell what is written.
 
     ``tags_by`` is the door (sql or rest) through which tags are put on customers, if they are;
-    ``sets_percentages`` tells that customers' standing discounts are set through the tables.
+    ``sets_percentages`` tells that customers' standing discounts are set through the tables,
+    ``notes_events`` that movements are noted in the agenda.
     """
     database = Database(engine, table_prefix) if engine is not None else None
     checked = Checked(
@@ -88,6 +91,7 @@ def check(
         request_groups=request_groups,
         tags_by=tags_by,
         sets_percentages=sets_percentages,
+        notes_events=notes_events,
     )
     try:
         return tuple(_findings(checked))
@@ -238,6 +242,7 @@ def _tables(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]
         groups=checked.request_groups,
         tags=checked.tags_by == "sql",
         standing=checked.sets_percentages,
+        events=checked.notes_events,
     )
 
 

@@ -13,6 +13,7 @@ from connectors.dolibarr_database import Database, translated, utc_now
 from connectors.dolibarr_grants import (
     Need,
     discount_needs,
+    event_needs,
     field_needs,
     grant_statement,
     read_grants,
@@ -126,6 +127,7 @@ def grants(
     groups: Sequence[str],
     tags: bool,
     standing: bool,
+    events: bool,
 ) -> Iterator[Finding]:
     """Compare the account's rights with what is done through it."""
     needs: list[Need] = list(reading_needs(product_fields, buyers))
@@ -137,6 +139,7 @@ def grants(
     needs += staff_needs(groups=bool(groups))
     needs += tag_needs()[1:] if tags else ()
     needs += standing_needs() if standing else ()
+    needs += event_needs() if events else ()
     known = read_grants(database)
     missing = [need for need in needs if not known.allows(need)]
     for need in missing:

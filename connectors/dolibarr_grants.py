@@ -170,6 +170,18 @@ def standing_needs() -> tuple[Need, ...]:
     )
 
 
+def event_needs() -> tuple[Need, ...]:
+    """List what writing events of customers needs."""
+    who = ("fk_soc", "fk_user_author", "fk_user_action", "fk_element", "elementtype")
+    when = ("datec", "datep", "datep2")
+    what = ("ref", "ref_ext", "entity", "fk_action", "code", "label", "note", "percent")
+    return (
+        Need("SELECT", "llx_actioncomm", ("id", "ref_ext", "entity")),
+        Need("INSERT", "llx_actioncomm", (*what, *when, *who)),
+        Need("SELECT", "llx_c_actioncomm", ("id", "code")),
+    )
+
+
 def staff_needs(*, groups: bool) -> tuple[Need, ...]:
     """List what is needed to know who asked for something on a card, where that matters."""
     if not groups:

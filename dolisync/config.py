@@ -226,6 +226,11 @@ class Source(Section):
         description="Only users in these groups of Dolibarr are obeyed, who they are is read from "
         "its agenda; left empty, all who may edit the card.",
     )
+    events: bool = Field(
+        default=False,
+        description="Each movement of points also appears in the events of the customer, from the "
+        "moment on in which this is switched on. Needs database_url.",
+    )
     till_line: bool = Field(
         default=False,
         description="While a TakePOS ticket is open and its customer known, a line of text on it "
@@ -266,6 +271,9 @@ class Source(Section):
         self._needs("write", {Writing.SQL}, {Writing.REST})
         if self.staff_requests and self.database_url is None:
             message = "staff_requests needs database_url: by REST no card is emptied safely"
+            raise ValueError(message)
+        if self.events and self.database_url is None:
+            message = "events needs database_url"
             raise ValueError(message)
         if self.till_line and (self.database_url is None or self.url is None):
             message = (

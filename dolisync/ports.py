@@ -335,6 +335,25 @@ class StandingDoor(Protocol):
         """Set it if it still is what was shown; tell whether it was. ``note`` says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class CardEvent:
+    """Something that happened to a customer. ``key`` is its own for ever."""
+
+    customer: int
+    key: str
+    label: str
+    note: str
+    at: datetime
+    sale: int | None
+
+
+class EventDoor(Protocol):
+    """The events of customers in one outside system."""
+
+    def add(self, event: CardEvent) -> bool:
+        """Write an event unless it is there, or its customer is gone; tell whether it was new."""
+
+
 class DraftDoor(Protocol):
     """Put lines on drafts and take them off; validated documents refuse both."""
 

@@ -19,6 +19,7 @@ CUSTOMER_TYPES = {
     100: "TE_OTHER",
 }
 REGIONS = {119: (84, 1, "Auvergne-Rhône-Alpes"), 120: (93, 1, "Provence-Alpes-Côte d'Azur")}
+EVENT_TYPES = {40: "AC_OTH_AUTO", 50: "AC_OTH"}
 DEPARTMENTS = {
     303: ("01", 84, "Ain"),
     306: ("04", 93, "Alpes-de-Haute-Provence"),
@@ -33,6 +34,8 @@ def furnish(store: Store) -> None:
         store.insert(tables.c_country, rowid=rowid, code=code, label=code)
     for rowid, code in CUSTOMER_TYPES.items():
         store.insert(tables.c_typent, id=rowid, code=code, libelle=code)
+    for rowid, code in EVENT_TYPES.items():
+        store.insert(tables.c_actioncomm, id=rowid, code=code, libelle=code)
     for rowid, (number, country, name) in REGIONS.items():
         store.insert(tables.c_regions, rowid=rowid, code_region=number, fk_pays=country, nom=name)
     for rowid, (code, region, name) in DEPARTMENTS.items():

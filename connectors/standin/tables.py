@@ -38,6 +38,7 @@ class Tables:
     c_paiement: sa.Table
     c_country: sa.Table
     c_typent: sa.Table
+    c_actioncomm: sa.Table
     c_regions: sa.Table
     c_departements: sa.Table
     societe: sa.Table
@@ -230,6 +231,16 @@ class _Builder:
             key_column("id"),
             sa.Column("code", text_of(12), nullable=False),
             *texts(128, "libelle"),
+            sa.Column("active", sa.Integer, nullable=False, server_default="1"),
+        )
+
+    def c_actioncomm(self) -> sa.Table:
+        return self.table(
+            "c_actioncomm",
+            key_column("id"),
+            sa.Column("code", text_of(50), nullable=False, unique=True),
+            sa.Column("type", text_of(50), nullable=False, server_default="system"),
+            sa.Column("libelle", text_of(128), nullable=False),
             sa.Column("active", sa.Integer, nullable=False, server_default="1"),
         )
 
@@ -521,6 +532,7 @@ def build_tables(major: int, *, mariadb: bool) -> Tables:
         c_paiement=make.c_paiement(),
         c_country=make.c_country(),
         c_typent=make.c_typent(),
+        c_actioncomm=make.c_actioncomm(),
         c_regions=make.c_regions(),
         c_departements=make.c_departements(),
         societe=make.societe(),

@@ -18,6 +18,7 @@ from dolisync.program.terms import Program
 from dolisync.sync import expire, redeem, tiers
 from dolisync.sync.bonuses import Bonuses
 from dolisync.sync.code_lines import CodeLines
+from dolisync.sync.events import Events
 from dolisync.sync.intake import Intake, Progress
 from dolisync.sync.judge import Showing, Tally
 from dolisync.sync.publish import Publisher
@@ -78,6 +79,7 @@ class Turn:
     code_lines: CodeLines | None = None
     bonuses: Bonuses | None = None
     standing: StandingDiscounts | None = None
+    events: Events | None = None
     # So long at most it writes what waits, where it has to look again soon; all of it otherwise.
     longest_publishing: timedelta | None = None
     _rewards_at: datetime | None = None
@@ -107,6 +109,8 @@ class Turn:
         if self.publisher is not None:
             report.issued = self._issue(changed=report.tally.changed > 0)
             report.published = self.publisher.run_once(self.longest_publishing)
+        if self.events is not None:
+            self.events.run_once()
         return report
 
     def _issue(self, *, changed: bool) -> int:
