@@ -26,6 +26,14 @@ class StandingMark:
     is_ours: bool = True
     sending: Decimal | None = None
 
+    def asks_for(self, wanted: Decimal) -> bool:
+        """Tell whether a card must be looked at: another percentage, or one that was not put there.
+
+        What staff have taken away since makes room for the tier's.
+        """
+        is_missing = not self.is_ours and wanted > NONE
+        return wanted != self.percent or self.sending is not None or is_missing
+
     @property
     def says_nothing(self) -> bool:
         """Tell whether it is as good as none."""

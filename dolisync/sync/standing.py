@@ -61,7 +61,7 @@ class StandingDiscounts:
                 for customer, tier in held.items():
                     mark = marks.get(place_of(program, customer), StandingMark())
                     wanted = wanted_percent(program, tier)
-                    if wanted != mark.percent or mark.sending is not None:
+                    if mark.asks_for(wanted):
                         targets.add(outbox.standing_target(customer))
         if targets:
             now = self.clock.now()
@@ -83,7 +83,7 @@ class StandingDiscounts:
                 mark = standing_marks.of(connection, [customer]).get(place, StandingMark())
                 tier = self._holders.held_by(connection, program, customer)
             wanted = wanted_percent(program, tier)
-            if wanted != mark.percent or mark.sending is not None:
+            if mark.asks_for(wanted):
                 self._publish(program, place, mark, shown, wanted)
 
     def _publish(
@@ -95,7 +95,8 @@ class StandingDiscounts:
             if not self.door.set_percent(place.customer.rowid, shown, wanted, program.title):
                 # Somebody set it in this very moment: the next look says what stands there.
                 step = Step.LEAVE
-        if step is Step.LEAVE:
+        # Once: they may leave it so for years.
+        if step is Step.LEAVE and mark.is_ours:
             log.warning(
                 "standing discount left as staff set it",
                 program=program.name,

@@ -126,8 +126,20 @@ def test_what_staff_set_is_left_alone(place: Place, capsys: pytest.CaptureFixtur
     # The tier changes: still theirs. When they take it away, the next tier's comes.
     place.turn(sale(2, 300, day=DAY))
     assert place.shown() == 10
+    assert capsys.readouterr().out.count("left as staff set it") == 0, "it was told before"
     place.door.cards[7] = D(0)
+    place.turn(sale(4, 1, day=DAY))
+    assert place.shown() == 5, "with the next movement"
     place.turn(credit_note(3, 300, 2))
+    assert place.shown() == D("2.5")
+
+
+def test_what_staff_took_away_comes_back_in_the_night(place: Place) -> None:
+    place.door.cards[7] = D(10)
+    place.turn(sale(1, 120, day=DAY))
+    place.door.cards[7] = D(0)
+    assert place.standing.compare() == 1
+    place.turn()
     assert place.shown() == D("2.5")
 
 
