@@ -27,6 +27,7 @@ from connectors.dolibarr_sql import SqlSaleSource
 from connectors.dolibarr_sql_sink import SqlSink
 from connectors.dolibarr_tag_door import RestTagDoor, SqlTagDoor
 from connectors.dolibarr_till import DolibarrTill
+from dolisync.codes_shown import codes_field
 from dolisync.config import LoadedConfig, Settings, Source, load
 from dolisync.display import requirements
 from dolisync.errors import NotFound, UserError
@@ -426,6 +427,7 @@ class House:
             drafts=self.drafts(doors),
             tags=self.tier_tags(doors),
             shows_cards=doors.sink.abilities().customer_fields,
+            codes_field=codes_field(self.settings, doors.source),
         )
 
     def tier_tags(self, doors: Doors) -> TierTags | None:
@@ -484,7 +486,8 @@ class House:
 
     def vouchers(self, doors: Doors) -> Vouchers:
         """Make what keeps codes, with the days of a source."""
-        return Vouchers(self.engine, self.clock, ZoneInfo(doors.source.timezone))
+        zone = ZoneInfo(doors.source.timezone)
+        return Vouchers(self.engine, self.clock, zone, shows=doors.sink is not None)
 
     def automatic_vouchers(self, doors: Doors) -> Automatic:
         """Make what ends codes past their last day, and makes new ones where that is wanted."""

@@ -24,6 +24,7 @@ from dolisync.ledger.rulesets import RuleBook, RuleSet
 from dolisync.model import CustomerKey, Sale
 from dolisync.program.differences import differences
 from dolisync.program.terms import Program
+from dolisync.sync.judge import Rules
 from dolisync.sync.recompute import Outcome, Recomputing, Wanted
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -179,11 +180,10 @@ def run_again(
     click.echo(f"Done. To take it back: dolisync undo {outcome.batch.token}")
 
 
-def recomputing(house: House) -> Recomputing:
-    """Make what judges again."""
-    return Recomputing(
-        house.engine, house.clock, house.rules, lambda sales: _completed(house, sales)
-    )
+def recomputing(house: House, rules: Rules | None = None) -> Recomputing:
+    """Make what judges again; ``rules`` are those in force, unless it is only to look."""
+    judging = rules or house.rules
+    return Recomputing(house.engine, house.clock, judging, lambda sales: _completed(house, sales))
 
 
 def _completed(house: House, sales: Sequence[Sale]) -> list[Sale]:
@@ -210,7 +210,7 @@ def _wanted(
 
 
 def _planned(house: House, wanted: Wanted, *, quiet: bool) -> Outcome:
-    judge = recomputing(house)
+    judge = recomputing(house, house.rules_for_reading)
     with terminal.progress("planning", judge.count(wanted), shown=not quiet) as tell:
         return judge.plan(wanted, tell)
 

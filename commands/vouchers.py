@@ -333,6 +333,7 @@ def show(house: House, code: str, *, as_json: bool) -> None:
                 "day": one.occurred_on,
                 "at": one.recorded_at,
                 "reason": one.reason,
+                "document": one.ref or None,
             }
             for one in moved
         ]
@@ -355,11 +356,12 @@ def show(house: House, code: str, *, as_json: bool) -> None:
             one.kind,
             f"{one.amount:+.2f}" if one.amount else "",
             one.balance_after,
+            one.ref,
             one.reason,
         )
         for one in moved
     ]
-    terminal.show_table(("Day", "What", "Amount", "On it", "Why"), rows, right=(2, 3))
+    terminal.show_table(("Day", "What", "Amount", "On it", "Document", "Why"), rows, right=(2, 3))
 
 
 @voucher.command(name="list")

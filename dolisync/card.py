@@ -13,6 +13,7 @@ _WORDS = {
     "en": {
         "voucher": "Voucher",
         "gift_card": "Gift card",
+        "codes": "Vouchers and gift cards",
         "until": "Valid until",
         "for_ever": "No last day",
         "how": "Show this code at the till. What is left stays on it.",
@@ -20,6 +21,7 @@ _WORDS = {
     "fr": {
         "voucher": "Bon d'achat",
         "gift_card": "Carte cadeau",
+        "codes": "Bons et cartes cadeaux",
         "until": "Valable jusqu'au",
         "for_ever": "Sans date limite",
         "how": "Présentez ce code en caisse. Le solde reste utilisable.",
@@ -27,6 +29,7 @@ _WORDS = {
     "it": {
         "voucher": "Buono acquisto",
         "gift_card": "Carta regalo",
+        "codes": "Buoni e carte regalo",
         "until": "Valido fino al",
         "for_ever": "Senza scadenza",
         "how": "Mostri questo codice alla cassa. Il resto rimane disponibile.",
@@ -34,6 +37,7 @@ _WORDS = {
     "de": {
         "voucher": "Gutschein",
         "gift_card": "Geschenkkarte",
+        "codes": "Gutscheine und Geschenkkarten",
         "until": "Gültig bis",
         "for_ever": "Unbegrenzt gültig",
         "how": "Zeigen Sie diesen Code an der Kasse. Der Rest bleibt darauf.",
@@ -41,11 +45,17 @@ _WORDS = {
     "es": {
         "voucher": "Vale de compra",
         "gift_card": "Tarjeta regalo",
+        "codes": "Vales y tarjetas regalo",
         "until": "Válido hasta el",
         "for_ever": "Sin fecha límite",
         "how": "Muestre este código en caja. Lo que sobre queda en él.",
     },
 }
+
+
+def card_word(language: str, name: str) -> str:
+    """Return a word about cards in a language, English where there is none."""
+    return _WORDS.get(language, _WORDS["en"])[name]
 
 
 @dataclass(frozen=True, slots=True)

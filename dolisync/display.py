@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_DOWN, Decimal
 
+from dolisync.codes_shown import codes_specs
 from dolisync.config import Settings, Source
 from dolisync.ledger.views import MemberView, SaleMovement
 from dolisync.phrases import (
@@ -70,6 +71,7 @@ def requirements(settings: Settings, source: Source) -> Requirements:
     fields = [spec for program in programs for spec in _fields(program, language)]
     if source.staff_requests:
         fields += [spec for program in programs for spec in request_specs(program, source)]
+    fields += codes_specs(settings, source)
     label = phrase(language, "payment")
     mode = PaymentModeSpec(source.points_payment_mode, label, source.currency)
     # A button that nobody's points pay for would give goods away.

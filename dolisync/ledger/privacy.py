@@ -171,7 +171,7 @@ def _batches_about(connection: Connection, customer: CustomerKey) -> list[Batch]
     def names_him(batch: Batch) -> bool:
         details = batch.details
         place = [details.get("source"), details.get("entity")]
-        parties = [details.get("giver"), details.get("taker")]
+        parties = [details.get(name) for name in ("giver", "taker", "customer")]
         merged = [[*place, details.get(name)] for name in ("from", "into")]
         return mine in parties or mine in merged
 

@@ -83,6 +83,7 @@ def consult(
     with reading(engine) as connection:
         sets = _all(connection)
     if not _holds(sets, tuple(programs), since):
+        _refuse_a_gap(sets, tuple(programs), now, since)
         begin = _begin(tuple(programs), now, since)
         sets.append(RuleSet(NOT_IN_FORCE, begin, tuple(programs)))
     return RuleBook(tuple(sets))
@@ -100,6 +101,7 @@ def _adopt(
 ) -> RuleBook:
     sets = _all(connection)
     if not _holds(sets, programs, since):
+        _refuse_a_gap(sets, programs, now, since)
         content = _written(programs)
         values = {
             "hash": _chained(content, len(sets)),
@@ -119,6 +121,15 @@ def _holds(sets: Sequence[RuleSet], programs: tuple[Program, ...], since: date |
     if not sets or sets[-1].programs != programs:
         return False
     return since is None or sets[-1].first_day == since
+
+
+def _refuse_a_gap(
+    sets: Sequence[RuleSet], programs: tuple[Program, ...], now: datetime, since: date | None
+) -> None:
+    """Raise ``UserError`` where nothing would judge the sales until a day to come."""
+    if not sets and since is not None and now.astimezone(programs[0].zone).date() < since:
+        message = f"no rules hold until {since}, the day under [rules] since"
+        raise UserError(message, "leave it out the first time; give a day to what is changed later")
 
 
 def _begin(programs: tuple[Program, ...], now: datetime, since: date | None) -> datetime:

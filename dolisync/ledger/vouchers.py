@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,8 +19,9 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from dolisync.codes import masked_code
 from dolisync.errors import NotFound
-from dolisync.ledger import tables
+from dolisync.ledger import outbox, tables
 from dolisync.ledger.redemptions import MINOR
+from dolisync.ledger.store import by_source
 from dolisync.model import CustomerKey, SaleKey
 
 
@@ -124,7 +125,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """One movement as it was written."""
+    """One movement as it was written; ``ref`` is what its document is called now, if it has one."""
 
     kind: Move
     amount: Decimal
@@ -132,6 +133,7 @@ class Movement:
     occurred_on: date
     recorded_at: datetime
     reason: str
+    ref: str = ""
 
 
 class NotOnIt(Exception):  # noqa: N818 - a condition: who takes from a code asks first what is on it
@@ -168,6 +170,26 @@ def of_batch(connection: Connection, batch_id: int) -> list[Voucher]:
 def of_customer(connection: Connection, customer: CustomerKey) -> list[Voucher]:
     """Return a customer's."""
     return read(connection, owned_by(customer))
+
+
+def of_customers(
+    connection: Connection, customers: Collection[CustomerKey]
+) -> dict[CustomerKey, list[Voucher]]:
+    """Return the codes of many customers; who has none is there with none."""
+    found: dict[CustomerKey, list[Voucher]] = {customer: [] for customer in customers}
+    voucher = tables.voucher.c
+    for (source, entity), rowids in by_source(customers):
+        mine = (voucher.source == source) & (voucher.entity == entity)
+        for one in read(connection, mine & voucher.customer_rowid.in_(rowids)):
+            if one.customer is not None:
+                found[one.customer].append(one)
+    return found
+
+
+def show(connection: Connection, vouchers: Iterable[Voucher], now: datetime) -> None:
+    """Wish for the cards of those whose codes changed."""
+    owners = {one.customer for one in vouchers if one.customer is not None}
+    outbox.wish(connection, [outbox.customer_target(owner) for owner in sorted(owners)], now)
 
 
 def owned_by(customer: CustomerKey) -> ColumnElement[bool]:
@@ -208,8 +230,21 @@ def _voucher(row: Any) -> Voucher:
 
 def movements(connection: Connection, voucher_id: int) -> list[Movement]:
     """Return a code's movements in their order."""
-    table = tables.voucher_movement
-    query = select(table).where(table.c.voucher_id == voucher_id).order_by(table.c.sequence)
+    movement, use = tables.voucher_movement, tables.voucher_use.c
+    using, selling = tables.sale.alias("of_use"), tables.sale.alias("of_card")
+    named = (
+        (using.c.source == use.source)
+        & (using.c.entity == use.entity)
+        & (using.c.rowid == use.sale_rowid)
+    )
+    query = (
+        select(movement, func.coalesce(using.c.ref, selling.c.ref).label("ref"))
+        .outerjoin(tables.voucher_use, use.id == movement.c.use_id)
+        .outerjoin(using, named)
+        .outerjoin(selling, selling.c.id == movement.c.sale_id)
+        .where(movement.c.voucher_id == voucher_id)
+        .order_by(movement.c.sequence)
+    )
     return [
         Movement(
             Move(row.kind),
@@ -218,6 +253,7 @@ def movements(connection: Connection, voucher_id: int) -> list[Movement]:
             row.occurred_on,
             row.recorded_at,
             row.reason,
+            row.ref or "",
         )
         for row in connection.execute(query)
     ]

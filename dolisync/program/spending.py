@@ -7,7 +7,7 @@ asks nobody: it has happened, stands as it is, and what it broke is told.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
 
@@ -34,11 +34,20 @@ class Bar(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What is to be paid: its total, how much of it can be taken off, whether it is reduced."""
+    """What is to be paid: its total, how much of it can be taken off, whether it is reduced.
+
+    ``by_points`` is what points took off it already.
+    """
 
     total: Decimal
     room: Decimal
     has_discounts: bool = False
+    by_points: Decimal = ZERO
+
+    def most(self, program: Program) -> Decimal:
+        """Return how much points may still take off."""
+        share = share_of(program, self.total + self.by_points)
+        return min(self.room, share - self.by_points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ def spend(
     if bar is not None:
         return Spend(bar=bar)
     asked = _asked(available, value, points, amount)
-    most = asked if bill is None else min(asked, bill.room, share_of(program, bill.total))
+    most = asked if bill is None else min(asked, bill.most(program))
     step = program.redeem.step
     if step is None:
         return _without_steps(program, most, value)
@@ -96,7 +105,7 @@ def _barred(program: Program, available: Decimal, bill: Bill | None) -> Bar | No
         return None
     if bill.has_discounts and not program.redeem.with_discounts:
         return Bar.OTHER_DISCOUNT
-    return Bar.NO_ROOM if min(bill.room, share_of(program, bill.total)) <= 0 else None
+    return Bar.NO_ROOM if bill.most(program) <= 0 else None
 
 
 def _without_steps(program: Program, most: Decimal, value: Decimal) -> Spend:
@@ -140,6 +149,12 @@ def is_reduced(around: Surroundings, line: SaleLine) -> bool:
     return line.discount is not None or line.discount_percent > 0 or line.total_incl < 0
 
 
+def by_points(around: Surroundings, lines: Iterable[SaleLine]) -> Decimal:
+    """Add up what discounts bought with points take off, including tax."""
+    mine = (line for line in lines if line.total_incl < 0 and tokens_in(around, line.text))
+    return -sum((line.total_incl for line in mine), ZERO)
+
+
 def broken(program: Program, around: Surroundings, sale: Sale, paid: Decimal) -> Iterator[Bar]:
     """Say which terms a payment with points broke that has happened.
 
@@ -148,7 +163,9 @@ def broken(program: Program, around: Surroundings, sale: Sale, paid: Decimal) ->
     """
     if paid <= 0:
         return
-    if program.redeem.max_share is not None and paid > share_of(program, sale.total_incl):
+    rewards = by_points(around, sale.lines)
+    share = share_of(program, sale.total_incl + rewards)
+    if program.redeem.max_share is not None and paid + rewards > share:
         yield Bar.NO_ROOM
     if not program.redeem.with_discounts and any(is_reduced(around, line) for line in sale.lines):
         yield Bar.OTHER_DISCOUNT

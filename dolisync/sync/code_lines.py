@@ -166,9 +166,10 @@ class CodeLines:
             now = vouchers.by_id(connection, found.id)
             shares = self._shares(sale, now, token, now.usable(self.today))
             if shares:
-                reason = f"taken on draft {sale.ref}"
+                reason = "taken"
                 at = (self.clock.now(), self.today)
                 voucher_uses.begin(connection, now, sale.key, token, shares, reason, *at)
+                vouchers.show(connection, [now], self.clock.now())
 
         write(self.engine, work)
 
@@ -185,12 +186,12 @@ class CodeLines:
             return True
         stands = taken_by(sale.lines, use.token)
         if sale.status is not SaleStatus.DRAFT:
-            self._hold(use, stands, UseState.USED, f"used on {sale.ref}")
+            self._hold(use, stands, UseState.USED, "used")
             return True
         if use.state is UseState.PLACED and stands != use.shares:
             # Somebody deleted or changed a line of ours: he does not want it.
             self._remove(sale, lines_with(sale.lines, use.token))
-            self._end(use, f"taken off draft {sale.ref}")
+            self._end(use, "taken off the draft")
             return True
         return self._keep(sale, use, stands)
 
@@ -202,10 +203,10 @@ class CodeLines:
         wanted = self._shares(sale, found, use.token, most)
         if not wanted:
             self._remove(sale, lines_with(sale.lines, use.token))
-            self._end(use, f"nothing to pay on draft {sale.ref}")
+            self._end(use, "nothing to pay on the draft any more")
             return True
         if wanted != use.shares:
-            use = self._hold(use, wanted, UseState.WANTED, f"taken on draft {sale.ref}")
+            use = self._hold(use, wanted, UseState.WANTED, "taken")
         if use.state is UseState.PLACED:
             return False
         self._place(sale, use, stands)
@@ -232,7 +233,7 @@ class CodeLines:
             return
         log.warning("lines of a code taken off", token=use.token, reason="Dolibarr counted else")
         self._remove(after, lines_with(after.lines, use.token))
-        self._end(use, f"Dolibarr counted otherwise on draft {sale.ref}")
+        self._end(use, "Dolibarr counted otherwise")
 
     def _remove(self, sale: Sale, lines: Sequence[SaleLine]) -> None:
         for line in lines:
@@ -253,6 +254,7 @@ class CodeLines:
             most = now.amount + found.balance
             cut = tuple(_cut(shares, most))
             at = (self.clock.now(), self.today)
+            vouchers.show(connection, [found], self.clock.now())
             return voucher_uses.hold(connection, now, cut, state, reason, *at)
 
         return write(self.engine, work)

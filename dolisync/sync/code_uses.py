@@ -8,7 +8,7 @@ a copy of it, the use goes along.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,6 +17,7 @@ import structlog
 from dolisync.ledger import voucher_uses, vouchers
 from dolisync.ledger.store import KnownSale, Transaction
 from dolisync.ledger.voucher_uses import Use, UseState
+from dolisync.ledger.vouchers import Voucher
 from dolisync.model import Sale, SaleKey, SaleKind, SaleStatus
 from dolisync.program.assess import uncounted
 from dolisync.program.code_shares import came_back, taken_by
@@ -62,11 +63,20 @@ def owed(
     }
     tokens = {key: found for key, family in heads.items() if (found := tokens_on(family[0].sale))}
     named = {token for found in tokens.values() for token in found}
-    for use in voucher_uses.of_documents(transaction.connection, heads.keys(), named):
+    uses = voucher_uses.of_documents(transaction.connection, heads.keys(), named)
+    _tell_unknown(tokens, named - {use.token for use in uses})
+    for use in uses:
         carriers = [key for key, found in tokens.items() if use.token in found]
         family = _home(transaction, use, heads, carriers)
         if family is not None:
             yield _owed(transaction, use, family, distrust)
+
+
+def _tell_unknown(tokens: Mapping[SaleKey, set[str]], unknown: set[str]) -> None:
+    """Say that sales used codes of which this ledger knows nothing: one restored from before."""
+    for key, found in tokens.items():
+        for token in found & unknown:
+            log.error("a code was used that the ledger does not know", token=token, sale=str(key))
 
 
 def tokens_on(sale: Sale) -> set[str]:
@@ -132,8 +142,8 @@ def _one(stands: Sequence[Share], amount: Decimal) -> list[Share]:
 
 def follow_used(
     transaction: Transaction, families: Sequence[Family], distrust: Distrust
-) -> list[Use]:
-    """Bring what sales use of codes up to date; return the uses that changed."""
+) -> list[Voucher]:
+    """Bring what sales use of codes up to date; return the codes that changed."""
     changed = []
     for found in list(owed(transaction, families, distrust)):
         use, sale = found.use, found.family[0].sale
@@ -145,23 +155,19 @@ def follow_used(
         is_open = sale.status is SaleStatus.DRAFT and found.family[0].counts
         if is_open:
             continue
-        changed.append(
-            voucher_uses.hold(
-                transaction.connection,
-                use,
-                found.shares,
-                UseState.USED if found.shares else UseState.ENDED,
-                _reason(found),
-                transaction.now,
-                max(sale.date, transaction.now.date()),
-                key=sale.key,
-            )
+        voucher_uses.hold(
+            transaction.connection,
+            use,
+            found.shares,
+            UseState.USED if found.shares else UseState.ENDED,
+            _reason(found),
+            transaction.now,
+            max(sale.date, transaction.now.date()),
+            key=sale.key,
         )
+        changed.append(vouchers.by_id(transaction.connection, use.voucher_id))
     return changed
 
 
 def _reason(found: Owed) -> str:
-    sale = found.family[0].sale
-    if found.amount < found.use.amount:
-        return f"{sale.ref}: came back"
-    return f"used on {sale.ref}"
+    return "came back" if found.amount < found.use.amount else "used"

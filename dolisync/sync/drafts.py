@@ -29,7 +29,8 @@ from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind, SaleLine, SaleS
 from dolisync.phrases import money, number, points_text
 from dolisync.ports import Clock, DraftDoor, SaleSource
 from dolisync.program.draft_shares import Share, bought_by_rate, has_other_taxes, rooms, shared
-from dolisync.program.spending import Bill, is_reduced
+from dolisync.program.gift_cards import is_sold
+from dolisync.program.spending import Bill, by_points, is_reduced, share_of
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.program.wishes import Part, RefusedWish, draft_reward, wanted_use, wants_off
@@ -103,11 +104,13 @@ class Drafts:
             before = drafts.on_draft(connection, key, *TAKEN)
         if before:
             raise RefusedError(self._say("use_again", amount=self._money(before[0].amount)))
-        room = rooms(sale.lines)
+        # Points buy no gift cards: that would be money with no last day.
+        room = rooms(line for line in sale.lines if not is_sold(line))
         view = self._view(program, sale.customer)
         available = program.points_of(view.available)
         reduced = any(is_reduced(Surroundings(), line) for line in sale.lines)
-        bill = Bill(sale.total_incl, sum(room.values(), ZERO), has_discounts=reduced)
+        taken = by_points(Surroundings(), sale.lines)
+        bill = Bill(sale.total_incl, sum(room.values(), ZERO), reduced, taken)
         reward = draft_reward(program, wish, available, bill)
         shares = shared(reward.amount, room)
         # The rate of most of it: what a list of redemptions shows.
@@ -185,7 +188,7 @@ class Drafts:
         after = self._read(wanted.draft)
         if after is None:
             raise RefusedError(self._say("use_no_draft"))
-        wrong = problem(after, wanted, shares)
+        wrong = problem(after, wanted, shares, self.programs.get(wanted.program))
         if wrong and after.status is SaleStatus.DRAFT:
             log.warning("lines on a draft taken off", token=wanted.token, reason=wrong)
             self._clear(wanted)
@@ -235,7 +238,8 @@ class Drafts:
         returned = []
         for one in found:
             sale = sales.get(one.draft) if one.draft else None
-            wrong = "use_gone" if sale is None else problem(sale, one, shares[one.id])
+            program = self.programs.get(one.program)
+            wrong = "use_gone" if sale is None else problem(sale, one, shares[one.id], program)
             is_used = sale is not None and sale.status is not SaleStatus.DRAFT
             if not wrong or (is_used and wrong != "use_gone"):
                 continue
@@ -270,7 +274,9 @@ def ours(sale: Sale, token: str) -> list[SaleLine]:
     return [line for line in sale.lines if token in line.text]
 
 
-def problem(sale: Sale, wanted: Redemption, shares: Sequence[Share]) -> str:
+def problem(
+    sale: Sale, wanted: Redemption, shares: Sequence[Share], program: Program | None = None
+) -> str:
     """Name what is wrong with the lines of a redemption on a document; empty when they hold."""
     lines = ours(sale, wanted.token)
     if not lines:
@@ -282,10 +288,18 @@ def problem(sale: Sale, wanted: Redemption, shares: Sequence[Share]) -> str:
         return "use_changed"
     if any(sums.is_below_zero for sums in bought_by_rate(sale.lines).values()):
         return "use_below_zero"
-    return ""
+    return "use_share" if program is not None and _is_beyond_share(program, sale) else ""
+
+
+def _is_beyond_share(program: Program, sale: Sale) -> bool:
+    """Tell whether goods were taken off a draft on which points then pay too much."""
+    taken = by_points(Surroundings(), sale.lines)
+    return program.redeem.max_share is not None and taken > share_of(
+        program, sale.total_incl + taken
+    )
 
 
 def _fits(sale: Sale, shares: Sequence[Share]) -> bool:
     """Tell whether a draft still has room for all shares."""
-    room = rooms(sale.lines)
+    room = rooms(line for line in sale.lines if not is_sold(line))
     return all(share.amount <= room.get(share.tax_rate, ZERO) for share in shares)

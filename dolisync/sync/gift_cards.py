@@ -95,13 +95,21 @@ def follow_sold(
     around: Mapping[str, Surroundings],
     families: Sequence[Sequence[KnownSale]],
     distrust: Distrust,
-) -> None:
-    """Make cards that were paid, and take off cards what came back; sales must be written."""
+) -> list[Voucher]:
+    """Make cards that were paid, and take off cards what came back; sales must be written.
+
+    Returns the cards of the sales that changed.
+    """
+    changed: list[Voucher] = []
     for found in list(differences(transaction, around, families, distrust)):
         if found.amount > 0:
             _Mover(transaction, found).give(around[found.known.key.source])
         elif found.amount < 0:
             _Mover(transaction, found).take()
+        if found.amount:
+            mine = vouchers.of_sales(transaction.connection, [found.known.id])
+            changed += mine.get(found.known.id, [])
+    return changed
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import structlog
 
-from dolisync.ledger import courses, outbox
+from dolisync.ledger import courses, outbox, vouchers
 from dolisync.ledger.batches import new_token
 from dolisync.ledger.book import Book, Entry, Kind
 from dolisync.ledger.documents import fingerprint
@@ -269,8 +269,10 @@ def judge_again(
         for spender in spenders:
             spender.take_forgiven()
         transaction.flush()
-    follow_used(transaction, families, distrust)
-    follow_sold(transaction, rules.around, families, distrust)
+    codes = follow_used(transaction, families, distrust)
+    codes += follow_sold(transaction, rules.around, families, distrust)
+    shown = [code for code in codes if rules.shows(code.place[0])]
+    vouchers.show(transaction.connection, shown, transaction.now)
     follow_activity(transaction, rules.book.current.programs, list(transaction.books))
     poster.targets += verdicts.write()
     if spent is not None:

@@ -12,14 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import Engine
 
+from dolisync.codes_shown import codes_text
 from dolisync.config import Source
 from dolisync.display import customer_values, sale_values, used_values
 from dolisync.errors import RefusedError, TransientError, UnknownOutcome
-from dolisync.ledger import outbox, redemptions
+from dolisync.ledger import outbox, redemptions, vouchers
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.outbox import Item
 from dolisync.ledger.views import member_views, points_used, sale_movements
@@ -83,6 +85,7 @@ class Publisher:
     tags: TierTags | None = None
     # Tags may be written where the fields of cards may not.
     shows_cards: bool = True
+    codes_field: str | None = None
     _failures: int = field(default=0)
     _until: datetime | None = field(default=None)
 
@@ -203,6 +206,11 @@ class Publisher:
                 for customer, view in with_standing(connection, program, views, today).items():
                     shown = customer_values(program, view, self.source, today)
                     values[customer].update(shown)
+            if self.codes_field is not None:
+                today = now.astimezone(ZoneInfo(self.source.timezone)).date()
+                for customer, found in vouchers.of_customers(connection, customers).items():
+                    text = codes_text(self.source.language, found, today)
+                    values[customer][self.codes_field] = text
         return values
 
     def _my_programs(self) -> list[Program]:

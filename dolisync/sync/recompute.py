@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, and_, case, delete, func, select
+from sqlalchemy import Connection, Engine, Select, and_, case, delete, func, or_, select
 
 from dolisync.errors import UserError
 from dolisync.ledger import batches, rulesets, tables
@@ -22,7 +22,7 @@ from dolisync.ledger.engine import reading, write
 from dolisync.ledger.rulesets import RuleSet
 from dolisync.ledger.scratch import copy_of
 from dolisync.ledger.store import KnownSale, Transaction
-from dolisync.model import CustomerKey, Sale, SaleKey
+from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind
 from dolisync.ports import Clock
 from dolisync.sync.judge import Rules, judge_again, load_families
 
@@ -83,8 +83,10 @@ class Recomputing:
     def plan(self, wanted: Wanted, tell: Tell) -> Outcome:
         """Say what judging again would move; the deed itself, done on a copy of the ledger."""
         with copy_of(self.engine) as scratch:
-            programs = self.rules.book.current.programs
-            book = rulesets.adopt(scratch, programs, self.clock.now())
+            current = self.rules.book.current
+            # What stands in the file and was not read by the service yet is tried only here.
+            now, since = self.clock.now(), current.first_day
+            book = rulesets.adopt(scratch, current.programs, now, since)
             trial = replace(self, engine=scratch, rules=replace(self.rules, book=book))
             return trial.run(wanted, token="B-PLAN", tell=tell)  # noqa: S106
 
@@ -97,7 +99,7 @@ class Recomputing:
         target = self._target
         details = _details(wanted, target.id)
         batch = write(self.engine, lambda c: self._begin(c, wanted, details, token))
-        debts, last, done = _debts(self.engine), 0, 0
+        last, done = 0, 0
         while page := self._next(wanted, target.id, last):
             last = page[-1].id
             done += self._judge(page, batch)
@@ -105,7 +107,7 @@ class Recomputing:
         with reading(self.engine) as connection:
             sales = _count_of(connection, batch)
         write(self.engine, lambda c: batches.finish(c, batch))
-        return self._outcome(sales, batch, debts)
+        return self._outcome(sales, batch, batch.details["debts"], 0)
 
     @property
     def _target(self) -> RuleSet:
@@ -124,15 +126,17 @@ class Recomputing:
         self, connection: Connection, wanted: Wanted, details: dict[str, Any], token: str
     ) -> Batch:
         for batch in batches.listed(connection, BatchKind.RECOMPUTE):
-            if batch.state == BatchState.RUNNING and batch.details == details:
+            same = all(batch.details.get(name) == value for name, value in details.items())
+            if batch.state == BatchState.RUNNING and same:
                 return batch
         query = _sales(wanted, details["rule_set"], func.count())
         if not connection.execute(query).scalar_one():
             message = "every sale of these days was judged by the rules of today already"
             raise UserError(message, "dolisync rules shows which rules judged how many")
         title = wanted.title(self._target.first_day)
+        begun = {**details, "debts": _debts(connection)}
         now, state = self.clock.now(), BatchState.RUNNING
-        return batches.create(connection, BatchKind.RECOMPUTE, title, details, now, token, state)
+        return batches.create(connection, BatchKind.RECOMPUTE, title, begun, now, token, state)
 
     def _next(self, wanted: Wanted, target: int, last: int) -> Sequence[Any]:
         sale = tables.sale.c
@@ -184,11 +188,15 @@ class Recomputing:
         judge_again(transaction, self.rules, [one.sale for one in changed])
         return len(changed)
 
-    def _outcome(self, sales: int, batch: Batch, before: Mapping[str, int]) -> Outcome:
-        after = _debts(self.engine)
-        grown = {name: after[name] - before.get(name, 0) for name in after}
+    def _outcome(
+        self, sales: int, batch: Batch, before: Mapping[str, int], last_posting: int
+    ) -> Outcome:
+        """Say what the batch moved after a posting."""
         with reading(self.engine) as connection:
-            months, gains = _months(connection, batch), _gains(connection, batch)
+            after = _debts(connection)
+            months = _months(connection, batch, last_posting)
+            gains = _gains(connection, batch, last_posting)
+        grown = {name: after[name] - before.get(name, 0) for name in after}
         return Outcome(
             sales, months, gains, {n: units for n, units in grown.items() if units}, batch
         )
@@ -207,14 +215,12 @@ class Recomputing:
         """
         with reading(self.engine) as connection:
             _refuse_beneath(connection, batch)
-        # One that still runs stops before its next page.
-        write(self.engine, lambda c: batches.finish(c, batch))
-        debts, done = _debts(self.engine), 0
+        begun, done = write(self.engine, lambda c: _begin_undo(c, batch)), 0
         while count := write(self.engine, lambda c: self._take_back(c, batch)):
             done += count
             tell(done)
         write(self.engine, lambda c: batches.mark_undone(c, batch, self.clock.now()))
-        return self._outcome(done, batch, debts)
+        return self._outcome(done, batch, begun["undo_debts"], begun["undo_after"])
 
     def _take_back(self, connection: Connection, batch: Batch) -> int:
         row, sale = tables.recomputed.c, tables.sale.c
@@ -239,12 +245,22 @@ class Recomputing:
         return len(page)
 
 
+def _begin_undo(connection: Connection, batch: Batch) -> Mapping[str, Any]:
+    """Note how things stood when the undoing began; a batch that still runs stops by it."""
+    known = batches.by_token(connection, batch.token).details
+    if "undo_after" not in known:
+        last = connection.execute(select(func.max(tables.posting.c.id))).scalar() or 0
+        known = {**known, "undo_after": int(last), "undo_debts": _debts(connection)}
+    batches.finish(connection, batch, known)
+    return known
+
+
 def _details(wanted: Wanted, target: int) -> dict[str, Any]:
     customer = wanted.customer
     return {
         "from": str(wanted.since),
         "to": str(wanted.until),
-        "customer": None if customer is None else [customer.source, customer.rowid],
+        "customer": [customer.source, customer.entity, customer.rowid] if customer else None,
         "rule_set": target,
     }
 
@@ -269,7 +285,8 @@ def _sales(wanted: Wanted, target: int, *what: Any) -> Select[Any]:
             sale.sale_date.between(wanted.since, wanted.until),
             sale.rule_set_id != target,
             sale.erased_at.is_(None),
-            origin.c.id.is_(None),
+            # What returns a return is judged by itself.
+            or_(origin.c.id.is_(None), origin.c.kind == SaleKind.CREDIT_NOTE),
         )
     )
     if wanted.customer is None:
@@ -303,33 +320,44 @@ def _refuse_beneath(connection: Connection, batch: Batch) -> None:
         raise UserError(message, f"dolisync undo {token} first")
 
 
-def _months(connection: Connection, batch: Batch) -> tuple[Month, ...]:
+def _months(connection: Connection, batch: Batch, last_posting: int) -> tuple[Month, ...]:
+    """Add up by month; a return counts in that of the sale it returns."""
     posting, member, sale = tables.posting.c, tables.member.c, tables.sale.c
+    origin = tables.sale.alias("origin")
+    of_origin = and_(
+        origin.c.source == sale.source,
+        origin.c.entity == sale.entity,
+        origin.c.rowid == sale.origin_rowid,
+    )
+    day = func.coalesce(origin.c.sale_date, sale.sale_date)
     given = func.sum(case((posting.points > 0, posting.points), else_=0))
     taken = func.sum(case((posting.points < 0, -posting.points), else_=0))
     query = (
-        select(sale.sale_date, member.program, given, taken)
+        select(day, member.program, given, taken)
         .select_from(tables.posting)
         .join(tables.member, member.id == posting.member_id)
         .join(tables.sale, sale.id == posting.sale_id)
-        .where(posting.batch_id == batch.id)
-        .group_by(sale.sale_date, member.program)
+        .outerjoin(origin, of_origin)
+        .where(posting.batch_id == batch.id, posting.id > last_posting)
+        .group_by(day, member.program)
     )
     months: dict[str, Month] = {}
-    for day, program, plus, minus in connection.execute(query):
-        month = months.setdefault(f"{day:%Y-%m}", Month(f"{day:%Y-%m}"))
+    for moved_on, program, plus, minus in connection.execute(query):
+        month = months.setdefault(f"{moved_on:%Y-%m}", Month(f"{moved_on:%Y-%m}"))
         month.given[program] = month.given.get(program, 0) + int(plus)
         month.taken[program] = month.taken.get(program, 0) + int(minus)
     return tuple(months[name] for name in sorted(months))
 
 
-def _gains(connection: Connection, batch: Batch) -> dict[str, Sequence[tuple[CustomerKey, int]]]:
+def _gains(
+    connection: Connection, batch: Batch, last_posting: int
+) -> dict[str, Sequence[tuple[CustomerKey, int]]]:
     posting, member = tables.posting.c, tables.member.c
     who = (member.program, member.source, member.entity, member.customer_rowid)
     query = (
         select(*who, func.sum(posting.points))
         .join(tables.posting, posting.member_id == member.id)
-        .where(posting.batch_id == batch.id)
+        .where(posting.batch_id == batch.id, posting.id > last_posting)
         .group_by(*who)
     )
     found: dict[str, list[tuple[CustomerKey, int]]] = {}
@@ -339,8 +367,7 @@ def _gains(connection: Connection, batch: Batch) -> dict[str, Sequence[tuple[Cus
     return {name: sorted(gains, key=lambda one: (-one[1], one[0])) for name, gains in found.items()}
 
 
-def _debts(engine: Engine) -> dict[str, int]:
+def _debts(connection: Connection) -> dict[str, int]:
     member = tables.member.c
     query = select(member.program, func.sum(member.debt)).group_by(member.program)
-    with reading(engine) as connection:
-        return {name: int(debt) for name, debt in connection.execute(query)}
+    return {name: int(debt) for name, debt in connection.execute(query)}

@@ -8,7 +8,7 @@ next look. Whatever fails here stops nothing else, and no till waits for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -19,7 +19,7 @@ from dolisync.config import Source
 from dolisync.display import till_text
 from dolisync.errors import RefusedError, TransientError
 from dolisync.ledger.engine import reading
-from dolisync.ledger.views import member_views
+from dolisync.ledger.views import MemberView, member_views
 from dolisync.model import CustomerKey
 from dolisync.phrases import number, phrase, points_text
 from dolisync.ports import Clock, OpenTicket, Till
@@ -44,10 +44,27 @@ Change = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What stands on open tickets by customer, and what each of them has left for products."""
+    """The accounts of the customers of open tickets, program by program.
 
-    texts: Mapping[CustomerKey, str]
+    ``available`` is what each of them has left for products; what a ticket takes is not there for
+    the next one of the same customer.
+    """
+
+    views: Mapping[CustomerKey, Sequence[tuple[Program, MemberView]]]
     available: dict[CustomerKey, Decimal]
+
+    def text(self, customer: CustomerKey, source: Source) -> str:
+        """Say what a customer has, of all programs in one line, less what tickets take of it."""
+        parts = (
+            till_text(program, self._with_what_is_left(program, view), source)
+            for program, view in self.views.get(customer, ())
+        )
+        return " / ".join(parts)
+
+    def _with_what_is_left(self, program: Program, view: MemberView) -> MemberView:
+        if program.redeem.product_field is None:
+            return view
+        return replace(view, available=program.units(self.available[view.customer]))
 
 
 @dataclass(slots=True)
@@ -89,17 +106,17 @@ class TillLine:
         seen = self._seen(tickets, now)
         done = 0
         for ticket in tickets:
-            text = seen.texts.get(ticket.customer, "") if self.source.till_line else ""
-            changes = [*self._changes(ticket, text, now), *self._reductions(ticket, seen)]
-            done += self._make(ticket, changes)
+            reductions = list(self._reductions(ticket, seen))
+            text = seen.text(ticket.customer, self.source) if self.source.till_line else ""
+            done += self._make(ticket, [*self._changes(ticket, text, now), *reductions])
             if done >= CHANGES_AT_ONCE:
                 break
         return done
 
     def _seen(self, tickets: Sequence[OpenTicket], now: datetime) -> Seen:
-        """Say what the customers of these tickets have, of all programs in one line."""
+        """Look at the accounts of the customers of these tickets."""
         customers = sorted({ticket.customer for ticket in tickets if self._is_known(ticket)})
-        parts: dict[CustomerKey, list[str]] = {customer: [] for customer in customers}
+        views: dict[CustomerKey, list[tuple[Program, MemberView]]] = {c: [] for c in customers}
         available: dict[CustomerKey, Decimal] = {}
         if not customers:
             return Seen({}, available)
@@ -108,14 +125,14 @@ class TillLine:
                 if not program.takes(self.source.name):
                     continue
                 today = now.astimezone(program.zone).date()
-                views = member_views(connection, program.name, customers, today)
-                for customer, view in with_standing(connection, program, views, today).items():
+                found = member_views(connection, program.name, customers, today)
+                for customer, view in with_standing(connection, program, found, today).items():
                     if customer.rowid in program.excluded_customers:
                         continue
-                    parts[customer].append(till_text(program, view, self.source))
+                    views[customer].append((program, view))
                     if program.redeem.product_field is not None:
                         available[customer] = program.points_of(view.available)
-        return Seen({key: " / ".join(found) for key, found in parts.items()}, available)
+        return Seen(views, available)
 
     def _reductions(self, ticket: OpenTicket, seen: Seen) -> Iterator[Change]:
         """Yield what makes reward products on a ticket as cheap as its customer's points allow.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine
 
 from dolisync.errors import UserError
-from dolisync.ledger import batches, bonuses, lineage, outbox
+from dolisync.ledger import batches, bonuses, lineage, outbox, vouchers
 from dolisync.ledger.batches import Batch, BatchKind
 from dolisync.ledger.engine import rehearse, write
 from dolisync.ledger.store import Transaction
@@ -73,6 +73,8 @@ def _undo(
         if rules.shows(change.customer.source)
     ]
     outbox.wish(connection, targets, transaction.now)
+    shown = [one for one in ended if rules.shows(one.place[0])]
+    vouchers.show(connection, shown, transaction.now)
     return Undone(batch, tuple(changes), tuple(ended))
 
 

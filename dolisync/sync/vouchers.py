@@ -52,11 +52,12 @@ def worth_of(program: Program, points: Decimal) -> RewardTerms:
 
 @dataclass(frozen=True, slots=True)
 class Vouchers:
-    """The codes of one ledger; days are those of ``zone``."""
+    """The codes of one ledger; days are those of ``zone``. ``shows``: customer cards show them."""
 
     engine: Engine
     clock: Clock
     zone: ZoneInfo
+    shows: bool = True
 
     @property
     def today(self) -> date:
@@ -83,7 +84,13 @@ class Vouchers:
         self, connection: Connection, wish: Wish, code: str, origin: Origin, reason: str
     ) -> Voucher:
         change = self._change(f"issue:{code}", Move.ISSUED, wish.amount, reason)
-        return vouchers.issue(connection, made(code, wish, self.clock.now(), origin), change)
+        new = made(code, wish, self.clock.now(), origin)
+        return self._shown(connection, vouchers.issue(connection, new, change))
+
+    def _shown(self, connection: Connection, done: Voucher) -> Voucher:
+        if self.shows:
+            vouchers.show(connection, [done], self.clock.now())
+        return done
 
     def from_points(
         self,
@@ -111,7 +118,8 @@ class Vouchers:
             id_ = spend(transaction, program, customer, reward, token, reason)
             bought = redemptions.by_tokens(connection, [token])[0]
             redemptions.set_state(connection, bought, redemptions.State.VOUCHER)
-            outbox.wish(connection, [outbox.customer_target(customer)], transaction.now)
+            if self.shows:
+                outbox.wish(connection, [outbox.customer_target(customer)], transaction.now)
             owned = replace(wish, amount=reward.amount, customer=customer)
             text = f"made from {reward.points:f} points of '{program.name}': {reason}"
             return self._issue(connection, owned, code, Origin(redemption_id=id_), text)
@@ -224,9 +232,8 @@ class Vouchers:
                 made_at=self.clock.now(),
             )
             text = f"moved from {old.masked}: {reason}"
-            return vouchers.issue(
-                connection, new, self._change(f"{key}:to", Move.MOVED, old.balance, text)
-            )
+            there = self._change(f"{key}:to", Move.MOVED, old.balance, text)
+            return self._shown(connection, vouchers.issue(connection, new, there))
 
         return write(self.engine, work)
 
@@ -266,7 +273,8 @@ class Vouchers:
         transaction = Transaction(connection, self.clock.now())
         return_points(transaction, programs.get(bought.program), bought, reason)
         redemptions.set_state(connection, bought, redemptions.State.REVOKED, reason)
-        outbox.wish(connection, [outbox.customer_target(bought.customer)], transaction.now)
+        if self.shows:
+            outbox.wish(connection, [outbox.customer_target(bought.customer)], transaction.now)
 
     # --- helpers ---------------------------------------------------------------------------------
 
@@ -275,7 +283,9 @@ class Vouchers:
     ) -> Voucher:
         def work(connection: Connection) -> Voucher:
             found = vouchers.by_code(connection, code)
-            return found if vouchers.is_booked(connection, key) else change(connection, found)
+            if vouchers.is_booked(connection, key):
+                return found
+            return self._shown(connection, change(connection, found))
 
         return write(self.engine, work)
 
@@ -365,6 +375,8 @@ class Automatic:
                 key = f"expire:{found.id}:{found.sequence + 1}"
                 change = Change(key, Move.EXPIRED, -found.balance, found.valid_until, now, reason)
                 vouchers.move(connection, found, change)
+            if self.office.shows:
+                vouchers.show(connection, old, now)
             return len(old)
 
         return write(self.office.engine, work)

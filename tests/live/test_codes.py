@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from decimal import Decimal
 
 import pytest
@@ -90,6 +91,9 @@ def test_a_voucher_of_points_pays_an_invoice_of_mixed_rates_in_the_office(
     shop.dolisync("adjust", str(customer), "500", "--reason", "live")
     made = shop.read("voucher", "issue", "--customer", str(customer), "--points", "400")
     assert (made["balance"], shop.read("balance", str(customer))["balance"]) == ("20.00", "100")
+    shop.dolisync("sync")
+    card = shop.rest("GET", f"/thirdparties/{customer}")["array_options"]
+    assert f"Bon d'achat ...{made['code'][-4:]}" in html.unescape(str(card["options_loycodes"]))
     lines = [
         {"desc": f"Article {rate}", "subprice": str(net), "qty": 1, "tva_tx": rate}
         for net, rate in (("33.33", "20"), ("12.49", "10"), ("7.77", "5.5"))
@@ -107,6 +111,8 @@ def test_a_voucher_of_points_pays_an_invoice_of_mixed_rates_in_the_office(
     assert min(rates.values()) >= 0
     shop.rest("POST", f"/invoices/{draft}/validate", {})
     shop.dolisync("sync")
+    card = shop.rest("GET", f"/thirdparties/{customer}")["array_options"]
+    assert not card["options_loycodes"]
     shown = shop.read("voucher", "show", made["code"])
     assert (shown["balance"], [m["kind"] for m in shown["movements"]]) == (
         "0.00",

@@ -150,3 +150,23 @@ def test_who_has_too_few_points_is_told_so(shop: Shop, pages: Pages) -> None:
     said = ask(shop, pages, draft, "400")
     assert "30" in said
     assert (total(shop, draft), balance(shop, customer)) == (before, 30)
+
+
+def test_the_terms_of_the_program_hold_on_a_draft(shop: Shop, pages: Pages) -> None:
+    redeem = "[program.redeem]\nminimum = 100\nstep = 50\nmax_share = 50\nwith_discounts = false\n"
+    text = shop.config.read_text(encoding="utf-8")
+    shop.config.write_text(text.replace("[[program.reward]]", f"{redeem}[[program.reward]]", 1))
+    poor, rich = a_rich_customer(shop, 99), a_rich_customer(shop, 5000)
+    assert "100" in ask(shop, pages, a_draft(shop, poor), "max")
+    draft = a_draft(shop, rich)
+    before = total(shop, draft)
+    ask(shop, pages, draft, "max")
+    taken = before - total(shop, draft)
+    # Half of 61.93 is 30.96: twelve steps of 2.50.
+    assert (before, taken, balance(shop, rich)) == (Decimal("61.94"), Decimal(30), 4400)
+    reduced = a_draft(shop, rich)
+    line = {"desc": "Promo", "subprice": 10, "qty": 1, "tva_tx": 20, "remise_percent": 5}
+    shop.rest("POST", f"/invoices/{reduced}/lines", line)
+    assert "remise" in ask(shop, pages, reduced, "100")
+    assert balance(shop, rich) == 4400
+    assert shop.read("verify")["holds"] is True

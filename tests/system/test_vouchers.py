@@ -149,3 +149,57 @@ def test_a_member_gets_one_by_himself(shop: Place) -> None:
     assert int(shop.read("balance", bruno)["available"]) == before % 100
     found = shop.read("voucher", "list", "--customer", bruno)["vouchers"]
     assert {one["balance"] for one in found} == {"5.00"}
+
+
+def test_the_customer_card_shows_what_he_has_and_never_a_code(shop: Place) -> None:
+    shop.change("[reconcile]", "[voucher]\n\n[gift_card]\n\n[reconcile]")
+    shop.good("setup", "--yes")
+    bruno = shop.customer("bruno")
+    code = made(shop, "--customer", bruno, "--valid-until", "2099-12-31")
+    made(shop, "--customer", bruno, "--gift-card", "--valid-until", "2098-12-31")
+
+    def shown() -> str:
+        shop.good("sync")
+        return str(shop.standin.shop.customer_fields(bruno)["loycodes"])
+
+    first = shown()
+    assert first.startswith("Gift card ...")
+    assert first.endswith(f", Voucher ...{code[-4:]} €20.00 (31/12/2099)")
+    assert code not in first
+    shop.good("voucher", "use", code, 15, "--reason", "stall")
+    assert shown().endswith("€5.00 (31/12/2099)")
+    shop.good("voucher", "block", code, "--reason", "stolen")
+    assert code[-4:] not in shown()
+
+
+def test_check_looks_for_the_gift_card_s_product(shop: Place) -> None:
+    shop.change("[reconcile]", '[gift_card]\nproduct = "GIFT"\n\n[reconcile]')
+    shop.good("setup", "--yes")
+
+    def said() -> list[tuple[str, str]]:
+        answer = shop.call("check", "--json").json()
+        found = [one for one in answer["findings"] if one["topic"] == "gift cards"]
+        return [(one["level"], one["message"]) for one in found]
+
+    ((level, message),) = said()
+    assert (level, "no product has the reference 'GIFT'" in message) == ("error", True)
+    shop.standin.shop.add_product("GIFT", "Gift card", 20, tva_tx=0)
+    assert said() == [("ok", "the product 'GIFT' is sold as a gift card")]
+
+
+def test_a_sold_card_stands_on_its_receipt(shop: Place) -> None:
+    shop.change("[reconcile]", '[gift_card]\nproduct = "GIFT"\n\n[reconcile]')
+    shop.good("setup", "--yes")
+    shop.good("sync")
+    product = shop.standin.shop.add_product("GIFT", "Gift card", 20, tva_tx=0)
+    ticket = shop.standin.shop.pos_sell([(product, 2)])
+    shop.good("sync")
+    found = shop.read("voucher", "list")["vouchers"]
+    assert [one["usable"] for one in found] == ["20.00", "20.00"]
+    text = shop.good("receipt", ticket)
+    assert all(one["code"] in text for one in found)
+    assert "GIFT CARD" in text
+    page = shop.good("receipt", ticket, "--html")
+    assert page.count("<svg") == 2
+    assert shop.read("receipt", ticket)["codes"][0]["is_sold"] is True
+    assert shop.read("verify")["holds"] is True

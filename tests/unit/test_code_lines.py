@@ -11,7 +11,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
+from structlog.testing import capture_logs
 
 from connectors.dolibarr_codes import DolibarrCodes
 from connectors.dolibarr_http import DolibarrHttp
@@ -422,11 +423,12 @@ def paid_ticket(shop: CodeShop, code: str) -> int:
 
 def test_a_sale_uses_what_stands_on_it(shop: CodeShop) -> None:
     code = shop.card("20")
-    paid_ticket(shop, code)
+    ticket = paid_ticket(shop, code)
     assert (shop.left(code), shop.states()) == (0, ["used"])
     with reading(shop.engine) as connection:
         moved = vouchers.movements(connection, shop.of(code).id)
     assert [(one.kind, one.amount) for one in moved] == [("issued", 20), ("used", -20)]
+    assert [one.ref for one in moved] == ["", shop.shop.invoice(ticket)["ref"]]
     assert shop.breaches() == []
 
 
@@ -486,3 +488,16 @@ def test_every_language_says_everything() -> None:
     assert LANGUAGES == ("de", "en", "es", "fr", "it")
     for language, texts in _SENTENCES.items():
         assert texts.keys() == _SENTENCES["en"].keys(), language
+
+
+def test_a_ledger_from_before_the_use_is_told(shop: CodeShop) -> None:
+    code = shop.card("20")
+    ticket = paid_ticket(shop, code)
+    shop.shop.set_draft(ticket)
+    with shop.engine.begin() as connection:
+        connection.execute(delete(tables.voucher_movement))
+        connection.execute(delete(tables.voucher_use))
+    with capture_logs() as logs:
+        shop.book(ticket)
+    told = [entry for entry in logs if "does not know" in entry["event"]]
+    assert [entry["token"] for entry in told] == [shop.ours(ticket)[0]["description"][-16:-1]]

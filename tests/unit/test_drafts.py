@@ -157,6 +157,19 @@ def test_no_more_is_taken_off_than_the_terms_allow(strict: DraftCounter) -> None
     assert strict.balance(customer) == 9000 - 650
 
 
+def test_points_that_pay_too_much_of_what_is_left_are_taken_off(strict: DraftCounter) -> None:
+    customer = strict.customer(9000)
+    draft = strict.draft(customer)
+    strict.ask(draft, "max")
+    assert strict.balance(customer) == 8350
+    dearest = max(strict.shop.lines(draft), key=lambda row: row["total_ttc"])
+    strict.shop.change_line(dearest["rowid"], remise_percent=30)
+    strict.rest()
+    assert strict.ours(draft) == []
+    assert strict.balance(customer) == 9000
+    assert "more than points may pay of it" in strict.said(draft)
+
+
 def test_what_the_terms_refuse_is_said_on_the_draft(strict: DraftCounter) -> None:
     poor, rich = strict.customer(99), strict.customer(500)
     for customer, what, said in (

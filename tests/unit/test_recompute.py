@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 
 from dolisync.errors import UserError
 from dolisync.ledger import batches, rulesets, tables
@@ -31,6 +31,7 @@ from dolisync.sync.recompute import Outcome, Recomputing, Wanted
 from tests.builders import credit_note, customer, program, sale
 from tests.fakes import Shop, reward
 from tests.unit.test_caps import held
+from tests.unit.test_privacy import erase
 
 OpenShop = Callable[..., Shop]
 DAY = date(2026, 11, 20)
@@ -133,13 +134,48 @@ def test_past_sales_are_judged_by_the_rules_of_today_and_taken_back(
     with pytest.raises(UserError, match="judged by the rules of today already"):
         run(shop, Wanted(on(-10), DAY), token="B-TWO")
 
+    planned = again(shop).plan_undo(done.batch, lambda _: None)
     undone = again(shop).undo(done.batch, lambda _: None)
     assert held(shop, 1, 2, 3, 4, 5) == [10, 20, 30, -5, -5]
-    assert undone.sales == 3
+    # The return that came since follows too: it is another customer's, and stands by itself.
+    assert (undone.sales, planned.gains) == (3, undone.gains)
+    assert undone.gains == {"loyalty": [(customer(7), -10), (customer(8), -30)]}
     assert shop.breaches() == []
     with reading(shop.engine) as connection:
         assert batches.by_token(connection, "B-ONE").state == "undone"
         assert connection.execute(select(tables.recomputed)).all() == []
+
+
+def test_a_batch_of_one_customer_forgets_him_when_he_is_erased(open_shop: OpenShop) -> None:
+    shop = open_shop(program())
+    shop.take(sale(1, 10), sale(2, 10, buyer=8))
+    shop.adopt(program(**DOUBLE))
+    run(shop, replace(ALL, customer=customer(8)))
+    erase(shop, 8)
+    with reading(shop.engine) as connection:
+        batch = batches.by_token(connection, "B-ONE")
+    assert (batch.title, batch.details) == ("recompute of a person who was erased", {})
+    assert shop.breaches() == []
+
+
+def test_a_return_of_a_return_is_judged_again_by_itself(open_shop: OpenShop) -> None:
+    shop = open_shop(program())
+    shop.take(sale(1, 20), credit_note(2, 8, 1), credit_note(3, 2, 2))
+    before = held(shop, 1, 2, 3)
+    shop.adopt(program(**DOUBLE))
+    run(shop)
+    assert held(shop, 1, 2, 3) == [2 * units for units in before]
+    assert shop.breaches() == []
+
+
+def test_the_first_rules_cannot_be_of_a_day_to_come(ledger: Engine) -> None:
+    clock = Shop(ledger).clock
+    with ledger.begin() as connection:
+        connection.execute(delete(tables.rule_set))
+    for look in (rulesets.adopt, rulesets.consult):
+        with pytest.raises(UserError, match="no rules hold until 2026-11-30"):
+            look(ledger, [program()], clock.now(), on(10))
+    assert len(rulesets.adopt(ledger, [program()], clock.now(), on(-10)).sets) == 1
 
 
 def test_one_customer_only(open_shop: OpenShop) -> None:

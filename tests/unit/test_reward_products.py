@@ -120,6 +120,8 @@ def shown(place: Place, ticket: int = 50) -> list[tuple[Decimal, str]]:
 def test_a_product_is_free_for_who_has_the_points(place: Place) -> None:
     ring(place, 50, ALICE, mug())
     assert shown(place) == [(100, "Mug [* 100 points DR-100 *]")]
+    # The line says what is left beside it.
+    assert place.tills.texts(50) == ["Points: 20 - 80 points to go until €5.00"]
     writes = place.tills.writes
     place.look()
     assert place.tills.writes == writes

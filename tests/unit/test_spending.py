@@ -59,6 +59,8 @@ def bill(total: str | int = 50, room: str | int | None = None, **more: Any) -> B
         ({"max_share": 30, "step": 100}, 800, {"bill": bill(50)}, (100, "10.00")),
         ({"max_share": "33.33"}, 800, {"bill": bill("9.99")}, (34, "3.32")),
         ({"max_share": 80}, 800, {"bill": bill(50, 20)}, (200, "20.00")),
+        # 20.00 of 70.00 by points already: 30 % of all is 21.00.
+        ({"max_share": 30}, 800, {"bill": bill(50, by_points=D(20))}, (10, "1.00")),
         ({"with_discounts": False}, 100, {"bill": bill(50)}, (100, "10.00")),
         ({}, 100, {"bill": bill(50, has_discounts=True)}, (100, "10.00")),
     ],
@@ -81,6 +83,7 @@ def test_what_is_spent(
         ({}, 9, {"bill": bill(0)}, Bar.NO_ROOM),
         ({}, 9, {"bill": bill(-5, 0)}, Bar.NO_ROOM),
         ({"max_share": 1}, 9, {"bill": bill("0.99")}, Bar.NO_ROOM),
+        ({"max_share": 30}, 9, {"bill": bill(50, by_points=D(30))}, Bar.NO_ROOM),
         ({}, 0, {}, Bar.TOO_SMALL),
     ],
 )
@@ -217,6 +220,11 @@ def test_what_a_payment_broke() -> None:
     assert list(broken(rules, AROUND, plain, D(25))) == []
     assert list(broken(rules, AROUND, plain, D("25.01"))) == [Bar.NO_ROOM]
     assert list(broken(rules, AROUND, plain, D(0))) == []
+    # 10.00 of 60.00 by a discount bought with points, 20.00 paid with points.
+    bought = line(-10, None, text="Discount DS-ABC", discount=DiscountKind.FIXED)
+    both = sale(1, lines=[line(60, 1), bought])
+    assert list(broken(rules, AROUND, both, D(20))) == []
+    assert list(broken(rules, AROUND, both, D("20.01"))) == [Bar.NO_ROOM]
     cheaper = [
         replace(line(50, 1), discount_percent=D(10)),
         line(-5, None, discount=DiscountKind.FIXED),

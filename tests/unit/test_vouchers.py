@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, event, select, update
 
 from dolisync.codes import new_code
+from dolisync.codes_shown import codes_text
 from dolisync.errors import NotFound, UserError
 from dolisync.ledger import batches, privacy, tables, vouchers
 from dolisync.ledger.book import NotEnoughPoints
@@ -283,6 +284,38 @@ def test_an_erased_person_s_codes_are_of_whoever_holds_them(rich: Shop, office: 
     with reading(rich.engine) as connection:
         assert {m.reason for m in vouchers.movements(connection, after.id)} == {""}
     assert rich.breaches() == []
+
+
+# --- on the card in Dolibarr ----------------------------------------------------------------------
+
+
+def test_the_card_names_what_can_be_used_the_soonest_to_end_first(
+    rich: Shop, office: Vouchers
+) -> None:
+    late = given_one(office, "5", customer=customer())
+    soon = given_one(office, "20", customer=customer(), valid_until=date(2026, 12, 1))
+    endless = given_one(office, "7.50", kind=Kind.GIFT_CARD, valid_until=None)
+    text = codes_text("fr", [late, soon, endless], office.today)
+    assert text == (
+        f"Bon d'achat {soon.masked} 20,00\xa0€ (01/12/2026), "
+        f"Bon d'achat {late.masked} 5,00\xa0€ (30/11/2027), "
+        f"Carte cadeau {endless.masked} 7,50\xa0€"
+    )
+    assert codes_text("fr", [], office.today) is None
+    many = codes_text("de", [late] * 40, office.today)
+    assert many is not None
+    assert len(many) <= 255
+    assert many.endswith(", ...")
+
+
+def test_the_card_follows_what_becomes_of_a_code(rich: Shop, office: Vouchers) -> None:
+    rich.publisher.codes_field = "loycodes"
+    code = given_one(office, customer=customer()).code
+    rich.publish()
+    assert f"...{code[-4:]} €20.00" in str(rich.sink.cards[customer()]["loycodes"])
+    office.use(code, Decimal(20), "stall", token="U")
+    rich.publish()
+    assert rich.sink.cards[customer()]["loycodes"] is None
 
 
 # --- what verify finds ---------------------------------------------------------------------------
