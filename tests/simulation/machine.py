@@ -29,10 +29,12 @@ from dolisync.ledger import batches, outbox, redemptions, tables
 from dolisync.ledger.batches import BatchKind
 from dolisync.ledger.book import NotEnoughPoints
 from dolisync.ledger.engine import reading, write
+from dolisync.ledger.requests import Request
 from dolisync.ports import SaleSource, Sink
 from dolisync.program.terms import Program
 from dolisync.sync import (
     discounts,
+    draft_adoption,
     drafts,
     drift,
     expire,
@@ -45,6 +47,7 @@ from dolisync.sync import (
     till_line,
 )
 from dolisync.sync.discounts import follow_discounts
+from dolisync.sync.draft_adoption import adopt_drafts
 from dolisync.sync.drafts import Drafts
 from dolisync.sync.drift import compare_cards
 from dolisync.sync.intake import Intake
@@ -190,7 +193,14 @@ AT_ONCE = Scene(
     usual="turn",
     usual_share=0.4,
 )
-MONEY = (AT_TILLS, ON_DRAFTS, ON_DRAFTS, AT_ONCE, AT_ONCE)
+LOSING_LEDGERS = replace(
+    AT_ONCE,
+    name="losing ledgers",
+    acts=("bill", "bill", "ring", "checkout", "validate", "cut_line", "refund"),
+    chores=("ask", "ask", "ask", "ask", "copy_ledger", "restore_ledger", "redeem"),
+    usual_share=0.5,
+)
+MONEY = (AT_TILLS, ON_DRAFTS, ON_DRAFTS, AT_ONCE, AT_ONCE, LOSING_LEDGERS, LOSING_LEDGERS)
 UPHEAVALS = (EVERYTHING, MERGING, MERGING, RETURNING, RETURNING, RESTORING, RESTORING)
 SCENES = (EVERYTHING, EVERYTHING, EVERYTHING, READING, WRITING, WRITING, CLOCK, SELDOM)
 
@@ -261,6 +271,7 @@ class Machine:
         self.acts = self._some(acts, self.scene.acts)
         self.chores = self._some(self._all_chores(), self.scene.chores)
         self._tokens = 0
+        self._asked_copy: list[Request] = []
         self._ledger_copy: sqlite3.Connection | None = None
         self._dolibarr_copy: Snapshot | None = None
         self.source = MemorySource(self.world, self.trouble)
@@ -306,7 +317,8 @@ class Machine:
     def drafts(self) -> Drafts:
         """Who takes points off drafts."""
         engine, programs = self.bench.engine, self.bench.by_name
-        return Drafts(engine, self.clock, SOURCE_SETTINGS, programs, self.source, self.door)
+        source, rules = self.source, self.bench.rules
+        return Drafts(engine, self.clock, SOURCE_SETTINGS, programs, source, self.door, rules)
 
     def new_publisher(self) -> Publisher:
         """Start a publisher; two may run at once."""
@@ -442,7 +454,7 @@ class Machine:
             "backfill": self.backfill,
             "restart": self.restart,
             "retry": self.retry_dead,
-            **(self._copies() if self.upheavals else {}),
+            **(self._copies() if self.upheavals or self.money else {}),
             **({"ask": self.ask, "serve": self.serve, "tills": self.look} if self.money else {}),
         }
 
@@ -570,6 +582,7 @@ class Machine:
     def copy_ledger(self) -> str:
         self._ledger_copy = sqlite3.connect(":memory:")
         benches.copy_played(self._ledger_copy)
+        self._asked_copy = list(self.counter.asked)
         return "done"
 
     def restore_ledger(self) -> str:
@@ -578,6 +591,8 @@ class Machine:
             return ""
         benches.restore_played(self._ledger_copy)
         self.was_restored = True
+        # Requests are in the ledger: those it knows are open again.
+        self.counter.asked[:] = self._asked_copy
         now = self.clock.now()
         write(self.bench.engine, lambda connection: outbox.hold_creations(connection, now))
         self.start_daemon()
@@ -593,7 +608,11 @@ class Machine:
 
     def adopt(self) -> str:
         found = follow_discounts(self.publisher, self.publisher.sink, self.bench.rules)
-        return f"adopted {found.adopted}"
+        if not self.money:
+            return f"adopted {found.adopted}"
+        engine, programs = self.bench.engine, self.bench.by_name
+        lines = adopt_drafts(engine, self.clock, self.bench.rules, programs, self.source, self.door)
+        return f"adopted {found.adopted} and {lines}"
 
     def copy_dolibarr(self) -> str:
         self._dolibarr_copy = self.world.snapshot()
@@ -626,7 +645,7 @@ class Machine:
             reconciler = Reconciler(self.intake, ReconcileSettings(), allow_mass_reversal=True)
             self._run("reconcile", lambda: str(reconciler.run_once()))
             self._run("compare", lambda: str(len(compare_cards(self.publisher))))
-            if self.upheavals:
+            if self.upheavals or self.money:
                 self._run("adopt", self.adopt)
             self._publish_to_the_end()
         # What was paid with points at a till is debt, whatever a program says of returns.
@@ -665,7 +684,8 @@ def surroundings(machine: Machine) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.object(tenacity.nap, "time", no_time))
         stack.enter_context(mock.patch.object(redeem, "new_token", machine.new_token))
-        loud = (intake, publish, reconcile, discounts, drift, merge, drafts, till_line, paying)
+        loud = (intake, publish, reconcile, discounts, drift, merge)
+        loud += (drafts, draft_adoption, till_line, paying)
         for module in loud:
             stack.enter_context(mock.patch.object(module, "log", _Quiet()))
         yield

@@ -32,6 +32,8 @@ from dolisync.ports import OpenTicket, RewardLine, TicketNote
 from dolisync.program.wishes import Part
 
 HUNDRED = Decimal(100)
+# Lines that we put on documents have numbers from here on.
+FIRST_LINE = 1_000_000
 RATES = (Decimal(20), Decimal(10), Decimal("5.5"))
 # Products with a price in points.
 REWARD_PRICES = {3: Decimal(60), 4: Decimal(150)}
@@ -60,7 +62,20 @@ def _net(including: Decimal, rate: Decimal) -> Decimal:
 class MemoryDrafts(Door):
     """Lines on drafts; what is validated refuses them, and nobody waits for a locked row."""
 
-    _line_rowids: itertools.count[int] = field(default_factory=lambda: itertools.count(1_000_000))
+    _line_rowids: itertools.count[int] = field(
+        default_factory=lambda: itertools.count(FIRST_LINE + 1)
+    )
+
+    def lines_with(self, mark: str) -> tuple[tuple[int, str], ...]:
+        self.trouble.call("lines_with")
+        return tuple(
+            (rowid, line.text)
+            for rowid, sale in sorted(self.world.sales.items())
+            for line in sale.lines
+            if sale.kind is not SaleKind.CREDIT_NOTE
+            and mark in line.text
+            and line.rowid > FIRST_LINE
+        )
 
     def add_line(self, sale: SaleKey, text: str, amount_incl: Decimal, tax_rate: Decimal) -> None:
         excluding = _net(amount_incl, tax_rate)

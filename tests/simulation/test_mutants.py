@@ -16,11 +16,13 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from simulation import machine
 from simulation.machine import (
     AT_ONCE,
     AT_TILLS,
     CLOCK,
     EVERYTHING,
+    LOSING_LEDGERS,
     MERGING,
     ON_DRAFTS,
     PLACING,
@@ -47,7 +49,16 @@ from dolisync.model import CustomerKey, Sale
 from dolisync.ports import FieldValue, Page, PlacedDiscount, Position
 from dolisync.program import assess
 from dolisync.program import paying as program_paying
-from dolisync.sync import discounts, drafts, intake, judge, paying, redeem, spent, till_line
+from dolisync.sync import (
+    discounts,
+    drafts,
+    intake,
+    judge,
+    paying,
+    redeem,
+    spent,
+    till_line,
+)
 from dolisync.sync.intake import Cursor, Intake
 from dolisync.sync.judge import Tally
 from dolisync.sync.paying import Paying
@@ -82,10 +93,10 @@ def first_caught(mutant: Mutant) -> tuple[int, str] | None:
     Raises ``HistoryFailed`` where the mutant does not fit the code any more: that is no sight.
     """
     for number in range(mutant.within):
-        machine = mutant.machine(FIRST_SEED + number)
+        history = mutant.machine(FIRST_SEED + number)
         with mutant.patches():
             try:
-                machine.play()
+                history.play()
             except HistoryFailed as failure:
                 said = str(failure).split("\n", 1)[0]
                 if any(error in said for error in ("TypeError", "AttributeError", "NameError")):
@@ -382,6 +393,10 @@ def _true(*_args: Any, **_more: Any) -> bool:
     return True
 
 
+def _no_tokens(*_args: Any, **_more: Any) -> tuple[str, ...]:
+    return ()
+
+
 def _none_of(*_args: Any, **_more: Any) -> list[Any]:
     return []
 
@@ -488,6 +503,7 @@ OF_MONEY = (
     _money("marks on lines cost nothing", 60, AT_TILLS, program_paying, "cost_of_lines", _zero),
     _money("drafts are not followed", 60, ON_DRAFTS, drafts.Drafts, "follow", _none_of),
     _money("lines are placed blindly", 150, PLACING, drafts.Drafts, "place", _placed_blindly),
+    _money("lines are not adopted", 100, LOSING_LEDGERS, machine, "adopt_drafts", _no_tokens),
     _money("lines stay when points come back", 100, ON_DRAFTS, drafts.Drafts, "_clear", _true),
     _money(
         "what no sale uses stays gone",
