@@ -20,6 +20,7 @@ import commands.backfill
 import commands.batches
 import commands.bonuses
 import commands.campaigns
+import commands.catalogue
 import commands.claims
 import commands.demo
 import commands.many_tiers
@@ -170,6 +171,7 @@ for _command in (
     commands.standing.liability,
     commands.accounts.explain,
     commands.accounts.receipt,
+    commands.catalogue.rewards,
     commands.rewards.redeem,
     commands.rewards.adjust,
     commands.campaigns.campaigns,

@@ -25,13 +25,14 @@ from connectors.dolibarr_rest import RestSaleSource
 from connectors.dolibarr_rest_sink import RestSink
 from connectors.dolibarr_sql import SqlSaleSource
 from connectors.dolibarr_sql_sink import SqlSink
+from connectors.dolibarr_standing import SqlStanding
 from connectors.dolibarr_tag_door import RestTagDoor, SqlTagDoor
 from connectors.dolibarr_till import DolibarrTill
 from dolisync.codes_shown import codes_field
 from dolisync.config import LoadedConfig, Settings, Source, load
 from dolisync.display import requirements
 from dolisync.errors import NotFound, UserError
-from dolisync.ledger import schema
+from dolisync.ledger import schema, standing_marks
 from dolisync.ledger.engine import open_engine, reading, write
 from dolisync.ledger.rulesets import RuleBook, adopt, consult
 from dolisync.ledger.signing import CLAIMS, ensure_signing_key
@@ -62,8 +63,9 @@ from dolisync.sync.draft_adoption import adopt_drafts
 from dolisync.sync.drafts import Drafts
 from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Rules, Showing
-from dolisync.sync.publish import Publisher
+from dolisync.sync.publish import Follower, Publisher
 from dolisync.sync.requests import Clerk
+from dolisync.sync.standing import StandingDiscounts
 from dolisync.sync.tier_tags import TierTags, tagging
 from dolisync.sync.till_line import TillLine
 from dolisync.sync.turn import Turn
@@ -426,10 +428,33 @@ class House:
             self.programs,
             pulse=self.pulse,
             drafts=self.drafts(doors),
-            tags=self.tier_tags(doors),
+            followers=self.followers(doors),
             shows_cards=doors.sink.abilities().customer_fields,
             codes_field=codes_field(self.settings, doors.source),
         )
+
+    def followers(self, doors: Doors) -> dict[str, Follower]:
+        """Make what else follows the ledger on customer cards."""
+        made: dict[str, Follower | None] = {
+            "tags": self.tier_tags(doors),
+            "standing": self.standing(doors),
+        }
+        return {kind: follower for kind, follower in made.items() if follower is not None}
+
+    def standing(self, doors: Doors) -> StandingDiscounts | None:
+        """Make what sets standing discounts, where tiers have them, or had them."""
+        source = doors.source
+        if source.writes_by != "sql" or doors.database is None:
+            return None
+        mine = [program for program in self.settings.program if program.takes(source.name)]
+        if not any(program.gives_standing_discounts for program in mine):
+            with reading(self.engine) as connection:
+                if not standing_marks.exist(connection, source.name):
+                    return None
+        door = SqlStanding(
+            doors.database, source.write_user, source.entity, source.timezone, source.table_prefix
+        )
+        return StandingDiscounts(self.engine, self.clock, source, self.programs, door, self.pulse)
 
     def tier_tags(self, doors: Doors) -> TierTags | None:
         """Make what keeps tier tags, where tiers are tags."""
@@ -468,20 +493,20 @@ class House:
 
     def turn(self, doors: Doors) -> Turn:
         """Make the turn of one source."""
-        publisher = self.publisher(doors)
         return Turn(
             self.engine,
             self.clock,
             self.programs,
             self.showing,
             self.intakes(doors),
-            publisher,
+            self.publisher(doors),
             self.clerk(doors),
             self.till_line(doors),
-            publisher.tags if publisher else None,
+            self.tier_tags(doors),
             self.automatic_vouchers(doors),
             self.code_lines(doors),
             self.bonuses(doors),
+            self.standing(doors),
         )
 
     def bonuses(self, doors: Doors) -> Bonuses | None:

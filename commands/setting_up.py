@@ -510,6 +510,7 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
             buyers=buyer_question(doors),
             request_groups=source.request_groups if doors.desk else (),
             tags_by=source.writes_by if doors.tags else None,
+            sets_percentages=_gives_percentages(doors) and source.writes_by == "sql",
         )
         yield from map(_weighed, found)
         if not source.pos_customers and not any(one.topic == "pos customer" for one in found):
@@ -520,16 +521,32 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
         yield from _gift_card_findings(doors)
         yield from _buyer_findings(doors)
         yield from _campaign_findings(doors)
+        yield from _standing_findings(doors)
         yield from _writing_findings(doors)
         yield from _request_findings(doors)
         yield from _till_findings(doors)
         yield from _draft_findings(house, doors)
+        yield from _code_findings(doors)
         yield from _identity_findings(house, doors)
     except UserError as error:
         yield Finding("error", "source", str(error), error.remedy)
     except DolisyncError:
         # What does not answer was reported above, by the look that met it first.
         return
+
+
+def _gives_percentages(doors: Doors) -> bool:
+    mine = (program for program in doors.programs if program.takes(doors.source.name))
+    return any(program.gives_standing_discounts for program in mine)
+
+
+def _standing_findings(doors: Doors) -> Iterator[Finding]:
+    """Say where tiers' percentages cannot be set."""
+    if _gives_percentages(doors) and doors.source.writes_by != "sql":
+        message = "standing discounts of tiers cannot be set: REST answers, and changes nothing"
+        yield Finding(
+            "error", "tiers", message, "give the source a database_url, or leave them out"
+        )
 
 
 def _tag_findings(doors: Doors) -> Iterator[Finding]:
@@ -667,6 +684,20 @@ def _draft_findings(house: House, doors: Doors) -> Iterator[Finding]:
     message = "points cannot be taken off drafts: the key may not write invoices"
     remedy = "give the user of api_key the right to create and modify invoices (12)"
     yield Finding("warning", "drafts", message, remedy)
+
+
+def _code_findings(doors: Doors) -> Iterator[Finding]:
+    """Look whether codes that are typed on drafts can be answered there."""
+    if not doors.with_codes or doors.sink is None:
+        return
+    if doors.codes is None:
+        message = "codes on drafts are not seen: that needs url with api_key, and database_url"
+        yield Finding("warning", "codes", message, "name both doors; dolisync voucher use works")
+    elif not doors.codes.may_write():
+        remedy = "give the user of api_key the right to create and modify invoices (12)"
+        yield Finding("error", "codes", "codes on drafts cannot be answered", remedy)
+    else:
+        yield Finding("ok", "codes", "codes are used where they are typed: tickets and drafts")
 
 
 def _identity_findings(house: House, doors: Doors) -> Iterator[Finding]:

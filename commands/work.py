@@ -334,8 +334,8 @@ def reconcile_source(
     if adopt_discounts:
         adopted = (*followed.adopted, *house.adopt_drafts(doors))
         followed = replace(followed, adopted=adopted)
-    if publisher.tags is not None:
-        publisher.tags.compare()
+    for follower in publisher.followers.values():
+        follower.compare()
     if able.customer_fields:
         drift = tuple(compare_cards(publisher, told))
     return Compared(sales, followed, drift, adopt_discounts)

@@ -45,6 +45,7 @@ class Checked:
     buyers: BuyerQuestion
     request_groups: Sequence[str]
     tags_by: str | None
+    sets_percentages: bool
 
 
 def check(
@@ -63,10 +64,12 @@ def check(
     buyers: BuyerQuestion = _NOTHING_ASKED,
     request_groups: Sequence[str] = (),
     tags_by: str | None = None,
+    sets_percentages: bool = False,
 ) -> tuple[Finding, ...]:
     """Look at everything. ``fk_user`` and the fields of ``requirements`` tell what is written.
 
-    ``tags_by`` is the door (sql or rest) through which tags are put on customers, if they are.
+    ``tags_by`` is the door (sql or rest) through which tags are put on customers, if they are;
+    ``sets_percentages`` tells that customers' standing discounts are set through the tables.
     """
     database = Database(engine, table_prefix) if engine is not None else None
     checked = Checked(
@@ -84,6 +87,7 @@ def check(
         buyers=buyers,
         request_groups=request_groups,
         tags_by=tags_by,
+        sets_percentages=sets_percentages,
     )
     try:
         return tuple(_findings(checked))
@@ -233,6 +237,7 @@ def _tables(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]
         buyers=checked.buyers,
         groups=checked.request_groups,
         tags=checked.tags_by == "sql",
+        standing=checked.sets_percentages,
     )
 
 

@@ -18,6 +18,7 @@ from connectors.dolibarr_grants import (
     read_grants,
     reading_needs,
     staff_needs,
+    standing_needs,
     tag_needs,
 )
 from dolisync.errors import DolisyncError
@@ -124,6 +125,7 @@ def grants(
     buyers: BuyerQuestion,
     groups: Sequence[str],
     tags: bool,
+    standing: bool,
 ) -> Iterator[Finding]:
     """Compare the account's rights with what is done through it."""
     needs: list[Need] = list(reading_needs(product_fields, buyers))
@@ -134,6 +136,7 @@ def grants(
     needs += discount_needs() if discounts else discount_needs()[:1]
     needs += staff_needs(groups=bool(groups))
     needs += tag_needs()[1:] if tags else ()
+    needs += standing_needs() if standing else ()
     known = read_grants(database)
     missing = [need for need in needs if not known.allows(need)]
     for need in missing:

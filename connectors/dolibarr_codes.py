@@ -6,6 +6,7 @@ line; both have no product, and nought as their price.
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from sqlalchemy.engine import Engine
@@ -30,6 +31,14 @@ ORDER BY f.rowid, l.rowid
 """  # noqa: S608 - numbers of ours
 
 
+# The office's editor puts what is typed between marks of HTML.
+_MARK = re.compile(r"<[^<>]*>")
+
+
+def _words(text: object) -> str:
+    return " ".join(_MARK.sub(" ", plain_text(text)).split())
+
+
 class DolibarrCodes:
     """The codes on the drafts of one entity."""
 
@@ -51,12 +60,16 @@ class DolibarrCodes:
         self._database.close()
         self._till.close()
 
+    def may_write(self) -> bool:
+        """Tell whether the key's user may write on drafts. Nothing is written."""
+        return self._till.may_write()
+
     def typed(self) -> tuple[TypedLine, ...]:
         """Return the lines without product and price on drafts that may hold a code."""
         with self._database.reading("codes on drafts") as reader:
             rows = reader.rows(_TYPED, (self._entity,))
         return tuple(
-            TypedLine(SaleKey(self._name, self._entity, int(sale)), int(line), plain_text(text))
+            TypedLine(SaleKey(self._name, self._entity, int(sale)), int(line), _words(text))
             for sale, line, text in rows
         )
 

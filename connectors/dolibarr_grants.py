@@ -160,6 +160,16 @@ def tag_needs() -> tuple[Need, ...]:
     return tuple(Need(right, "llx_categorie_societe") for right in ("SELECT", "INSERT", "DELETE"))
 
 
+def standing_needs() -> tuple[Need, ...]:
+    """List what setting a customer's percentage needs."""
+    history = ("entity", "datec", "fk_soc", "remise_client", "note", "fk_user_author")
+    return (
+        Need("SELECT", "llx_societe", ("rowid", "remise_client")),
+        Need("UPDATE", "llx_societe", ("remise_client",)),
+        Need("INSERT", "llx_societe_remise", history),
+    )
+
+
 def staff_needs(*, groups: bool) -> tuple[Need, ...]:
     """List what is needed to know who asked for something on a card, where that matters."""
     if not groups:

@@ -412,6 +412,7 @@ class Settings(Section):
         for source in self.source:
             self._one_is_paid_from(source)
             self._tags_are_of_one(source)
+            self._one_sets_discounts(source)
         self._vouchers_have_points()
         for program in self.program:
             self._knows_birthdays(program)
@@ -465,6 +466,16 @@ class Settings(Section):
             raise ValueError(message)
         if named[0].value_of_point is None:
             message = f"voucher.automatic_points needs point_value in program '{named[0].name}'"
+            raise ValueError(message)
+
+    def _one_sets_discounts(self, source: Source) -> None:
+        """Refuse two programs that would set the same customer's standing discount."""
+        mine = [p for p in self.program if p.takes(source.name) and p.gives_standing_discounts]
+        if len(mine) > 1:
+            message = (
+                f"standing discounts at '{source.name}' would be set by '{mine[0].name}' and by "
+                f"'{mine[1].name}': leave standing_discount out of one of them"
+            )
             raise ValueError(message)
 
     def _knows_birthdays(self, program: Program) -> None:

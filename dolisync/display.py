@@ -133,7 +133,7 @@ def customer_values(
         **badges,
         names.balance: _shown(program, view.balance),
         names.value: None if worth is None else (available * worth).quantize(Decimal("0.01")),
-        names.next_reward: _next_reward(program, view, source),
+        names.next_reward: _next_reward(program, view, source, today),
         names.expiring: _expiring(program, view, language, today),
         names.last: _last(program, view, language),
     }
@@ -166,21 +166,21 @@ def missing_text(program: Program, missing: Decimal, source: Source) -> str:
             return months_text(language, missing)
 
 
-def till_text(program: Program, view: MemberView, source: Source) -> str:
+def till_text(program: Program, view: MemberView, source: Source, today: date) -> str:
     """Say on an open ticket what its customer has in a program, and what that is good for."""
     balance = number(source.language, program.points_of(view.available))
-    reward = _next_reward(program, view, source)
+    reward = _next_reward(program, view, source, today)
     return " ".join(f"{program.title}: {balance}{f' - {reward}' if reward else ''}".split())
 
 
-def _next_reward(program: Program, view: MemberView, source: Source) -> str | None:
+def _next_reward(program: Program, view: MemberView, source: Source, today: date) -> str | None:
     """Say what a member's points buy now, or how many are missing until they buy something."""
     language = source.language
     if view.debt:
         owed = points_text(language, program.points_of(view.debt))
         return phrase(language, "debt", points=owed)
     available = program.points_of(view.available)
-    prices = _prices(program, view, available)
+    prices = _prices(program, view, available, today)
     reached = [price for price in prices if price.needed <= available]
     if reached:
         return _said("ready", reached[-1].points, reached[-1].amount, source)
@@ -198,10 +198,11 @@ class _Price:
     amount: Decimal
 
 
-def _prices(program: Program, view: MemberView, available: Decimal) -> list[_Price]:
-    """List what a member may buy: the rewards of his tier, else what points are worth."""
+def _prices(program: Program, view: MemberView, available: Decimal, today: date) -> list[_Price]:
+    """List what a member may buy now: the rewards of his tier, else what points are worth."""
     minimum = minimum_of(program)
-    mine = [reward for reward in program.reward if reward.is_for(view.tier_name)]
+    of_tier = (reward for reward in program.reward if reward.is_for(view.tier_name))
+    mine = [reward for reward in of_tier if reward.is_on(today)]
     if program.reward:
         prices = [_Price(max(r.points, minimum), r.points, r.amount) for r in mine]
         return sorted(prices, key=lambda price: (price.needed, price.points))

@@ -325,6 +325,16 @@ class TagDoor(Protocol):
         """
 
 
+class StandingDoor(Protocol):
+    """The percentage that a customer has off everything, on the card in one outside system."""
+
+    def percent_of(self, customer: int) -> Decimal | None:
+        """Return it, 0 for none; ``None`` when the customer is gone."""
+
+    def set_percent(self, customer: int, shown: Decimal, wanted: Decimal, note: str) -> bool:
+        """Set it if it still is what was shown; tell whether it was. ``note`` says why."""
+
+
 class DraftDoor(Protocol):
     """Put lines on drafts and take them off; validated documents refuse both."""
 

@@ -41,6 +41,7 @@ class Tables:
     c_regions: sa.Table
     c_departements: sa.Table
     societe: sa.Table
+    societe_remise: sa.Table
     societe_remise_except: sa.Table
     product: sa.Table
     categorie: sa.Table
@@ -287,6 +288,19 @@ class _Builder:
             sa.Index("uk_societe_code_client", "code_client", "entity", unique=True),
         )
 
+    def societe_remise(self) -> sa.Table:
+        return self.table(
+            "societe_remise",
+            key_column(),
+            entity_column(),
+            sa.Column("fk_soc", sa.Integer, nullable=False),
+            self.stamp(),
+            *moments("datec"),
+            *numbers("fk_user_author"),
+            sa.Column("remise_client", Money, nullable=False),
+            *notes("note"),
+        )
+
     def societe_remise_except(self) -> sa.Table:
         newer = [sa.Column("multicurrency_code", text_of(3)), sa.Column("multicurrency_tx", Money)]
         names = ("discount_type", "fk_facture_line", "fk_facture", "fk_facture_source", "fk_soc")
@@ -510,6 +524,7 @@ def build_tables(major: int, *, mariadb: bool) -> Tables:
         c_regions=make.c_regions(),
         c_departements=make.c_departements(),
         societe=make.societe(),
+        societe_remise=make.societe_remise(),
         societe_remise_except=make.societe_remise_except(),
         product=make.product(),
         categorie=make.categorie(),

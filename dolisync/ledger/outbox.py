@@ -22,7 +22,7 @@ from dolisync.model import CustomerKey, SaleKey
 
 KEEP_DONE = timedelta(days=90)
 # What is written as it is now: it may be sent again at any time.
-ABSOLUTE = ("customer", "sale", "tags")
+ABSOLUTE = ("customer", "sale", "tags", "standing")
 OPEN_STATES = ("new", "sending", "written")
 # Longer than any remote call may take: after it another worker may look and go on.
 LEASE = timedelta(seconds=120)
@@ -32,7 +32,7 @@ LEASE = timedelta(seconds=120)
 class Target:
     """Something outside that must follow the ledger."""
 
-    kind: str  # customer, tags, sale, discount, draft or revoke
+    kind: str  # customer, tags, standing, sale, discount, draft or revoke
     source: str
     entity: int
     rowid: int
@@ -64,6 +64,11 @@ def customer_target(customer: CustomerKey) -> Target:
 def tags_target(customer: CustomerKey) -> Target:
     """Name the tier tags of a customer card."""
     return Target("tags", customer.source, customer.entity, customer.rowid)
+
+
+def standing_target(customer: CustomerKey) -> Target:
+    """Name the standing discount on a customer card."""
+    return Target("standing", customer.source, customer.entity, customer.rowid)
 
 
 def sale_target(sale: SaleKey) -> Target:

@@ -71,6 +71,7 @@ def export(
         ),
         "bonuses": _about_card(connection, tables.bonus_given, customer),
         "tiers_on_the_card": _about_card(connection, tables.tier_mark, customer),
+        "standing_discounts": _about_card(connection, tables.standing_mark, customer),
         "asked_by_staff": _rows(connection, tables.request, _of_customer(tables.request, customer)),
         "waiting_to_be_written": _rows(connection, tables.outbox, _of_outbox(customer)),
         "done_at_once": [
@@ -92,6 +93,7 @@ _ABOUT = {
     "tiers_set_by_hand": "which tier staff gave, when and why",
     "bonuses": "which bonuses without a purchase he had",
     "tiers_on_the_card": "which tier's tag was last put on the card in Dolibarr",
+    "standing_discounts": "which percentage was last put on the card in Dolibarr for a tier",
     "waiting_to_be_written": "what is to be shown in Dolibarr, or was in the last ninety days",
     "done_at_once": "merges, transfers and the like that concern this customer",
     "units": "points times 1, or times 100 in programs with two decimals",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -109,6 +110,31 @@ def _draft_of(row: Any) -> SaleKey | None:
 def of_source(connection: Connection, source: str) -> dict[str, Redemption]:
     """Return all redemptions of a source by their tokens."""
     return {entry.token: entry for entry in read(connection, tables.member.c.source == source)}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How many of a reward were taken and not given back: in all, and by member."""
+
+    in_all: int
+    by_member: Mapping[int, int]
+
+
+def count_taken(connection: Connection, program: str, reward: str) -> Taken:
+    """Count what was taken of a reward; one whose points came back unused counts no more."""
+    member, redemption = tables.member.c, tables.redemption.c
+    query = (
+        select(redemption.member_id, func.count())
+        .join(tables.member, member.id == redemption.member_id)
+        .where(
+            member.program == program,
+            redemption.reward == reward,
+            redemption.state.not_in((State.REVOKED, State.REFUSED)),
+        )
+        .group_by(redemption.member_id)
+    )
+    found = Counter({member_id: int(count) for member_id, count in connection.execute(query)})
+    return Taken(found.total(), found)
 
 
 def add(

@@ -394,6 +394,22 @@ tier_mark = Table(
     **_OPTIONS,
 )
 
+# What dolisync last wanted on a customer's card as the tier's standing discount, in hundredths of a
+# percent; ``is_ours`` tells whether it is what stands there, ``sending`` is one under way.
+standing_mark = Table(
+    "standing_mark",
+    metadata,
+    Column("program", String(40), primary_key=True),
+    Column("source", String(40), primary_key=True),
+    Column("entity", Integer, primary_key=True, autoincrement=False),
+    Column("customer_rowid", Key, primary_key=True, autoincrement=False),
+    Column("percent", Integer, nullable=False),
+    Column("is_ours", Integer, nullable=False),
+    Column("sending", Integer),
+    Index(None, "source", "entity", "customer_rowid"),
+    **_OPTIONS,
+)
+
 # What staff asked for on a card in Dolibarr (element: customer), and what came of it. The open key
 # is emptied when the answer stands there; until then the same words are the same request.
 request = Table(

@@ -133,6 +133,6 @@ def unsure(source: str) -> str:
     return f"tags unsure:{source}"
 
 
-def begun(program: str, source: str) -> str:
-    """Name the note that all members of a program were looked at once."""
-    return f"tags:{program}:{source}"
+def begun(what: str, program: str, source: str) -> str:
+    """Name the note that the cards of all members of a program were compared once."""
+    return f"{what}:{program}:{source}"

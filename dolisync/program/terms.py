@@ -515,6 +515,13 @@ class TierTerms(Section):
     bonus: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=2)] = Field(
         Decimal(0), description="So many points more for each sale that earns."
     )
+    standing_discount: Annotated[Decimal, Field(ge=0, lt=100, max_digits=4, decimal_places=2)] = (
+        Field(
+            Decimal(0),
+            description="The percentage that its members have off everything: the customer's "
+            "discount in Dolibarr, kept equal. Needs database_url.",
+        )
+    )
     tag: Annotated[str, Field(max_length=60)] = Field(
         "", description="With tags: the label of its customer tag; left empty, the title."
     )
@@ -563,6 +570,18 @@ class RewardTerms(Section):
     tiers: tuple[Name, ...] = Field(
         (), description="Only members in these tiers can have it; leave empty for all."
     )
+    first_day: date | None = Field(None, description="The first day on which it can be had.")
+    last_day: date | None = Field(None, description="The last day on which it can be had.")
+    stock: Annotated[int | None, Field(ge=1, le=10_000_000)] = Field(
+        None, description="So many of it there are; one that comes back unused can be had again."
+    )
+    per_member: Annotated[int | None, Field(ge=1, le=10_000)] = Field(
+        None, description="So many of it one member can have."
+    )
+
+    def is_on(self, day: date) -> bool:
+        """Tell whether it can be had on a day."""
+        return (self.first_day or date.min) <= day <= (self.last_day or date.max)
 
     def is_for(self, tier: str) -> bool:
         """Tell whether members of a tier can have it; without a name, those in none."""
@@ -572,6 +591,9 @@ class RewardTerms(Section):
     def _cents(self) -> Self:
         if self.amount != self.amount.quantize(Decimal("0.01")):
             message = "amount has more than two decimals; write whole cents"
+            raise ValueError(message)
+        if self.first_day and self.last_day and self.last_day < self.first_day:
+            message = f"reward '{self.name}' ends before it begins: look at its days"
             raise ValueError(message)
         return self
 
@@ -737,6 +759,11 @@ class Program(Section):
     def ranks(self) -> tuple[TierTerms, ...]:
         """The tiers, the lowest threshold first."""
         return tuple(sorted(self.tier, key=lambda tier: tier.at_least))
+
+    @property
+    def gives_standing_discounts(self) -> bool:
+        """Tell whether any tier has a percentage off everything."""
+        return any(tier.standing_discount for tier in self.tier)
 
     @cached_property
     def thresholds(self) -> tuple[int, ...]:

@@ -61,6 +61,7 @@ def owed(
         for family in families
         if family[0].sale.kind is not SaleKind.CREDIT_NOTE and family[0].erased_at is None
     }
+    _tell_lone(families, distrust)
     tokens = {key: found for key, family in heads.items() if (found := tokens_on(family[0].sale))}
     named = {token for found in tokens.values() for token in found}
     uses = voucher_uses.of_documents(transaction.connection, heads.keys(), named)
@@ -70,6 +71,17 @@ def owed(
         family = _home(transaction, use, heads, carriers)
         if family is not None:
             yield _owed(transaction, use, family, distrust)
+
+
+def _tell_lone(families: Sequence[Family], distrust: Distrust) -> None:
+    """Say that a return gives back to a code, but belongs to no sale that is believed to use it."""
+    for family in families:
+        head = family[0].sale
+        is_alone = head.kind is SaleKind.CREDIT_NOTE
+        returns = [known.sale for known in family[1:] if distrust(head, known.sale) is not None]
+        for credit in (head, *returns) if is_alone else returns:
+            for token in sorted(tokens_on(credit)):
+                log.error("a return gives to a code by itself", token=token, sale=credit.ref)
 
 
 def _tell_unknown(tokens: Mapping[SaleKey, set[str]], unknown: set[str]) -> None:

@@ -25,6 +25,7 @@ from dolisync.ledger import (
     courses,
     outbox,
     requests,
+    standing_marks,
     tables,
     tier_marks,
     vouchers,
@@ -179,6 +180,7 @@ def merge(
     vouchers.give_to(transaction.connection, codes, into)
     if not reason:
         tier_marks.unite(transaction.connection, old, into)
+        standing_marks.forget(transaction.connection, old)
         log.warning("customers were merged in Dolibarr", old=str(old), into=str(into))
     return Merged(tuple(sales), (old, into), tuple((into, day) for day in days))
 

@@ -8,10 +8,11 @@ marked as being sent before the call, and looked for before they are sent again.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -30,7 +31,6 @@ from dolisync.ports import Clock, Discount, FieldValue, Pulse, Sink, no_pulse
 from dolisync.program.terms import Program
 from dolisync.sync import redeem
 from dolisync.sync.drafts import Drafts
-from dolisync.sync.tier_tags import TierTags
 from dolisync.sync.tiers import with_standing
 
 log = structlog.get_logger()
@@ -43,6 +43,9 @@ BACKOFF_CAP_S = 900.0
 OWN_ERROR_ATTEMPTS = 3
 # So many failures of the other side in a row mean that it is down: come back later.
 DOWN_AFTER = 3
+
+# What else of a card follows its member: targets of their own, by kind.
+FOLLOWING = ("tags", "standing")
 
 # What creates something: to be looked for before it is sent again.
 CREATING = ("discount", "draft")
@@ -69,6 +72,19 @@ class Report:
         return self.written + self.confirmed + self.repaired + self.created + self.revoked
 
 
+class Follower(Protocol):
+    """Something on customer cards that follows the ledger, and waits apart from their fields."""
+
+    def wish(self, customers: Collection[CustomerKey]) -> int:
+        """Wish for it on those of these cards where it is to change; return how many."""
+
+    def compare(self) -> int:
+        """Wish for it on all cards where it is to change; return how many."""
+
+    def publish(self, customer: CustomerKey) -> None:
+        """Bring one card up to date. Raises what its door raises."""
+
+
 @dataclass(slots=True)
 class Publisher:
     """Write what the outbox holds for one source through one sink."""
@@ -82,8 +98,8 @@ class Publisher:
     batch: int = 200
     pulse: Pulse = no_pulse
     drafts: Drafts | None = None
-    tags: TierTags | None = None
-    # Tags may be written where the fields of cards may not.
+    followers: Mapping[str, Follower] = field(default_factory=dict)
+    # What follows cards may be written where their fields may not.
     shows_cards: bool = True
     codes_field: str | None = None
     _failures: int = field(default=0)
@@ -120,18 +136,18 @@ class Publisher:
 
     def _send_all(self, items: Sequence[Item], report: Report) -> None:
         values = self._values(items)
-        self._wish_tags(items)
+        self._wish_followers(items)
         for item in items:
             if self._is_over():
                 return
             self._guarded(item, values.get(item.target.key, {}), report)
             self.pulse()
 
-    def _wish_tags(self, items: Sequence[Item]) -> None:
-        """Have the tags changed of those whose tier is another: they wait apart from the cards."""
+    def _wish_followers(self, items: Sequence[Item]) -> None:
+        """Have what else these cards show changed, where it is to change."""
         customers = [item.target.customer for item in items if item.target.kind == "customer"]
-        if self.tags is not None and customers:
-            self.tags.wish(customers)
+        for follower in self.followers.values() if customers else ():
+            follower.wish(customers)
 
     def _is_over(self) -> bool:
         """Tell whether the other side is down, or the time is up."""
@@ -161,8 +177,8 @@ class Publisher:
             self._send_draft(item, report)
         elif item.target.kind == "revoke":
             self._send_revoke(item, report)
-        elif item.target.kind == "tags":
-            self._send_tags(item, report)
+        elif item.target.kind in FOLLOWING:
+            self._send_following(item, report)
         elif item.state == "written":
             self._confirm(item, values, report)
         else:
@@ -267,11 +283,12 @@ class Publisher:
             report.created += 1
         self._finish(item)
 
-    def _send_tags(self, item: Item, report: Report) -> None:
-        if self.tags is not None:
-            self.tags.publish(item.target.customer)
+    def _send_following(self, item: Item, report: Report) -> None:
+        follower = self.followers.get(item.target.kind)
+        # Where it is not wanted any more, what is there stays.
+        if follower is not None:
+            follower.publish(item.target.customer)
             report.written += 1
-        # Where tags are not wanted any more, those that are there stay.
         self._finish(item)
 
     def _send_draft(self, item: Item, report: Report) -> None:

@@ -7,7 +7,7 @@ happens to the call afterwards, no point is spent twice and none is lost.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, select
 
@@ -22,6 +22,7 @@ from dolisync.ledger.redemptions import (
     allocations,
     by_tokens,
     came_back,
+    count_taken,
     set_state,
 )
 from dolisync.ledger.store import MemberKey, Transaction
@@ -72,7 +73,7 @@ def redeem(
 ) -> Redemption:
     """Spend points for a reward and wish for its discount.
 
-    Raises ``NotEnoughPoints``, or ``NotInTier`` when it is for others.
+    Raises ``NotEnoughPoints``, or ``Unavailable`` when he cannot have it.
     ``token`` is made before the first attempt, so that a repeated transaction is the same one.
     """
 
@@ -99,12 +100,13 @@ def spend(
 ) -> int:
     """Take points for a reward that is yet to be made; return the redemption's number.
 
-    Raises ``NotEnoughPoints``, or ``NotInTier``.
+    Raises ``NotEnoughPoints``, or ``Unavailable``.
     """
     key = MemberKey(program.name, customer)
     transaction.load_books([key])
     book = transaction.book(key)
     today = transaction.now.astimezone(program.zone).date()
+    _refuse_other_days(reward, today)
     _refuse_other_tiers(transaction, program, customer, reward)
     units = _cost(program, reward, book.available(today))
     id_ = add(
@@ -116,6 +118,7 @@ def spend(
         transaction.now,
         State.WANTED,
     )
+    _refuse_more(transaction.connection, program, book.member_id, reward)
     entry = Entry(
         f"redeem:{token}",
         Kind.REDEEM,
@@ -149,8 +152,44 @@ class BelowMinimum(NotEnoughPoints):
     """Say that points can be spent from more on."""
 
 
-class NotInTier(UserError):  # noqa: N818
+class Unavailable(UserError):  # noqa: N818
+    """Say why a member cannot have a reward, however many points he has."""
+
+
+class NotInTier(Unavailable):
     """Say that a reward is for members of other tiers."""
+
+
+class NotNow(Unavailable):
+    """Say on which days a reward can be had."""
+
+
+class OutOfStock(Unavailable):
+    """Say that there is no more of a reward, in all or for this member."""
+
+
+def _refuse_other_days(reward: RewardTerms, today: date) -> None:
+    if not reward.is_on(today):
+        days = [f"from {reward.first_day}"] if reward.first_day else []
+        days += [f"until {reward.last_day}"] if reward.last_day else []
+        message = f"'{reward.title}' can be had {' '.join(days)}"
+        raise NotNow(message, "dolisync rewards lists what can be had now")
+
+
+def _refuse_more(
+    connection: Connection, program: Program, member_id: int, reward: RewardTerms
+) -> None:
+    """Refuse what is beyond the stock; this one is noted already, so that no other can be missed.
+
+    Of two that are noted at once the second waits for the first, and is counted anew.
+    """
+    taken = count_taken(connection, program.name, reward.name)
+    if reward.stock is not None and taken.in_all > reward.stock:
+        message = f"of '{reward.title}' there were {reward.stock}, and none is left"
+        raise OutOfStock(message, "dolisync rewards lists what can be had now")
+    if reward.per_member is not None and taken.by_member[member_id] > reward.per_member:
+        message = f"a member can have '{reward.title}' {reward.per_member} times, and has had it"
+        raise OutOfStock(message, "dolisync rewards lists what can be had now")
 
 
 def _refuse_other_tiers(
@@ -265,7 +304,7 @@ def _issue(
                 redemption = redeem(
                     engine, clock, program, customer, reward, token=token, reason=""
                 )
-            except (NotEnoughPoints, NotInTier):
+            except (NotEnoughPoints, Unavailable):
                 break
             issued.append(redemption)
     return issued

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 
 import structlog
 from sqlalchemy import Engine
@@ -426,6 +426,14 @@ class _Doing:
             raise _Refused(self._lacking(self.program.units(reward.points))) from None
         except redeem.NotInTier:
             raise _Refused(self._say("not_for_tier")) from None
+        except redeem.NotNow:
+            first, last = (self._day(day) for day in (reward.first_day, reward.last_day))
+            raise _Refused(self._say("not_now", first=first, last=last)) from None
+        except redeem.OutOfStock:
+            raise _Refused(self._say("out_of_stock")) from None
+
+    def _day(self, day: date | None) -> str:
+        return "..." if day is None else day_text(self._language, day)
 
     def _set_tier(self, text: str) -> str:
         wish = wanted_tier(self.program, text)

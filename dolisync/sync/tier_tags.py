@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine
 
 from dolisync.config import Source
 from dolisync.errors import RefusedError
-from dolisync.ledger import courses, outbox, tables, tier_marks
+from dolisync.ledger import courses, outbox, tier_marks
 from dolisync.ledger.courses import TierSetting
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.store import Transaction
@@ -29,11 +29,11 @@ from dolisync.program.looking_back import reach_days
 from dolisync.program.staff_tags import Act, Mark, Noticed, label_of, noticed, setting_of
 from dolisync.program.terms import Program
 from dolisync.sync.judge import Rules
-from dolisync.sync.tiers import set_tier_in, tiers_of
+from dolisync.sync.tier_holders import Holders
+from dolisync.sync.tiers import set_tier_in
 
 log = structlog.get_logger()
 
-PAGE = 500
 # More than so many cards that lose a tag at once, and more than half of those that bore it: the tag
 # itself was emptied or made anew, and nobody meant these members.
 VANISHED_MAX = 10
@@ -73,9 +73,11 @@ class TierTags:
     _trace: str | None = None
     _refusal: str = ""
     _mine: list[Program] = field(init=False)
+    _holders: Holders = field(init=False)
 
     def __post_init__(self) -> None:
         self._mine = tagging(self.programs, self.source.name)
+        self._holders = Holders(self.engine, self.clock, self.source, self.pulse)
 
     # --- looking ---------------------------------------------------------------------------------
 
@@ -122,7 +124,7 @@ class TierTags:
         if is_unsure:
             name = tier_marks.unsure(self.source.name)
             write(self.engine, lambda c: tier_marks.unnote(c, name))
-        self._begin()
+        self._holders.begin("tags", self._mine, self.compare)
         return taken
 
     def _differing(self, marks: Mapping[Place, Mark]) -> dict[Place, Labels | None]:
@@ -135,7 +137,7 @@ class TierTags:
         for program in self._mine:
             mine = frozenset(tier.label for tier in program.tier) & tagged.known
             known = {place.customer for place in marks if place.program == program.name}
-            listed = {self._customer(rowid) for rowid in tagged.by_customer}
+            listed = {self._holders.customer(rowid) for rowid in tagged.by_customer}
             for customer in sorted(known | listed):
                 place = Place(program.name, customer)
                 shown = tagged.by_customer.get(customer.rowid, NO_LABELS) & mine
@@ -147,9 +149,6 @@ class TierTags:
         if customer.rowid not in self.customers.customers([customer.rowid]):
             return None
         return self.door.tags_of(customer.rowid, labels)
-
-    def _customer(self, rowid: int) -> CustomerKey:
-        return CustomerKey(self.source.name, self.source.entity, rowid)
 
     def _forget_gone(
         self, marks: Mapping[Place, Mark], differing: Mapping[Place, Labels | None]
@@ -180,9 +179,11 @@ class TierTags:
         return frozenset(emptied)
 
     def _left_out(self, place: Place) -> bool:
-        """Tell whether this customer takes no part: whatever stands on that card is not ours."""
-        excluded = self.programs[place.program].excluded_customers
-        return place.customer.rowid in {*self.source.pos_customers, *excluded}
+        return self._holders.leaves_out(self.programs[place.program], place.customer)
+
+    def _held_by(self, connection: Connection, place: Place) -> str:
+        program = self.programs[place.program]
+        return self._holders.held_by(connection, program, place.customer)
 
     # --- taking ----------------------------------------------------------------------------------
 
@@ -225,7 +226,7 @@ class TierTags:
     def _obey(self, connection: Connection, taking: _Taking, wish: Noticed) -> Noticed:
         transaction = Transaction(connection, self.clock.now())
         program, customer = self.programs[taking.place.program], taking.place.customer
-        day = self._today(program).toordinal()
+        day = self._holders.today(program).toordinal()
         starts = {customer: day + 1}
         begun = courses.begun(connection, program.name, starts, reach_days(program))
         by_hand = courses.set_by_hand(connection, program.name, [customer]).get(customer, ())
@@ -301,7 +302,7 @@ class TierTags:
         with reading(self.engine) as connection:
             marks = tier_marks.of(connection, customers)
             for program in self._mine:
-                held = self._held(connection, program, customers)
+                held = self._holders.held(connection, program, customers)
                 for customer, tier in held.items():
                     mark = marks.get(Place(program.name, customer))
                     wanted = _set_of(label_of(program, tier))
@@ -315,67 +316,7 @@ class TierTags:
 
     def compare(self) -> int:
         """Wish for all cards of members whose tag is another than their tier; return how many."""
-        return sum(self.wish(page) for page in self._pages())
-
-    def _begin(self) -> None:
-        """Give all who have a tier its tag, once, when tags are first wanted."""
-        names = [tier_marks.begun(program.name, self.source.name) for program in self._mine]
-        with reading(self.engine) as connection:
-            new = [name for name in names if not tier_marks.is_noted(connection, name)]
-        if new:
-            self.compare()
-            write(self.engine, lambda c: tier_marks.note(c, new))
-
-    def _pages(self) -> Iterator[list[CustomerKey]]:
-        """Walk over the customers of this source who have an account or a mark."""
-        last = 0
-        while True:
-            with reading(self.engine) as connection:
-                page = sorted(
-                    {
-                        rowid
-                        for table in (tables.member, tables.tier_mark, tables.tier_setting)
-                        for rowid in self._next(connection, table, last)
-                    }
-                )[:PAGE]
-            if not page:
-                return
-            last = page[-1]
-            yield [self._customer(rowid) for rowid in page]
-            self.pulse()
-
-    def _next(self, connection: Connection, table: object, last: int) -> Sequence[int]:
-        row = table.c  # type: ignore[attr-defined]
-        query = (
-            select(row.customer_rowid)
-            .where(
-                row.source == self.source.name,
-                row.entity == self.source.entity,
-                row.customer_rowid > last,
-            )
-            .distinct()
-            .order_by(row.customer_rowid)
-            .limit(PAGE)
-        )
-        return connection.execute(query).scalars().all()
-
-    def _held_by(self, connection: Connection, place: Place) -> str:
-        program = self.programs[place.program]
-        return self._held(connection, program, [place.customer])[place.customer]
-
-    def _held(
-        self, connection: Connection, program: Program, customers: Collection[CustomerKey]
-    ) -> dict[CustomerKey, str]:
-        """Return the tiers whose tags these customers are to bear; nobody's but a member's."""
-        found = tiers_of(connection, program, customers, self._today(program))
-        members = _members(connection, program.name, self.source, customers)
-        bearing = {
-            customer for customer in members if not self._left_out(Place(program.name, customer))
-        }
-        return {c: found[c].name if c in bearing else "" for c in customers}
-
-    def _today(self, program: Program) -> date:
-        return self.clock.now().astimezone(program.zone).date()
+        return sum(self.wish(page) for page in self._holders.pages())
 
 
 _EVENTS = {
@@ -391,21 +332,3 @@ def _tags(marks: Mapping[Place, Mark], place: Place) -> Labels:
 
 def _set_of(label: str) -> Labels:
     return frozenset({label}) if label else NO_LABELS
-
-
-def _members(
-    connection: Connection, program: str, source: Source, customers: Collection[CustomerKey]
-) -> set[CustomerKey]:
-    """Return who of them has an account, or a tier that staff set."""
-    rowids = [customer.rowid for customer in customers]
-    found: set[int] = set()
-    for table in (tables.member, tables.tier_setting):
-        row = table.c
-        query = select(row.customer_rowid).where(
-            row.program == program,
-            row.source == source.name,
-            row.entity == source.entity,
-            row.customer_rowid.in_(rowids),
-        )
-        found |= set(connection.execute(query).scalars())
-    return {CustomerKey(source.name, source.entity, rowid) for rowid in found}

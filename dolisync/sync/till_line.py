@@ -53,10 +53,15 @@ class Seen:
     views: Mapping[CustomerKey, Sequence[tuple[Program, MemberView]]]
     available: dict[CustomerKey, Decimal]
 
-    def text(self, customer: CustomerKey, source: Source) -> str:
+    def text(self, customer: CustomerKey, source: Source, now: datetime) -> str:
         """Say what a customer has, of all programs in one line, less what tickets take of it."""
         parts = (
-            till_text(program, self._with_what_is_left(program, view), source)
+            till_text(
+                program,
+                self._with_what_is_left(program, view),
+                source,
+                now.astimezone(program.zone).date(),
+            )
             for program, view in self.views.get(customer, ())
         )
         return " / ".join(parts)
@@ -107,7 +112,7 @@ class TillLine:
         done = 0
         for ticket in tickets:
             reductions = list(self._reductions(ticket, seen))
-            text = seen.text(ticket.customer, self.source) if self.source.till_line else ""
+            text = seen.text(ticket.customer, self.source, now) if self.source.till_line else ""
             done += self._make(ticket, [*self._changes(ticket, text, now), *reductions])
             if done >= CHANGES_AT_ONCE:
                 break

@@ -23,6 +23,7 @@ from dolisync.sync.judge import Showing, Tally
 from dolisync.sync.publish import Publisher
 from dolisync.sync.publish import Report as Published
 from dolisync.sync.requests import Clerk
+from dolisync.sync.standing import StandingDiscounts
 from dolisync.sync.tier_tags import TierTags
 from dolisync.sync.till_line import TillLine
 from dolisync.sync.vouchers import Automatic
@@ -76,6 +77,7 @@ class Turn:
     vouchers: Automatic | None = None
     code_lines: CodeLines | None = None
     bonuses: Bonuses | None = None
+    standing: StandingDiscounts | None = None
     # So long at most it writes what waits, where it has to look again soon; all of it otherwise.
     longest_publishing: timedelta | None = None
     _rewards_at: datetime | None = None
@@ -96,6 +98,8 @@ class Turn:
             report.tiers_set = self.tags.run_once()
         if self.bonuses is not None:
             report.bonuses = self.bonuses.run_once()
+        if self.standing is not None:
+            self.standing.run_once()
         if self.till_line is not None:
             report.till_lines = self.till_line.run_once()
         if self.code_lines is not None:

@@ -50,6 +50,20 @@ def test_a_code_typed_in_the_office_is_found_answered_and_taken_off(
     assert len(site.one(draft).lines) == 1
 
 
+def test_a_code_from_the_office_s_editor_is_read_without_its_marks(
+    site: Site, door: DolibarrCodes
+) -> None:
+    code = shown_code(new_code())
+    draft = site.draft(site.customer(), line(subprice=50), line(desc=code, subprice=0))
+    site.execute(
+        "UPDATE llx_facturedet SET description = %s WHERE fk_facture = %s AND total_ttc = 0",
+        f"<p>{code}</p>\r\n",
+        draft,
+    )
+    assert [found.text for found in typed_on(door, draft)] == [code]
+    assert door.may_write()
+
+
 def test_a_code_scanned_at_the_till_is_found_on_the_open_ticket(
     site: Site, till: Till, door: DolibarrCodes
 ) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import html
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from tests.live import browser as browsers
 from tests.live.pages import Pages
 from tests.live.place import Shop, a_customer, setting
+from tests.live.test_printing import load, log_in, open_till
 
 pytestmark = pytest.mark.live
 
@@ -155,4 +158,36 @@ def test_why_not_stands_on_the_ticket(shop: Shop, pages: Pages) -> None:
     assert (total(shop, till.invoice), on_it(shop, card["code"])) == (before, 5)
     till.pay("LIQ")
     shop.dolisync("sync")
+    assert shop.read("verify")["holds"] is True
+
+
+@pytest.mark.parametrize("price", ["0", ""])
+def test_a_cashier_scans_a_card_in_a_browser_and_takes_the_rest(
+    shop: Shop, pages: Pages, tmp_path: Path, price: str
+) -> None:
+    card = shop.read("voucher", "issue", "--amount", "10", "--gift-card", "--reason", "live")
+    with browsers.opened(tmp_path / "profile") as browser:
+        log_in(browser, shop)
+        token = open_till(browser, shop)
+        act = f"invoice.php?place=0&token={token}&action="
+        load(browser, f"{act}addline&idproduct={setting('PRODUCT', '1')}&qty=3")
+        ticket = int(browser.wait("typeof placeid !== 'undefined' && Number(placeid)"))
+        before = total(shop, ticket)
+        browser.run("FreeZone()")
+        box = "document.querySelector('#cboxLoadedContent iframe').contentDocument"
+        browser.wait(f"{box}.querySelector('#number') !== null")
+        browser.run(f"{box}.querySelector('#desc').value = '{card['code'].replace('-', '')}'")
+        browser.run(f"{box}.querySelector('#number').value = '{price}'")
+        browser.run(f"{box}.querySelector('input.button').click()")
+        browser.wait(f"document.body.innerText.includes('{card['code'].replace('-', '')}')")
+        shop.dolisync("sync")
+        load(browser, "invoice.php?place=0")
+        browser.wait(f"document.body.innerText.includes('...{card['code'][-4:]}')")
+        (tmp_path / f"code{price}.png").write_bytes(browser.picture())
+        assert total(shop, ticket) == before - 10
+        load(browser, f"{act}valid&pay=LIQ&amount=0&excess=0&invoiceid={ticket}")
+    shop.dolisync("sync")
+    paid = shop.rest("GET", f"/invoices/{ticket}")
+    assert (str(paid["paye"]), total(shop, ticket)) == ("1", before - 10)
+    assert on_it(shop, card["code"]) == 0
     assert shop.read("verify")["holds"] is True

@@ -173,3 +173,30 @@ def test_a_form_that_stood_open_and_the_mass_action_of_the_list(counter: Counter
     for one in (anna, bert):
         assert {label.split()[0] for label in counter.borne(one)} == {"gold"}
     assert counter.shop.read("sync")["shop"]["tiers_set"] == 0
+
+
+def test_a_tier_gives_a_percentage_that_the_till_takes_off(counter: Counter) -> None:
+    text = counter.shop.config.read_text(encoding="utf-8")
+    silver = "at_least = 500\nmultiplier = 2\n"
+    assert silver in text
+    text = text.replace(silver, f"{silver}standing_discount = 10\n")
+    counter.shop.config.write_text(text, encoding="utf-8")
+    assert {one["level"] for one in counter.shop.read("check")["findings"]} <= {"ok", "warning"}
+    customer = a_customer(counter.shop)
+    counter.shop.dolisync("tier", str(customer), "silver", "--lock", "--reason", "live")
+    counter.sync()
+    counter.sync()
+    card = counter.shop.rest("GET", f"/thirdparties/{customer}")
+    assert float(card["remise_percent"]) == 10
+    assert "10" in counter.pages.get("/comm/remise.php", id=customer)
+    till = counter.pages.open_till()
+    till.choose(customer)
+    till.add(int(setting("PRODUCT", "1")), 1)
+    ticket = counter.shop.rest("GET", f"/invoices/{till.invoice}")
+    assert [float(line["remise_percent"]) for line in ticket["lines"]] == [10.0]
+    till.pay("LIQ")
+    counter.shop.dolisync("tier", str(customer), "--release", "--reason", "live")
+    counter.sync()
+    counter.sync()
+    card = counter.shop.rest("GET", f"/thirdparties/{customer}")
+    assert float(card["remise_percent"] or 0) == 0

@@ -424,7 +424,7 @@ OF_FOLLOWING = (
     _upheaval("spent points do not come back", 100, RETURNING, spent.Spent, "give_back", _nothing),
     _upheaval("points that came back stay", 100, RETURNING, spent.Spent, "take", _nothing),
     _upheaval("moved lots begin a new life", 100, MERGING, rebook.Journal, "open_lot", _dated_anew),
-    _upheaval("doubled discounts stay", 160, RETURNING, discounts, "_trim", _none_of),
+    _upheaval("doubled discounts stay", 260, RETURNING, discounts, "_trim", _none_of),
     _upheaval("discounts are not adopted", 100, RESTORING, discounts, "_adopt_all", _none_of),
     _upheaval("debt is not settled", 160, RETURNING, Book, "_settle", _nothing),
     _upheaval("a return takes from any lot", 100, RETURNING, Book, "lots_of", _none_of),

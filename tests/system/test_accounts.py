@@ -382,6 +382,11 @@ KEYS: dict[str, set[str]] = {
     "campaigns > programs": {"program", "campaigns"},
     "rules": {"rules"},
     "rules > rules": {"rules", "since", "in_force", "sales", "changes"},
+    "rewards": {"program", "rewards"},
+    "rewards > rewards": {
+        *("name", "title", "points", "amount", "first_day", "last_day", "left", "available"),
+        "why_not",
+    },
     "batches": {"batches"},
     "batches > batches": {"batch", "kind", "title", "state", "made_at", "undone_at", "points"},
     "adjust 2 5 --reason x": {

@@ -185,6 +185,8 @@ def test_check_looks_for_the_gift_card_s_product(shop: Place) -> None:
     assert (level, "no product has the reference 'GIFT'" in message) == ("error", True)
     shop.standin.shop.add_product("GIFT", "Gift card", 20, tva_tx=0)
     assert said() == [("ok", "the product 'GIFT' is sold as a gift card")]
+    found = shop.call("check", "--json").json()["findings"]
+    assert [one["level"] for one in found if one["topic"] == "codes"] == ["ok"]
 
 
 def test_a_sold_card_stands_on_its_receipt(shop: Place) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Connection, Engine, delete, select
 from structlog.testing import capture_logs
 
 from connectors.dolibarr_codes import DolibarrCodes
@@ -24,14 +24,15 @@ from dolisync.codes import new_code, shown_code
 from dolisync.config import Source
 from dolisync.errors import TransientError, UnknownOutcome
 from dolisync.ledger import rulesets, tables, voucher_uses, vouchers
-from dolisync.ledger.engine import reading
+from dolisync.ledger.engine import reading, write
+from dolisync.ledger.store import Transaction
 from dolisync.ledger.vouchers import Kind, Voucher
 from dolisync.program.surroundings import SoldCards, Surroundings
 from dolisync.sync.audit import verify
 from dolisync.sync.code_lines import CodeLines
 from dolisync.sync.intake import Intake, is_provisional
 from dolisync.sync.issuing import Wish
-from dolisync.sync.judge import Rules, Showing
+from dolisync.sync.judge import Rules, Showing, vanish
 from dolisync.sync.vouchers import Vouchers
 from tests.builders import SOURCE, program
 from tests.unit.desk import DeskClock
@@ -386,6 +387,17 @@ def test_a_lost_call_or_answer_heals_at_the_next_look(
     assert shown_code(code) not in shop.texts(draft)
 
 
+def test_what_a_crash_left_of_a_typed_code_takes_nothing_twice(shop: CodeShop) -> None:
+    code, draft = shop.card("100"), shop.draft()
+    shop.door.before["remove_line"] = broken
+    shop.type(draft, code)
+    assert (shop.left(code), shop.states()) == (Decimal("42.23"), ["wanted"])
+    shop.restart()
+    shop.turn()
+    assert (shop.left(code), shop.states()) == (Decimal("42.23"), ["placed"])
+    assert shown_code(code) not in shop.texts(draft)
+
+
 def test_validated_while_its_lines_are_put_there_what_stands_there_is_used(
     shop: CodeShop,
 ) -> None:
@@ -469,6 +481,24 @@ def test_a_sale_that_is_reopened_keeps_it_and_deleted_gives_it_back(shop: CodeSh
     assert (shop.left(code), shop.breaches()) == (20 - used, [])
 
 
+def test_an_abandoned_sale_and_one_that_vanished_give_all_back(shop: CodeShop) -> None:
+    code = shop.card("20")
+    ticket = paid_ticket(shop, code)
+    key = shop.reader.get([ticket])[0].key
+
+    def gone(connection: Connection) -> None:
+        vanish(Transaction(connection, shop.clock.now()), shop.rules, [key])
+
+    shop.shop.change_invoice(ticket, fk_statut=3, paye=0)
+    shop.book(ticket)
+    assert (shop.left(code), shop.breaches()) == (20, [])
+    shop.shop.change_invoice(ticket, fk_statut=2, paye=1)
+    shop.book(ticket)
+    assert (shop.left(code), shop.breaches()) == (0, [])
+    write(shop.engine, gone)
+    assert (shop.left(code), shop.breaches()) == (20, [])
+
+
 def test_a_replaced_invoice_hands_it_on(shop: CodeShop) -> None:
     code, draft = shop.card("20"), shop.draft()
     shop.type(draft, code)
@@ -501,3 +531,16 @@ def test_a_ledger_from_before_the_use_is_told(shop: CodeShop) -> None:
         shop.book(ticket)
     told = [entry for entry in logs if "does not know" in entry["event"]]
     assert [entry["token"] for entry in told] == [shop.ours(ticket)[0]["description"][-16:-1]]
+
+
+def test_a_return_that_names_no_sale_is_told(shop: CodeShop) -> None:
+    code = shop.card("20")
+    ticket = paid_ticket(shop, code)
+    credit = shop.shop.pos_credit_note(ticket)
+    shop.shop.change_invoice(credit, fk_facture_source=None)
+    with capture_logs() as logs:
+        shop.book(credit)
+    assert [e["event"] for e in logs if e["log_level"] == "error"] == [
+        "a return gives to a code by itself"
+    ]
+    assert (shop.left(code), shop.breaches()) == (0, [])

@@ -109,7 +109,7 @@ class Place:
             self.door,
             self.door,
         )
-        publisher.tags = self.tags
+        publisher.followers = {"tags": self.tags}
 
     def adopt(self, **tiers: Any) -> None:
         self.shop.adopt(terms(**tiers))

@@ -21,7 +21,7 @@ from dolisync.ledger import batches, privacy, tables, vouchers
 from dolisync.ledger.book import NotEnoughPoints
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.store import Transaction
-from dolisync.ledger.vouchers import Kind, State, Voucher
+from dolisync.ledger.vouchers import Change, Kind, Move, State, Voucher
 from dolisync.sync import undo
 from dolisync.sync.issuing import Wish
 from dolisync.sync.merge_by_hand import merge_by_hand
@@ -419,6 +419,27 @@ def test_two_tills_at_once_use_it_once(ledger_engine: Engine) -> None:
     with reading(ledger_engine) as connection:
         assert list(vouchers.broken(connection)) == []
         assert vouchers.by_code(connection, code).balance == 5
+
+
+@pytest.mark.mariadb
+def test_who_read_before_another_wrote_reads_again(mariadb_ledger: Engine) -> None:
+    """What the second one read was twenty; when he writes, five are left."""
+    office = office_of(mariadb_ledger, HandClock())
+    code, attempts = given_one(office).code, []
+
+    def work(connection: Any) -> None:
+        found = vouchers.by_code(connection, code)
+        attempts.append(found.balance)
+        if len(attempts) == 1:
+            office.use(code, Decimal(15), "the other till", token="OTHER")
+        change = Change("use:MINE", Move.USED, Decimal(-15), office.today, office.clock.now())
+        vouchers.move(connection, found, change)
+
+    with pytest.raises(vouchers.NotOnIt):
+        write(mariadb_ledger, work)
+    assert (attempts, office.get(code).balance) == ([20, 5], 5)
+    with reading(mariadb_ledger) as connection:
+        assert list(vouchers.broken(connection)) == []
 
 
 @pytest.mark.parametrize("step", range(1, 12))
