@@ -8,7 +8,7 @@ a second time, and nobody keeps a discount for which nothing was paid.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import structlog
 from sqlalchemy import Connection, Engine, select
@@ -20,7 +20,7 @@ from dolisync.ledger.redemptions import State
 from dolisync.ledger.store import MemberKey, Transaction, known_sale
 from dolisync.model import Sale, SaleKind, SaleLine, SaleStatus
 from dolisync.ports import Clock, DraftSearch, SaleSource
-from dolisync.program.draft_shares import Share
+from dolisync.program.draft_shares import CENT, Share
 from dolisync.program.rounding import round_units
 from dolisync.program.spent import tokens_in
 from dolisync.program.surroundings import Surroundings
@@ -144,7 +144,8 @@ def _work(
 
 
 def _reward(program: Program, shares: Sequence[Share]) -> RewardTerms:
-    amount = sum((share.amount for share in shares), ZERO)
+    # A shop may keep more decimals than money has.
+    amount = sum((share.amount for share in shares), ZERO).quantize(CENT, ROUND_HALF_UP)
     value = program.value_of_point
     assert value is not None, "only programs whose points have a value pay for lines"
     units = round_units(amount / value * program.scale, Rounding.UP)

@@ -281,12 +281,8 @@ class Counter:
         return f"{_what(done)} with {', '.join(f'{one.mode} {one.amount}' for one in paid)}"
 
     def cut_line(self) -> str:
-        """Make a line of ours on a draft smaller or larger."""
-        return self._change_ours(
-            lambda line: (
-                replace(line, total_excl=line.total_excl / 2, total_incl=line.total_incl / 2),
-            )
-        )
+        """Make a line of ours on a draft half as large."""
+        return self._change_ours(lambda line: (_halved(line),))
 
     def drop_line(self) -> str:
         """Take a line of ours off a draft."""
@@ -357,6 +353,11 @@ class Counter:
     def _any(self, fits: Callable[[Sale], bool]) -> Sale | None:
         found = [sale for sale in self.world.free_sales() if fits(sale)]
         return self.rng.choice(found) if found else None
+
+
+def _halved(line: SaleLine) -> SaleLine:
+    including = (line.total_incl / 2).quantize(CENT)
+    return replace(line, total_excl=_net(including, line.tax_rate), total_incl=including)
 
 
 def _ours(sale: Sale) -> list[SaleLine]:

@@ -474,7 +474,7 @@ _DUE_AS_ON_CARDS = property(_due_as_on_cards)
 
 def _each_ticket_alone(self: till_line.TillLine, ticket: Any, seen: Any) -> Any:
     """Offer to each open ticket all that its customer has."""
-    alone = till_line.Seen(seen.texts, dict(seen.available))
+    alone = replace(seen, available=dict(seen.available))
     return _REDUCTIONS(self, ticket, alone)
 
 
