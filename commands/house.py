@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError
 from connectors.dolibarr_codes import DolibarrCodes
 from connectors.dolibarr_database import open_engine as open_dolibarr
 from connectors.dolibarr_desk import SqlDesk
-from connectors.dolibarr_drafts import RestDrafts
+from connectors.dolibarr_drafts import RestDrafts, SqlDraftSearch
 from connectors.dolibarr_events import SqlEvents
 from connectors.dolibarr_http import DolibarrHttp
 from connectors.dolibarr_rest import RestSaleSource
@@ -60,6 +60,7 @@ from dolisync.sync.bonuses import Bonuses
 from dolisync.sync.buyers import Buyers, CardFields, buyer_question_of
 from dolisync.sync.catalogue import Catalogue, question_of
 from dolisync.sync.code_lines import CodeLines
+from dolisync.sync.draft_adoption import adopt_drafts
 from dolisync.sync.drafts import Drafts
 from dolisync.sync.events import Events
 from dolisync.sync.intake import Intake
@@ -474,10 +475,23 @@ class House:
 
     def drafts(self, doors: Doors) -> Drafts | None:
         """Make who takes points off drafts, where staff may ask and Dolibarr itself can add up."""
-        if doors.desk is None or doors.http is None:
+        door, engine = self.draft_door(doors), self.engine
+        if door is None:
             return None
-        door = RestDrafts(doors.http)
-        return Drafts(self.engine, self.clock, doors.source, self.programs, doors.reader, door)
+        source, programs = doors.source, self.programs
+        return Drafts(engine, self.clock, source, programs, doors.reader, door, self.rules)
+
+    def adopt_drafts(self, doors: Doors) -> tuple[str, ...]:
+        """Book lines that took points off documents and are not known; return their tokens."""
+        if doors.desk is None or doors.database is None:
+            return ()
+        source, programs = doors.source, self.programs
+        search = SqlDraftSearch(doors.database, source.entity, source.table_prefix)
+        return adopt_drafts(self.engine, self.clock, self.rules, programs, doors.reader, search)
+
+    def draft_door(self, doors: Doors) -> RestDrafts | None:
+        """Open the way to the lines of drafts, where staff may ask on them."""
+        return None if doors.desk is None or doors.http is None else RestDrafts(doors.http)
 
     def turn(self, doors: Doors) -> Turn:
         """Make the turn of one source."""

@@ -526,6 +526,7 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
         yield from _writing_findings(doors)
         yield from _request_findings(doors)
         yield from _till_findings(doors)
+        yield from _draft_findings(house, doors)
         yield from _code_findings(doors)
         yield from _identity_findings(house, doors)
     except UserError as error:
@@ -671,6 +672,19 @@ def _till_findings(doors: Doors) -> Iterator[Finding]:
         yield Finding("warning", "till", message, "name TakePOS's default customers")
     else:
         yield Finding("ok", "till", "open tickets of known customers show what they have")
+
+
+def _draft_findings(house: House, doors: Doors) -> Iterator[Finding]:
+    """Look whether points can be taken off drafts, where staff may ask for it."""
+    drafts = house.draft_door(doors)
+    if drafts is None:
+        return
+    if drafts.may_write():
+        yield Finding("ok", "drafts", "points can be taken off drafts")
+        return
+    message = "points cannot be taken off drafts: the key may not write invoices"
+    remedy = "give the user of api_key the right to create and modify invoices (12)"
+    yield Finding("warning", "drafts", message, remedy)
 
 
 def _code_findings(doors: Doors) -> Iterator[Finding]:

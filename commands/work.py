@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import click
@@ -331,6 +331,9 @@ def reconcile_source(
     drift: tuple[Drift, ...] = ()
     if able.discounts:
         followed = follow_discounts(publisher, sink, house.rules if adopt_discounts else None)
+    if adopt_discounts:
+        adopted = (*followed.adopted, *house.adopt_drafts(doors))
+        followed = replace(followed, adopted=adopted)
     for follower in publisher.followers.values():
         follower.compare()
     if able.customer_fields:

@@ -364,6 +364,13 @@ class DraftDoor(Protocol):
         """Remove a line. Raises ``RefusedError`` when it is gone, or validated by now."""
 
 
+class DraftSearch(Protocol):
+    """Find what takes something off documents, drafts too, without being on a customer card."""
+
+    def lines_with(self, mark: str) -> tuple[tuple[int, str], ...]:
+        """Return such lines whose text holds ``mark``: the document's rowid, and the text."""
+
+
 @dataclass(frozen=True, slots=True)
 class TypedLine:
     """A line of text without price on a draft: what somebody typed or scanned there."""

@@ -19,11 +19,12 @@ from dolisync.ledger import outbox, redemptions, tables
 from dolisync.ledger.book import Entry, Kind
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.redemptions import Redemption, State
-from dolisync.ledger.store import MemberKey, Transaction, known_sale
-from dolisync.model import CustomerKey, Sale, SaleStatus
+from dolisync.ledger.store import MemberKey, Transaction
+from dolisync.model import CustomerKey, SaleStatus
 from dolisync.ports import PlacedDiscount, Sink
 from dolisync.program.terms import Program, RewardTerms
 from dolisync.sync import redeem
+from dolisync.sync.draft_adoption import sales_with
 from dolisync.sync.judge import Rules, judge_again
 from dolisync.sync.publish import Publisher
 
@@ -204,15 +205,6 @@ def _adopt(
     # What is lacking becomes debt: the customer has the discount already.
     book.adjust(transaction.journal, entry, -units, None, today)
     transaction.flush()
-    judge_again(transaction, rules, _sales_with(transaction, found.token))
+    judge_again(transaction, rules, sales_with(transaction, found.token))
     outbox.wish(connection, [outbox.customer_target(customer)], transaction.now)
     return True
-
-
-def _sales_with(transaction: Transaction, token: str) -> list[Sale]:
-    """Return the known sales whose documents hold a token."""
-    sale = tables.sale
-    query = select(sale).where(sale.c.document.like(f"%{token}%"), sale.c.vanished_at.is_(None))
-    found = [known_sale(row) for row in transaction.connection.execute(query)]
-    transaction.load_sales([known.key for known in found])
-    return [known.sale for known in found]

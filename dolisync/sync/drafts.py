@@ -35,6 +35,8 @@ from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.program.wishes import Part, RefusedWish, draft_reward, wanted_use, wants_off
 from dolisync.sync import redeem
+from dolisync.sync.draft_adoption import adopt
+from dolisync.sync.judge import Rules
 
 log = structlog.get_logger()
 
@@ -56,6 +58,7 @@ class Drafts:
     programs: Mapping[str, Program]
     reader: SaleSource
     door: DraftDoor
+    rules: Rules
 
     # --- asking ----------------------------------------------------------------------------------
 
@@ -69,6 +72,8 @@ class Drafts:
             found = redemptions.by_tokens(connection, [request.token])
         if found:
             return self._outcome(program, found[0])
+        if self._adopt(program, request, key):
+            return None
         try:
             self._reserve(program, request, key, text)
         except RefusedWish as refused:
@@ -76,6 +81,13 @@ class Drafts:
         except RefusedError as refused:
             return RequestState.REFUSED, str(refused)
         return None
+
+    def _adopt(self, program: Program, request: Request, key: SaleKey) -> bool:
+        """Book what was done for a request already, before the ledger was restored."""
+        sale = self._read(key)
+        if sale is None or not ours(sale, request.token):
+            return False
+        return adopt(self.engine, self.clock, self.rules, program, sale, request.token)
 
     def _outcome(self, program: Program, redemption: Redemption) -> Outcome | None:
         if redemption.state == State.WANTED:

@@ -20,7 +20,15 @@ from dolisync.program.terms import Program
 from dolisync.sync.judge import Rules, Showing
 
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
-SOURCE_SETTINGS = Source.model_validate({"database_url": "sqlite://"})
+SOURCE_SETTINGS = Source.model_validate(
+    {
+        "database_url": "sqlite://",
+        "url": "http://127.0.0.1",
+        "api_key": "key",
+        "pos_customers": [ANONYMOUS],
+        "till_line": True,
+    }
+)
 
 _DISCOUNT = {"name": "discount", "points": 20, "amount": "5"}
 _PLAIN = {"earn": {"amount": {}}, "reward": [_DISCOUNT]}
@@ -147,7 +155,31 @@ UPHEAVALS: tuple[tuple[dict[str, object], ...], ...] = (
         },
     ),
 )
-_ALL = (*PROGRAMS, *LOOKING_BACK, *UPHEAVALS)
+# And those under which points are money.
+_MONEY = {"earn": {"amount": {}}, "point_value": "0.10", "redeem": {"product_field": "price"}}
+MONEY: tuple[tuple[dict[str, object], ...], ...] = (
+    ({**_MONEY, "reward": [_DISCOUNT]},),
+    (
+        {
+            **_MONEY,
+            "decimals": 2,
+            "point_value": "0.07",
+            "validity": {"months": 1},
+            "returns": {"shortfall": "clamp", "spent_points": "reward_line"},
+            "reward": [_DISCOUNT],
+        },
+    ),
+    (
+        {
+            "earn": {"amount": {}, "moment": "validated"},
+            "point_value": "0.10",
+            "redeem": {"product_field": "price", "minimum": 10, "step": 5, "max_share": 50},
+            "returns": {"spent_points": "keep"},
+            "reward": [{**_DISCOUNT, "automatic": True}],
+        },
+    ),
+)
+_ALL = (*PROGRAMS, *LOOKING_BACK, *UPHEAVALS, *MONEY)
 
 
 @dataclass

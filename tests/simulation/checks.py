@@ -197,12 +197,16 @@ def _merged(connection: Connection, world: World) -> Iterator[str]:
 
 
 def _lot_dates(connection: Connection, bench: Bench) -> Iterator[str]:
-    """A sale's lot ends so long after its beginning as the program says, wherever it is."""
+    """A sale's lot ends so long after its beginning as the program says, wherever it is.
+
+    What was paid with points and came back may have a lot of its own: it lives as the others do.
+    """
     lot, member = tables.lot.c, tables.member.c
     query = (
         select(lot.id, lot.available_from, lot.expires_on, member.program)
         .join(tables.member, member.id == lot.member_id)
-        .where(lot.sale_id.is_not(None))
+        .join(tables.posting, tables.posting.c.id == lot.posting_id)
+        .where(lot.sale_id.is_not(None), tables.posting.c.kind != Kind.RETURN)
     )
     for row in connection.execute(query):
         program = bench.by_name[row.program]

@@ -10,13 +10,14 @@ import random
 import sqlite3
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from unittest import mock
 
 import tenacity.nap
-from simulation import benches, checks
+from simulation import benches, checks, money_checks
 from simulation.benches import SOURCE_SETTINGS, START, Bench
+from simulation.money import Counter, MemoryDrafts, MemoryTill
 from simulation.shop import ZONE, Shop
 from simulation.trouble import Crash, Trouble
 from simulation.world import MemorySink, MemorySource, Merge, Snapshot, World, customer_key
@@ -28,14 +29,31 @@ from dolisync.ledger import batches, outbox, redemptions, tables
 from dolisync.ledger.batches import BatchKind
 from dolisync.ledger.book import NotEnoughPoints
 from dolisync.ledger.engine import reading, write
+from dolisync.ledger.requests import Request
 from dolisync.ports import SaleSource, Sink
 from dolisync.program.terms import Program
-from dolisync.sync import discounts, drift, expire, intake, merge, publish, reconcile, redeem
+from dolisync.sync import (
+    discounts,
+    draft_adoption,
+    drafts,
+    drift,
+    expire,
+    intake,
+    merge,
+    paying,
+    publish,
+    reconcile,
+    redeem,
+    till_line,
+)
 from dolisync.sync.discounts import follow_discounts
+from dolisync.sync.draft_adoption import adopt_drafts
+from dolisync.sync.drafts import Drafts
 from dolisync.sync.drift import compare_cards
 from dolisync.sync.intake import Intake
 from dolisync.sync.publish import Publisher
 from dolisync.sync.reconcile import MassVanishing, Reconciler
+from dolisync.sync.till_line import TillLine
 
 LONGEST_COMMIT_S = 120
 DRAIN_ROUNDS = 60
@@ -141,6 +159,48 @@ RESTORING = Scene(
     usual="turn",
     usual_share=0.4,
 )
+_COUNTER = ("sell", "sell", "bill", "bill", "ring", "ring", "ring_more", "checkout", "checkout")
+_MONEY_CHORES = ("ask", "ask", "serve", "tills", "publish", "restart", "revoke", "retry")
+AT_TILLS = Scene(
+    "at tills",
+    (*_COUNTER, "choose", "pay", "refund", "reopen", "edit", "delete_payment"),
+    ("tills", "tills", "redeem", "expire", "publish", "reconcile", "restart"),
+    usual="turn",
+    usual_share=0.5,
+)
+ON_DRAFTS = Scene(
+    "on drafts",
+    (*_COUNTER, "cut_line", "drop_line", "delete_draft", "validate", "move", "edit"),
+    _MONEY_CHORES,
+    usual="turn",
+    usual_share=0.4,
+)
+TWO_TILLS = replace(
+    AT_TILLS, name="two tills", acts=("sell", "ring", "ring", "ring", "choose", "checkout")
+)
+CUTTING = replace(
+    ON_DRAFTS,
+    name="cutting",
+    acts=("bill", "cut_line", "cut_line", "drop_line", "checkout", "validate"),
+    chores=("ask", "ask", "serve", "publish"),
+)
+PLACING = replace(ON_DRAFTS, name="placing", troubles=("loses", "crashes"), share=0.9)
+AT_ONCE = Scene(
+    "at once",
+    (*_COUNTER, "cut_line", "choose", "delete_draft", "validate", "set_draft", "refund", "use")
+    + ("free", "abandon", "pay", "move"),
+    (*_MONEY_CHORES, "redeem", "expire", "reconcile", "follow"),
+    usual="turn",
+    usual_share=0.4,
+)
+LOSING_LEDGERS = replace(
+    AT_ONCE,
+    name="losing ledgers",
+    acts=("bill", "bill", "ring", "checkout", "validate", "cut_line", "refund"),
+    chores=("ask", "ask", "ask", "ask", "copy_ledger", "restore_ledger", "redeem"),
+    usual_share=0.5,
+)
+MONEY = (AT_TILLS, ON_DRAFTS, ON_DRAFTS, AT_ONCE, AT_ONCE, LOSING_LEDGERS, LOSING_LEDGERS)
 UPHEAVALS = (EVERYTHING, MERGING, MERGING, RETURNING, RETURNING, RESTORING, RESTORING)
 SCENES = (EVERYTHING, EVERYTHING, EVERYTHING, READING, WRITING, WRITING, CLOCK, SELDOM)
 
@@ -175,12 +235,14 @@ class Machine:
     scene: Scene | None = None
     looks_back: bool = False
     upheavals: bool = False
+    money: bool = False
     steps: list[str] = field(default_factory=list)
     was_restored: bool = False
 
     def __post_init__(self) -> None:
         rng = self.rng = random.Random(self.seed)
-        self.scene = self.scene or rng.choice(UPHEAVALS if self.upheavals else SCENES)
+        scenes = MONEY if self.money else UPHEAVALS if self.upheavals else SCENES
+        self.scene = self.scene or rng.choice(scenes)
         self.world = World(START)
         self.variant = rng.randrange(len(benches.PROGRAMS))
         if self.looks_back:
@@ -188,6 +250,8 @@ class Machine:
         if self.upheavals:
             first = len(benches.PROGRAMS) + len(benches.LOOKING_BACK)
             self.variant = first + self.seed % len(benches.UPHEAVALS)
+        if self.money:
+            self.variant = len(benches._ALL) - 1 - self.seed % len(benches.MONEY)
         self.bench: Bench = benches.bench(self.variant)
         self.shop = Shop(self.world, rng, rng.choice([5, 40, LONGEST_COMMIT_S]))
         self.clock = DaemonClock(self.world, timedelta(seconds=rng.choice([0, 0, -30, 45])))
@@ -200,15 +264,23 @@ class Machine:
         self.clock_jumps = "clock" in troubles
         self.sleeps_days = rng.random() < 0.3
         self.page_size = rng.choice(self.design.page_sizes)
+        self.counter = Counter(self.world, rng, self.shop)
         acts = self.shop.upheavals() if self.upheavals else self.shop.acts()
+        if self.money:
+            acts |= self.counter.acts()
         self.acts = self._some(acts, self.scene.acts)
         self.chores = self._some(self._all_chores(), self.scene.chores)
         self._tokens = 0
+        self._asked_copy: list[Request] = []
         self._ledger_copy: sqlite3.Connection | None = None
         self._dolibarr_copy: Snapshot | None = None
         self.source = MemorySource(self.world, self.trouble)
         self.sink = MemorySink(self.world, self.trouble)
+        self.door = MemoryDrafts(self.world, self.trouble)
+        self.till = MemoryTill(self.world, self.trouble)
         self.start_daemon()
+        if self.money:
+            self._note("begin", self.counter.open_shop())
 
     def _some(
         self, things: dict[str, Callable[[], str]], named: tuple[str, ...]
@@ -238,10 +310,19 @@ class Machine:
             customers=self.source,
         )
         self.publisher = self.new_publisher()
+        engine, programs, till = self.bench.engine, self.bench.by_name, self.till
+        self.tills = TillLine(engine, self.clock, SOURCE_SETTINGS, programs, till)
+
+    @property
+    def drafts(self) -> Drafts:
+        """Who takes points off drafts."""
+        engine, programs = self.bench.engine, self.bench.by_name
+        source, rules = self.source, self.bench.rules
+        return Drafts(engine, self.clock, SOURCE_SETTINGS, programs, source, self.door, rules)
 
     def new_publisher(self) -> Publisher:
         """Start a publisher; two may run at once."""
-        return self.design.publisher(
+        made = self.design.publisher(
             self.bench.engine,
             self.clock,
             SOURCE_SETTINGS,
@@ -249,6 +330,8 @@ class Machine:
             self.bench.by_name,
             self.rng.random,
         )
+        made.drafts = self.drafts if self.money else None
+        return made
 
     # --- playing ---------------------------------------------------------------------------------
 
@@ -350,7 +433,8 @@ class Machine:
         elif draw < 0.7:
             self.world.advance(self.rng.choice([1, 25]))
         else:
-            chore = self.rng.choice([self.redeem, self.revoke, self.publish_beside])
+            beside = [self.redeem, self.revoke, self.publish_beside]
+            chore = self.rng.choice([*beside, self.ask, self.serve] if self.money else beside)
             with contextlib.suppress(TransientError):
                 self.steps.append(f"  {chore.__name__}: {chore()}")
 
@@ -370,7 +454,8 @@ class Machine:
             "backfill": self.backfill,
             "restart": self.restart,
             "retry": self.retry_dead,
-            **(self._copies() if self.upheavals else {}),
+            **(self._copies() if self.upheavals or self.money else {}),
+            **({"ask": self.ask, "serve": self.serve, "tills": self.look} if self.money else {}),
         }
 
     def _copies(self) -> dict[str, Callable[[], str]]:
@@ -382,7 +467,26 @@ class Machine:
         }
 
     def turn(self) -> str:
+        if self.money:
+            return f"{self.take_in()}; {self.serve()}; {self.look()}; {self.publish()}"
         return f"{self.take_in()}; {self.issue()}; {self.publish()}"
+
+    def ask(self) -> str:
+        return self.counter.ask(self.bench.programs[0].name, self.new_token())
+
+    def serve(self) -> str:
+        """Answer what was asked on drafts, and follow them, as the clerk does in each turn."""
+        returned = [redemption.token for redemption, _ in self.drafts.follow()]
+        answers = []
+        for request in list(self.counter.asked):
+            answer = self.drafts.serve(self.bench.programs[0], request)
+            if answer is not None and request in self.counter.asked:
+                self.counter.asked.remove(request)
+                answers.append(f"{request.token} {answer}")
+        return f"came back {returned}, answered {answers}"
+
+    def look(self) -> str:
+        return f"{self.tills.run_once()} changes on tickets"
 
     def take_in(self) -> str:
         tally = self.intake.run_once()
@@ -478,6 +582,7 @@ class Machine:
     def copy_ledger(self) -> str:
         self._ledger_copy = sqlite3.connect(":memory:")
         benches.copy_played(self._ledger_copy)
+        self._asked_copy = list(self.counter.asked)
         return "done"
 
     def restore_ledger(self) -> str:
@@ -486,6 +591,8 @@ class Machine:
             return ""
         benches.restore_played(self._ledger_copy)
         self.was_restored = True
+        # Requests are in the ledger: those it knows are open again.
+        self.counter.asked[:] = self._asked_copy
         now = self.clock.now()
         write(self.bench.engine, lambda connection: outbox.hold_creations(connection, now))
         self.start_daemon()
@@ -501,7 +608,11 @@ class Machine:
 
     def adopt(self) -> str:
         found = follow_discounts(self.publisher, self.publisher.sink, self.bench.rules)
-        return f"adopted {found.adopted}"
+        if not self.money:
+            return f"adopted {found.adopted}"
+        engine, programs = self.bench.engine, self.bench.by_name
+        lines = adopt_drafts(engine, self.clock, self.bench.rules, programs, self.source, self.door)
+        return f"adopted {found.adopted} and {lines}"
 
     def copy_dolibarr(self) -> str:
         self._dolibarr_copy = self.world.snapshot()
@@ -534,11 +645,14 @@ class Machine:
             reconciler = Reconciler(self.intake, ReconcileSettings(), allow_mass_reversal=True)
             self._run("reconcile", lambda: str(reconciler.run_once()))
             self._run("compare", lambda: str(len(compare_cards(self.publisher))))
-            if self.upheavals:
+            if self.upheavals or self.money:
                 self._run("adopt", self.adopt)
             self._publish_to_the_end()
-        is_plain = not (self.was_restored or self.world.was_restored)
+        # What was paid with points at a till is debt, whatever a program says of returns.
+        is_plain = not (self.was_restored or self.world.was_restored or self.money)
         checks.everything(self.bench, self.clock, self.world, self.variant, is_plain=is_plain)
+        if self.money:
+            money_checks.money_holds(self.bench, self.world, self.till)
 
     def _wait_for_morning(self) -> None:
         """Go on to the next morning, so that no midnight falls into the end."""
@@ -551,6 +665,9 @@ class Machine:
             self._run("revive", self.retry_dead)
             self._run("publish", self.publish)
             self._run("follow", self.follow)
+            if self.money:
+                self._run("serve", self.serve)
+                self._run("tills", self.look)
             with reading(self.bench.engine) as connection:
                 counts = outbox.counts(connection)
             if not any(counts.get(state) for state in (*outbox.OPEN_STATES, "dead")):
@@ -567,6 +684,8 @@ def surroundings(machine: Machine) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.object(tenacity.nap, "time", no_time))
         stack.enter_context(mock.patch.object(redeem, "new_token", machine.new_token))
-        for module in (intake, publish, reconcile, discounts, drift, merge):
+        loud = (intake, publish, reconcile, discounts, drift, merge)
+        loud += (drafts, draft_adoption, till_line, paying)
+        for module in loud:
             stack.enter_context(mock.patch.object(module, "log", _Quiet()))
         yield

@@ -1,7 +1,7 @@
 """Play histories of a shop and a daemon in trouble; each must end with every invariant holding.
 
 SIMULATION_SEED=n plays one history, SIMULATION_LONGEST=n sets how many steps one has at most;
-SIMULATION_LONG=1 plays ten thousand more of all three kinds, three times as long.
+SIMULATION_LONG=1 plays ten thousand more of all kinds, three times as long.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from simulation.machine import Machine
 HISTORIES = 300
 HISTORIES_LOOKING_BACK = 80
 HISTORIES_OF_UPHEAVALS = 100
+HISTORIES_OF_MONEY = 80
 HISTORIES_LONG = 10_000
 LONGEST = int(os.environ.get("SIMULATION_LONGEST", "20"))
 
@@ -49,14 +50,21 @@ def test_a_history_with_merges_returns_and_restores_ends_well(seeds):
         Machine(seed, longest=LONGEST, upheavals=True).play()
 
 
+@pytest.mark.parametrize("seeds", _chosen(HISTORIES_OF_MONEY))
+def test_a_history_in_which_points_are_money_ends_well(seeds):
+    for seed in seeds:
+        Machine(seed, longest=LONGEST, money=True).play()
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.skipif("SIMULATION_LONG" not in os.environ, reason="set SIMULATION_LONG=1")
 @pytest.mark.parametrize("seeds", list(_chunks(HISTORIES, HISTORIES + HISTORIES_LONG, 500)))
 def test_a_long_history_ends_well(seeds):
     for seed in seeds:
-        kind = seed % 3
-        Machine(seed, longest=3 * LONGEST, looks_back=kind == 1, upheavals=kind == 2).play()
+        kind = ("plain", "looks_back", "upheavals", "money")[seed % 4]
+        more = {} if kind == "plain" else {kind: True}
+        Machine(seed, longest=3 * LONGEST, **more).play()
 
 
 def test_a_history_is_the_same_each_time():

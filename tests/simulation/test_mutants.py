@@ -11,18 +11,26 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from unittest import mock
 
 import pytest
+from simulation import machine
 from simulation.machine import (
+    AT_ONCE,
+    AT_TILLS,
     CLOCK,
     EVERYTHING,
+    LOSING_LEDGERS,
     MERGING,
+    ON_DRAFTS,
+    PLACING,
     READING,
     RESTORING,
     RETURNING,
     SELDOM,
+    TWO_TILLS,
     WRITING,
     Design,
     HistoryFailed,
@@ -32,16 +40,28 @@ from simulation.machine import (
 from simulation.world import MemorySink, MemorySource
 
 from dolisync.errors import RefusedError, TransientError
+from dolisync.ledger import drafts as ledger_drafts
 from dolisync.ledger import outbox, rebook
 from dolisync.ledger.book import Book
-from dolisync.ledger.engine import write
-from dolisync.ledger.store import Holding, Transaction
+from dolisync.ledger.engine import reading, write
+from dolisync.ledger.store import Holding, MemberKey, Transaction
 from dolisync.model import CustomerKey, Sale
 from dolisync.ports import FieldValue, Page, PlacedDiscount, Position
 from dolisync.program import assess
-from dolisync.sync import discounts, intake, judge, redeem, spent
+from dolisync.program import paying as program_paying
+from dolisync.sync import (
+    discounts,
+    drafts,
+    intake,
+    judge,
+    paying,
+    redeem,
+    spent,
+    till_line,
+)
 from dolisync.sync.intake import Cursor, Intake
 from dolisync.sync.judge import Tally
+from dolisync.sync.paying import Paying
 from dolisync.sync.publish import Publisher
 from dolisync.sync.reconcile import Reconciler
 
@@ -59,10 +79,12 @@ class Mutant:
     patches: Patches = contextlib.nullcontext
     scene: Scene = EVERYTHING
     upheavals: bool = False
+    money: bool = False
 
     def machine(self, seed: int) -> Machine:
         """Set up a history under the mutant."""
-        return Machine(seed, self.design(), scene=self.scene, upheavals=self.upheavals)
+        more = {"upheavals": self.upheavals, "money": self.money}
+        return Machine(seed, self.design(), scene=self.scene, **more)
 
 
 def first_caught(mutant: Mutant) -> tuple[int, str] | None:
@@ -71,10 +93,10 @@ def first_caught(mutant: Mutant) -> tuple[int, str] | None:
     Raises ``HistoryFailed`` where the mutant does not fit the code any more: that is no sight.
     """
     for number in range(mutant.within):
-        machine = mutant.machine(FIRST_SEED + number)
+        history = mutant.machine(FIRST_SEED + number)
         with mutant.patches():
             try:
-                machine.play()
+                history.play()
             except HistoryFailed as failure:
                 said = str(failure).split("\n", 1)[0]
                 if any(error in said for error in ("TypeError", "AttributeError", "NameError")):
@@ -363,6 +385,18 @@ def _nothing(*_args: Any, **_more: Any) -> None:
     return None
 
 
+def _zero(*_args: Any, **_more: Any) -> Decimal:
+    return Decimal(0)
+
+
+def _true(*_args: Any, **_more: Any) -> bool:
+    return True
+
+
+def _no_tokens(*_args: Any, **_more: Any) -> tuple[str, ...]:
+    return ()
+
+
 def _none_of(*_args: Any, **_more: Any) -> list[Any]:
     return []
 
@@ -397,9 +431,94 @@ OF_FOLLOWING = (
 )
 
 
+# --- points as money ----------------------------------------------------------------------------
+
+
+def _placed_blindly(self: drafts.Drafts, wanted: Any) -> None:
+    """Put all lines on a draft without looking whether they stand there."""
+    for share in _shares_of(self, wanted):
+        self.door.add_line(wanted.draft, wanted.token, -share.amount, share.tax_rate)
+
+
+def _shares_of(self: drafts.Drafts, wanted: Any) -> Any:
+    with reading(self.engine) as connection:
+        return ledger_drafts.shares_of(connection, wanted.id)
+
+
+def _paid_anew(_transaction: Any, cost: Any, _held: Any) -> Iterator[paying.Due]:
+    """Take what a sale costs whenever it is seen, whatever was taken for it."""
+    owner = MemberKey(cost.program.name, cost.known.sale.customer)
+    if cost.paid.units:
+        yield paying.Due(cost, owner, cost.paid.units)
+
+
+def _paid_by_anybody(transaction: Any, cost: Any, held: Any) -> Iterator[paying.Due]:
+    """Forget who paid before a document went to another customer."""
+    owner = MemberKey(cost.program.name, cost.known.sale.customer)
+    differing = paying_differences(transaction, cost, held)
+    return (due for due in differing if due.owner == owner)
+
+
+paying_differences = paying.differences
+
+
+def _due_as_on_cards(spending: spent.Spending) -> int:
+    """Let what a sale does not use of a draft's points stay gone, as on a customer card."""
+    redemption = spending.redemption
+    back = sum((use.amount * use.undone.share for use in spending.uses), Decimal(0))
+    return spent.units_back(redemption.points, redemption.amount, back - spending.excess)
+
+
+_DUE_AS_ON_CARDS = property(_due_as_on_cards)
+
+
+def _each_ticket_alone(self: till_line.TillLine, ticket: Any, seen: Any) -> Any:
+    """Offer to each open ticket all that its customer has."""
+    alone = replace(seen, available=dict(seen.available))
+    return _REDUCTIONS(self, ticket, alone)
+
+
+_REDUCTIONS = till_line.TillLine._reductions
+
+
+def _money(
+    name: str, within: int, scene: Scene, target: object, attr: str, value: object
+) -> Mutant:
+    return Mutant(name, within, patches=_patched(target, attr, value), scene=scene, money=True)
+
+
+OF_MONEY = (
+    _money("points paid do not come back", 100, AT_TILLS, Paying, "_give_back", _nothing),
+    _money("payments are not taken", 20, AT_TILLS, Paying, "_take", _nothing),
+    _money("payments are taken on each sight", 40, AT_TILLS, paying, "differences", _paid_anew),
+    _money("who paid before is forgotten", 150, AT_ONCE, paying, "differences", _paid_by_anybody),
+    _money(
+        "each ticket is offered everything",
+        100,
+        TWO_TILLS,
+        till_line.TillLine,
+        "_reductions",
+        _each_ticket_alone,
+    ),
+    _money("marks on lines cost nothing", 60, AT_TILLS, program_paying, "cost_of_lines", _zero),
+    _money("drafts are not followed", 60, ON_DRAFTS, drafts.Drafts, "follow", _none_of),
+    _money("lines are placed blindly", 150, PLACING, drafts.Drafts, "place", _placed_blindly),
+    _money("lines are not adopted", 100, LOSING_LEDGERS, machine, "adopt_drafts", _no_tokens),
+    _money("lines stay when points come back", 100, ON_DRAFTS, drafts.Drafts, "_clear", _true),
+    _money(
+        "what no sale uses stays gone",
+        150,
+        AT_ONCE,
+        spent.Spending,
+        "due",
+        property(_due_as_on_cards),
+    ),
+)
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "mutant", [*OF_READING, *OF_WRITING, *OF_FOLLOWING], ids=lambda mutant: mutant.name
+    "mutant", [*OF_READING, *OF_WRITING, *OF_FOLLOWING, *OF_MONEY], ids=lambda mutant: mutant.name
 )
 def test_a_broken_rule_is_seen(mutant, record_property):
     caught = first_caught(mutant)

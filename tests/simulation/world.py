@@ -7,6 +7,7 @@ may arrive late as well. All reading sees what is committed, and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import heapq
 import itertools
@@ -19,7 +20,7 @@ from typing import Any
 
 from simulation.trouble import Crash, Trouble
 
-from dolisync.errors import RefusedError, UnknownOutcome
+from dolisync.errors import RefusedError, TransientError, UnknownOutcome
 from dolisync.model import Customer, CustomerKey, Sale, SaleKey, SaleKind
 from dolisync.ports import (
     DatedPage,
@@ -333,11 +334,38 @@ class MemorySource:
 
 
 @dataclass(slots=True)
-class MemorySink:
-    """Write into the world as the core's port demands."""
+class Door:
+    """A way of writing into the world, on which answers are lost and processes die."""
 
     world: World
     trouble: Trouble
+
+    def _write(self, name: str, effect: Callable[[], None]) -> None:
+        self.trouble.call(name)
+        self.trouble.refuse(name)
+
+        def late() -> None:
+            with contextlib.suppress(RefusedError, TransientError):
+                effect()
+
+        if self.trouble.loses_answer(name):
+            rng = self.trouble.rng
+            if rng.random() < 0.7:
+                self.world.later(rng.choice([0, 10, LATEST_EFFECT_S, LATEST_EFFECT_S]), late)
+            raise UnknownOutcome(f"{name} was sent, the answer is lost")
+        try:
+            self.trouble.point(f"during {name}")
+        except Crash:
+            # Who asked is dead; what he asked for may still happen.
+            self.world.later(self.trouble.rng.choice([1, 10, LATEST_EFFECT_S]), late)
+            raise
+        effect()
+        self.trouble.point(f"after {name}")
+
+
+@dataclass(slots=True)
+class MemorySink(Door):
+    """Write into the world as the core's port demands."""
 
     def abilities(self) -> SinkAbilities:
         return SinkAbilities(customer_fields=True, sale_fields=True, discounts=True)
@@ -406,23 +434,6 @@ class MemorySink:
                 del self.world.discounts[row.rowid]
                 removed = True
         return removed
-
-    def _write(self, name: str, effect: Callable[[], None]) -> None:
-        self.trouble.call(name)
-        self.trouble.refuse(name)
-        if self.trouble.loses_answer(name):
-            rng = self.trouble.rng
-            if rng.random() < 0.7:
-                self.world.later(rng.choice([0, 10, LATEST_EFFECT_S, LATEST_EFFECT_S]), effect)
-            raise UnknownOutcome(f"{name} was sent, the answer is lost")
-        try:
-            self.trouble.point(f"during {name}")
-        except Crash:
-            # Who asked is dead; what he asked for may still happen.
-            self.world.later(self.trouble.rng.choice([1, 10, LATEST_EFFECT_S]), effect)
-            raise
-        effect()
-        self.trouble.point(f"after {name}")
 
     def _require(self, customer: CustomerKey) -> None:
         if customer.rowid not in self.world.customers:

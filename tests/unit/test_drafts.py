@@ -65,7 +65,9 @@ class DraftCounter(Counter):
 
     def restart(self) -> None:
         programs = {self.terms.name: self.terms}
-        drafts = Drafts(self.engine, self.clock, self.source, programs, self.reader, self.door)
+        drafts = Drafts(
+            self.engine, self.clock, self.source, programs, self.reader, self.door, self.rules
+        )
         self.clerk = Clerk(
             self.engine, self.clock, self.source, programs, self.rules, self.desk, drafts
         )
