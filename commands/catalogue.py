@@ -47,8 +47,10 @@ class Entry:
         if not reward.is_on(self.today):
             is_early = reward.first_day is not None and self.today < reward.first_day
             return f"from {reward.first_day} on" if is_early else f"ended on {reward.last_day}"
+        if reward.stock is not None and self.taken.in_all >= reward.stock:
+            return "none is left"
         if self.left == 0:
-            return "none is left" if view is None else "no more of it for this customer"
+            return "no more of it for this customer"
         if view is None:
             return ""
         if not reward.is_for(view.tier_name):

@@ -684,14 +684,6 @@ class Program(Section):
         if self.decimals == 1:
             message = "decimals is 0 or 2"
             raise ValueError(message)
-        rewards = [reward.name for reward in self.reward]
-        for reward in self.reward:
-            if rewards.count(reward.name) > 1:
-                message = f"two rewards have the name '{reward.name}'; each needs its own"
-                raise ValueError(message)
-            if not self._is_whole(reward.points):
-                message = f"reward '{reward.name}' costs parts of a point; set decimals = 2"
-                raise ValueError(message)
         redeem = self.redeem
         if not all(self._is_whole(n) for n in (redeem.minimum, redeem.step) if n is not None):
             message = "minimum or step has parts of a point; set decimals = 2"
@@ -709,6 +701,21 @@ class Program(Section):
         if self.earn.visit is not None and not self._is_whole(self.earn.visit.points):
             message = "a visit earns parts of a point, which would be cut off; set decimals = 2"
             raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _rewards_consistent(self) -> Self:
+        rewards = [reward.name for reward in self.reward]
+        for reward in self.reward:
+            if reward.name in {"points", "draft"}:
+                message = f"a reward cannot be named '{reward.name}': so points are noted by staff"
+                raise ValueError(message)
+            if rewards.count(reward.name) > 1:
+                message = f"two rewards have the name '{reward.name}'; each needs its own"
+                raise ValueError(message)
+            if not self._is_whole(reward.points):
+                message = f"reward '{reward.name}' costs parts of a point; set decimals = 2"
+                raise ValueError(message)
         return self
 
     @model_validator(mode="after")

@@ -139,8 +139,14 @@ def _for_points(program: Program, available: Decimal, points: Decimal | None) ->
         raise RefusedWish(Refusal.FRACTION)
     found = _allowed(program, spend(program, available, points=points))
     like = program.reward[0]
-    changes = {"name": "points", "points": found.points, "amount": found.amount, "tiers": ()}
-    return like.model_copy(update=changes)
+    # Like it in its words and its VAT rate only: what limits that reward limits no points.
+    return RewardTerms(
+        name="points",
+        title=like.title,
+        points=found.points,
+        amount=found.amount,
+        tax_rate=like.tax_rate,
+    )
 
 
 def _allowed(program: Program, found: Spend) -> Spend:

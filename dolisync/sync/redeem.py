@@ -313,21 +313,33 @@ def _issue(
 def _rich(
     engine: Engine, program: Program, reward: RewardTerms, now: datetime
 ) -> list[CustomerKey]:
-    """Find members who have the points; not those whose discount was refused a while ago."""
+    """Find members who have the points, and may have one more while any is left.
+
+    Not those whose discount was refused a while ago.
+    """
     refused_since, today = now - PAUSE_AFTER_REFUSAL, now.astimezone(program.zone).date()
+    if not reward.is_on(today):
+        return []
     member, redemption = tables.member.c, tables.redemption.c
     refused = select(redemption.member_id).where(
         redemption.state == State.REFUSED,
         redemption.reward == reward.name,
         redemption.created_at > refused_since,
     )
-    query = select(member.source, member.entity, member.customer_rowid).where(
+    query = select(member.id, member.source, member.entity, member.customer_rowid).where(
         member.program == program.name,
         member.balance >= program.units(max(reward.points, minimum_of(program))),
         member.id.not_in(refused),
     )
     with reading(engine) as connection:
-        rich = [CustomerKey(*row) for row in connection.execute(query)]
+        taken = count_taken(connection, program.name, reward.name)
+        if taken.in_all >= (reward.stock or taken.in_all + 1):
+            return []
+        rich = [
+            CustomerKey(*place)
+            for id_, *place in connection.execute(query)
+            if reward.per_member is None or taken.by_member.get(id_, 0) < reward.per_member
+        ]
         if not reward.tiers:
             return rich
         found = tiers_of(connection, program, rich, today)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
+from unittest import mock
 
 import pytest
 from sqlalchemy import Engine
 
 from dolisync.display import customer_values
-from dolisync.errors import UserError
+from dolisync.program.wishes import wanted_reward
 from dolisync.sync import redeem
 from dolisync.sync.redeem import NotNow, OutOfStock
 from tests.builders import SOURCE, customer, program, sale
@@ -103,11 +105,36 @@ def test_a_reward_that_ends_before_it_begins() -> None:
         program(reward=[reward(first_day="2026-12-02", last_day="2026-12-01")])
 
 
-def test_points_without_a_reward_are_not_counted(ledger: Engine) -> None:
-    shop = stocked(ledger, stock=1)
-    free = shop.program.reward[0].model_copy(update={"name": "points", "stock": None})
-    for token in ("DS-1", "DS-2"):
-        redeem.redeem(shop.engine, shop.clock, shop.program, customer(7), free, token=token)
-    shop.redeem("DS-3")
-    with pytest.raises(UserError):
-        shop.redeem("DS-4")
+def test_a_number_of_points_has_none_of_its_limits(ledger: Engine) -> None:
+    shop = stocked(ledger, stock=1, per_member=1, last_day=TODAY - timedelta(days=9))
+    for number in range(2):
+        free = wanted_reward(shop.program, "150", Decimal(900))
+        redeem.redeem(
+            shop.engine, shop.clock, shop.program, customer(7), free, token=f"DS-{number}"
+        )
+    assert shop.balance() == 600
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"last_day": TODAY - timedelta(days=1)}, {"stock": 2}, {"per_member": 1}],
+)
+def test_automatic_ones_that_nobody_can_have_are_not_tried(
+    ledger: Engine, limits: dict[str, Any]
+) -> None:
+    shop = stocked(ledger, automatic=True, **limits)
+
+    def issued() -> int:
+        mine = {SOURCE: shop.showing}
+        return len(redeem.issue_automatic(shop.engine, shop.clock, shop.by_name, mine))
+
+    issued()
+    with mock.patch.object(redeem, "redeem") as tried:
+        assert issued() == 0
+    assert tried.call_count == 0
+
+
+@pytest.mark.parametrize("name", ["points", "draft"])
+def test_a_name_that_is_ours(name: str) -> None:
+    with pytest.raises(ValueError, match="cannot be named"):
+        program(reward=[reward(name=name)])
