@@ -516,9 +516,22 @@ OF_MONEY = (
 )
 
 
+ALL = (*OF_READING, *OF_WRITING, *OF_FOLLOWING, *OF_MONEY)
+# Rules that seldom matter take hundreds of histories to be missed.
+SELDOM_SEEN = 150
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    "mutant", [*OF_READING, *OF_WRITING, *OF_FOLLOWING, *OF_MONEY], ids=lambda mutant: mutant.name
+    "mutant",
+    [
+        pytest.param(
+            mutant,
+            id=mutant.name,
+            marks=[pytest.mark.long] if mutant.within > SELDOM_SEEN else [],
+        )
+        for mutant in ALL
+    ],
 )
 def test_a_broken_rule_is_seen(mutant, record_property):
     caught = first_caught(mutant)
