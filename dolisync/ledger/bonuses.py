@@ -71,13 +71,15 @@ def newcomers(
     connection: Connection,
     occasion: Occasion,
     source: str,
+    left_out: Collection[int],
     opened_since: datetime,
     days: tuple[date, date],
     limit: int,
 ) -> list[CustomerKey]:
     """Return members who did not have it and whose first movement is on one of these days.
 
-    ``opened_since`` keeps the search from those whose accounts are older.
+    ``left_out`` are the rowids of customers who get none. ``opened_since`` keeps the search from
+    those whose accounts are older.
     """
     member, posting = tables.member.c, tables.posting.c
     mine = and_(
@@ -93,6 +95,7 @@ def newcomers(
         .where(
             member.program == occasion.program,
             member.source == source,
+            member.customer_rowid.not_in(left_out),
             member.opened_at >= opened_since,
             member.erased_at.is_(None),
             posting.occurred_on.between(*days),

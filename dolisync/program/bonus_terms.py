@@ -69,6 +69,9 @@ class BonusTerms(Section):
         if self.each is BonusEach.TIME and self.when is not BonusWhen.HAND:
             message = f"bonus '{self.name}': each = \"time\" can only be given by hand"
             raise ValueError(message)
+        if self.each is BonusEach.YEAR and self.when is BonusWhen.WELCOME:
+            message = f"bonus '{self.name}' is a welcome, which is given once: leave each out"
+            raise ValueError(message)
         if self.first_day and self.last_day and self.last_day < self.first_day:
             message = f"bonus '{self.name}' ends before it begins: look at its days"
             raise ValueError(message)

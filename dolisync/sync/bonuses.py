@@ -87,15 +87,17 @@ def give(
     # A list that was undone may give it again.
     batch = gift.batch_id or 0
     for customer in new:
+        book = transaction.book(MemberKey(program.name, customer))
+        # By the account, not the customer: who was erased and comes again has another one, and
+        # nothing of the old one may name him.
         entry = Entry(
-            f"bonus:{program.name}:{bonus.name}:{customer}:{gift.occasion}:{batch}",
+            f"bonus:{bonus.name}:{book.member_id}:{gift.occasion}:{batch}",
             Kind.ADJUST,
             today,
             transaction.now,
             gift.text,
             batch_id=gift.batch_id,
         )
-        book = transaction.book(MemberKey(program.name, customer))
         book.adjust(transaction.journal, entry, program.units(bonus.points), until, today)
     transaction.flush()
     follow_activity(transaction, [program], list(transaction.books))
@@ -136,7 +138,15 @@ class Bonuses:
             gift = Gift(program, bonus, occasion)
             since = datetime.combine(first, time(), UTC) - LATEST
             with reading(self.engine) as connection:
-                found = bonuses.newcomers(connection, gift.key, self.source.name, since, days, PAGE)
+                found = bonuses.newcomers(
+                    connection,
+                    gift.key,
+                    self.source.name,
+                    self._left_out(program),
+                    since,
+                    days,
+                    PAGE,
+                )
             given += self._give(gift, found)
         return given
 
@@ -175,7 +185,7 @@ class Bonuses:
         return given
 
     def _give(self, gift: Gift, customers: Sequence[CustomerKey]) -> int:
-        left_out = {*self.source.pos_customers, *gift.program.excluded_customers}
+        left_out = self._left_out(gift.program)
         wanted = [customer for customer in customers if customer.rowid not in left_out]
         given = 0
         for start in range(0, len(wanted), PAGE):
@@ -185,6 +195,9 @@ class Bonuses:
         if given:
             log.info("bonus given", bonus=gift.bonus.name, members=given, program=gift.program.name)
         return given
+
+    def _left_out(self, program: Program) -> set[int]:
+        return {*self.source.pos_customers, *program.excluded_customers}
 
     def _book(
         self, connection: Connection, gift: Gift, page: Sequence[CustomerKey]
@@ -271,7 +284,8 @@ def already_had(
     connection: Connection, wanted: BonusList, today: date, token: str
 ) -> Collection[CustomerKey]:
     """Return who in a list had the bonus for this occasion."""
-    occasion = wanted.bonus.occasion(today, token)
+    begun = unfinished(connection, wanted)
+    occasion = _occasion(begun) if begun else wanted.bonus.occasion(today, token)
     key = Occasion(wanted.program.name, wanted.bonus.name, occasion)
     return bonuses.had(connection, key, wanted.customers)
 
@@ -304,8 +318,9 @@ def give_list(
     refuse_other_days(bonus, today)
     with reading(engine) as connection:
         begun = unfinished(connection, wanted)
-    batch = begun or write(engine, lambda connection: _begin(connection, clock, wanted, token))
-    gift = Gift(program, bonus, bonus.occasion(today, batch.token), batch_id=batch.id)
+    occasion = bonus.occasion(today, token)
+    batch = begun or write(engine, lambda c: _begin(c, clock, wanted, token, occasion))
+    gift = Gift(program, bonus, _occasion(batch), batch_id=batch.id)
     given = 0
     for start in range(0, len(wanted.customers), PAGE):
         page = wanted.customers[start : start + PAGE]
@@ -315,7 +330,9 @@ def give_list(
     return batch, given
 
 
-def _begin(connection: Connection, clock: Clock, wanted: BonusList, token: str) -> Batch:
+def _begin(
+    connection: Connection, clock: Clock, wanted: BonusList, token: str, occasion: str
+) -> Batch:
     found = batches.find(connection, token)
     if found is not None:
         return found
@@ -323,10 +340,16 @@ def _begin(connection: Connection, clock: Clock, wanted: BonusList, token: str) 
         "program": wanted.program.name,
         "bonus": wanted.bonus.name,
         "digest": wanted.digest,
+        "occasion": occasion,
     }
     title = f"{wanted.bonus.title} for {len(wanted.customers)} customers from {wanted.name}"
     state = BatchState.RUNNING
     return batches.create(connection, BatchKind.BONUS, title, details, clock.now(), token, state)
+
+
+def _occasion(batch: Batch) -> str:
+    """Return what a list is given for: that of its beginning, if it goes on in another year."""
+    return str(batch.details["occasion"])
 
 
 def _book(

@@ -100,6 +100,10 @@ class CodeLines:
             self._refused[key] = self.clock.now() + REST_AFTER_REFUSAL
             log.info("a draft took no code", sale=str(key), reason=str(error))
             return True
+        except TransientError:
+            # Where only this one fails, the others go on after the rest.
+            self._refused[key] = self.clock.now() + REST_AFTER_REFUSAL
+            raise
 
     def _change(self, key: SaleKey, sale: Sale | None, typed: Sequence[TypedLine]) -> bool:
         changed = False

@@ -8,7 +8,7 @@ the points come back. Once validated, it is a sale like any other and the sales 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import structlog
@@ -37,6 +37,7 @@ from dolisync.program.wishes import Part, RefusedWish, draft_reward, wanted_use,
 from dolisync.sync import redeem
 from dolisync.sync.draft_adoption import adopt
 from dolisync.sync.judge import Rules
+from dolisync.sync.rests import Rests
 
 log = structlog.get_logger()
 
@@ -59,6 +60,7 @@ class Drafts:
     reader: SaleSource
     door: DraftDoor
     rules: Rules
+    rests: Rests = field(default_factory=Rests)
 
     # --- asking ----------------------------------------------------------------------------------
 
@@ -247,7 +249,8 @@ class Drafts:
             shares = {one.id: drafts.shares_of(connection, one.id) for one in found}
         keys = sorted({one.draft.rowid for one in found if one.draft is not None})
         sales = {sale.key: sale for sale in self.reader.get(keys)} if keys else {}
-        returned = []
+        returned: list[tuple[Redemption, str]] = []
+        now = self.clock.now()
         for one in found:
             sale = sales.get(one.draft) if one.draft else None
             program = self.programs.get(one.program)
@@ -255,10 +258,19 @@ class Drafts:
             is_used = sale is not None and sale.status is not SaleStatus.DRAFT
             if not wrong or (is_used and wrong != "use_gone"):
                 continue
+            if self.rests.is_resting(one.token, now):
+                continue
             why = self._say(wrong)
-            if self.take_off(one, why):
-                log.info("points of a draft came back", token=one.token, reason=why)
-                returned.append((one, why))
+            try:
+                if self.take_off(one, why):
+                    log.info("points of a draft came back", token=one.token, reason=why)
+                    returned.append((one, why))
+                self.rests.succeeded(one.token)
+            except TransientError as error:
+                self.rests.failed(one.token, now)
+                log.warning("points stay on a draft", token=one.token, reason=str(error))
+                # What failed here may be all of Dolibarr: the others have their turn at the next.
+                break
         return returned
 
     # --- words and reads -------------------------------------------------------------------------

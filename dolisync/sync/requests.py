@@ -45,6 +45,7 @@ from dolisync.sync import redeem
 from dolisync.sync.adjust import adjust
 from dolisync.sync.drafts import Drafts
 from dolisync.sync.judge import Rules, Showing
+from dolisync.sync.rests import Rests
 from dolisync.sync.tiers import set_tier
 from dolisync.sync.watch import Card, Watch
 
@@ -84,6 +85,7 @@ class Clerk:
     # Who wrote these incomplete requests was allowed to: they wait for their reason.
     vouched: dict[Place, Content] = field(default_factory=dict)
     failures: Counter[int] = field(default_factory=Counter)
+    rests: Rests = field(default_factory=Rests)
 
     def __post_init__(self) -> None:
         self.watch = Watch(self.engine, self.clock, self.source.name, self.desk)
@@ -120,12 +122,31 @@ class Clerk:
         others = [fields.answer, *set(fields.parts.values()).difference(fields.acting)]
         cards = {card.rowid: card for card in self.desk.asked(element, fields.acting, others)}
         opened = self._opened(program, element)
-        waiting = set()
-        for rowid in sorted(cards.keys() | opened):
+        waiting: set[Card] = set()
+        asked = sorted(cards.keys() | opened)
+        for place, rowid in enumerate(asked):
+            card = (element, rowid)
             serving = _Serving(self, program, fields, element, rowid, report)
-            if not serving.serve(cards.get(rowid)):
-                waiting.add((element, rowid))
+            try:
+                is_answered = self._is_answered(card, serving, cards.get(rowid))
+            except TransientError as error:
+                log.warning("request waits", on=element, rowid=rowid, reason=str(error))
+                # What failed here may be all of Dolibarr: the others have their turn at the next.
+                return waiting | {(element, left) for left in asked[place:]}
+            if not is_answered:
+                waiting.add(card)
         return waiting
+
+    def _is_answered(self, card: Card, serving: _Serving, asked: AskedOn | None) -> bool:
+        if self.rests.is_resting(card, self.clock.now()):
+            return False
+        try:
+            is_answered = serving.serve(asked)
+        except TransientError:
+            self.rests.failed(card, self.clock.now())
+            raise
+        self.rests.succeeded(card)
+        return is_answered
 
     def _fields(self, program: Program, element: str) -> CardFields | None:
         if element == CUSTOMER:

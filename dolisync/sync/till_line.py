@@ -218,4 +218,8 @@ class TillLine:
                 self._refused[ticket.rowid] = self.clock.now() + REST_AFTER_REFUSAL
                 log.info("an open ticket took no line", ticket=ticket.rowid, reason=str(error))
                 return done
+            except TransientError:
+                # Where only this one fails, the others go on after the rest.
+                self._refused[ticket.rowid] = self.clock.now() + REST_AFTER_REFUSAL
+                raise
         return len(changes)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import Engine, select
 
-from dolisync.errors import UserError
+from dolisync.errors import StopRequested, UserError
 from dolisync.ledger import chain, outbox, requests, tables
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.store import known_sale
@@ -28,6 +29,8 @@ from dolisync.sync.standing import StandingDiscounts
 from dolisync.sync.tier_tags import TierTags
 from dolisync.sync.till_line import TillLine
 from dolisync.sync.vouchers import Automatic
+
+log = structlog.get_logger()
 
 # Points also become available without a sale: by an adjustment, or with the days.
 REWARDS_EVERY = timedelta(minutes=1)
@@ -83,6 +86,7 @@ class Turn:
     # So long at most it writes what waits, where it has to look again soon; all of it otherwise.
     longest_publishing: timedelta | None = None
     _rewards_at: datetime | None = None
+    _failing: frozenset[str] = frozenset()
 
     @property
     def source(self) -> SaleSource:
@@ -90,28 +94,79 @@ class Turn:
         return self.intakes[0].source
 
     def run_once(self, progress: Progress | None = None) -> TurnReport:
-        """Read what changed, obey staff, issue automatic rewards, publish."""
+        """Read what changed, obey staff, issue automatic rewards, publish.
+
+        What fails does not keep the parts after it from their work; the first error is raised when
+        all have had their turn.
+        """
         report = TurnReport()
         for intake in self.intakes:
             report.tally.add(intake.run_once(progress))
+        errors: dict[str, Exception] = {}
+        for name, part in self._parts(report).items():
+            try:
+                part()
+            except StopRequested:
+                raise
+            except Exception as error:
+                errors[name] = error
+        self._tell(errors)
+        for first in errors.values():
+            raise first
+        return report
+
+    def _parts(self, report: TurnReport) -> dict[str, Callable[[], None]]:
+        """Return what follows from a look, in its order; each notes what it did."""
+        return {
+            "requests": lambda: self._serve(report),
+            "tags": lambda: self._follow_tags(report),
+            "bonuses": lambda: self._give_bonuses(report),
+            "standing discounts": self._keep_standing,
+            "open tickets": lambda: self._show_on_tickets(report),
+            "codes": lambda: self._take_codes(report),
+            "publishing": lambda: self._publish(report),
+            "events": self._note_events,
+        }
+
+    def _tell(self, errors: Mapping[str, Exception]) -> None:
+        """Log each part that begins to fail; the first of all is told by whoever runs the turn."""
+        for name in list(errors)[1:]:
+            if name not in self._failing:
+                log.error("part of a turn failed", part=name, reason=repr(errors[name]))
+        self._failing = frozenset(errors)
+
+    def _serve(self, report: TurnReport) -> None:
         if self.clerk is not None:
             report.requests = self.clerk.run_once().answered
+
+    def _follow_tags(self, report: TurnReport) -> None:
         if self.tags is not None:
             report.tiers_set = self.tags.run_once()
+
+    def _give_bonuses(self, report: TurnReport) -> None:
         if self.bonuses is not None:
             report.bonuses = self.bonuses.run_once()
+
+    def _keep_standing(self) -> None:
         if self.standing is not None:
             self.standing.run_once()
+
+    def _show_on_tickets(self, report: TurnReport) -> None:
         if self.till_line is not None:
             report.till_lines = self.till_line.run_once()
+
+    def _take_codes(self, report: TurnReport) -> None:
         if self.code_lines is not None:
             report.codes = self.code_lines.run_once()
+
+    def _publish(self, report: TurnReport) -> None:
         if self.publisher is not None:
             report.issued = self._issue(changed=report.tally.changed > 0)
             report.published = self.publisher.run_once(self.longest_publishing)
+
+    def _note_events(self) -> None:
         if self.events is not None:
             self.events.run_once()
-        return report
 
     def _issue(self, *, changed: bool) -> int:
         """Issue automatic rewards when sales moved points, else only now and then."""

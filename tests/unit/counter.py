@@ -95,14 +95,14 @@ class Counter:
     engine: Engine
     source: Source
     terms: Program
+    around: Surroundings = field(default_factory=Surroundings)
 
     def __post_init__(self) -> None:
         self.shop = self.standin.shop
         self.clock = Clock(self.moving)
         self.desk = BreakingDesk(SqlDesk(self.standin.database_url))
         book = rulesets.adopt(self.engine, [self.terms], self.clock.now())
-        around = {SOURCE: Surroundings()}
-        self.rules = Rules(book, around, {SOURCE: Showing()})
+        self.rules = Rules(book, {SOURCE: self.around}, {SOURCE: Showing()})
         self.restart()
         self.publisher = Publisher(
             self.engine,

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from connectors.opening_csv import read_people
 from dolisync.config import Source
 from dolisync.errors import RefusedError, UserError
-from dolisync.ledger import batches
+from dolisync.ledger import batches, tables
 from dolisync.ledger.engine import reading
 from dolisync.ports import Tagged
 from dolisync.program.terms import Program
@@ -125,6 +125,35 @@ def test_nobody_is_welcomed_who_takes_no_part(open_shop: OpenShop) -> None:
     assert giving(shop, pos_customers=[7]).run_once() == 0
     erase(shop, 7)
     assert giving(shop).run_once() == 0
+
+
+def test_who_takes_no_part_keeps_nobody_waiting(
+    open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bonuses, "PAGE", 2)
+    shop = open_shop(with_bonus(when="welcome"))
+    shop.take(*(sale(buyer, 10, buyer=buyer) for buyer in (7, 8, 9)))
+    assert giving(shop, pos_customers=[7, 8]).run_once() == 1
+    assert shop.balance(9) == 40
+
+
+@pytest.mark.parametrize("terms", [{"when": "welcome"}, {"when": "tag", "tag": "Newsletter"}])
+def test_who_was_erased_and_comes_again_is_somebody_new(
+    ledger_engine: Engine, terms: dict[str, str]
+) -> None:
+    shop = Shop(ledger_engine, programs=(with_bonus(**terms),))
+    giver = giving(shop, Tags(bearers={4711: {"Newsletter"}}))
+    shop.take(sale(1, 10, buyer=4711))
+    assert giver.run_once() == 1
+    erase(shop, 4711)
+    with reading(shop.engine) as connection:
+        keys = connection.execute(select(tables.posting.c.key)).scalars().all()
+    assert not [key for key in keys if key.startswith("bonus:") and "4711" in key]
+    shop.clock.tick(86400)
+    shop.take(sale(2, 10, buyer=4711, day=shop.today))
+    assert (giver.run_once(), giver.run_once()) == (1, 0)
+    assert shop.balance(4711) == 40
+    assert shop.breaches() == []
 
 
 # --- by a tag ---
@@ -269,6 +298,34 @@ def test_a_list_that_was_stopped_goes_on(
         assert [one.state for one in batches.listed(connection)] == ["done", "done"]
 
 
+def test_a_list_that_goes_on_next_year_is_given_for_the_year_of_its_beginning(
+    open_shop: OpenShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = open_shop(with_bonus(each="year"))
+    monkeypatch.setattr(bonuses, "PAGE", 2)
+
+    def stop(done: int) -> None:
+        raise KeyboardInterrupt
+
+    buyers = (7, 8, 9)
+    wanted = BonusList(
+        shop.program,
+        choose_bonus(shop.program, "gift"),
+        "guests.csv",
+        repr(buyers),
+        tuple(map(customer, buyers)),
+    )
+    with pytest.raises(KeyboardInterrupt):
+        give_list(shop.engine, shop.clock, shop.rules, wanted, token="B-ONE", progress=stop)
+    shop.clock.tick(86400 * 60)
+    with reading(shop.engine) as connection:
+        had = bonuses.already_had(connection, wanted, shop.today, "B-TWO")
+    assert set(had) == {customer(7), customer(8)}
+    assert listed(shop, *buyers, token="B-TWO") == ("B-ONE", 1)
+    assert [shop.balance(buyer) for buyer in buyers] == [30, 30, 30]
+    assert shop.breaches() == []
+
+
 def test_after_a_merge_it_is_not_given_again_and_after_its_end_it_is(ledger: Engine) -> None:
     place = Merging(Shop(ledger, programs=(with_bonus(),)))
     shop = place.shop
@@ -301,6 +358,7 @@ def test_a_list_of_people(tmp_path: Path) -> None:
     [
         ({"when": "tag"}, "name it under tag"),
         ({"when": "welcome", "each": "time"}, "by hand"),
+        ({"when": "welcome", "each": "year"}, "given once"),
         ({"first_day": "2026-11-21", "last_day": "2026-11-20"}, "ends before it begins"),
         ({"points": "0.5"}, "parts of a point"),
     ],

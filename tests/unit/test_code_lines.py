@@ -27,6 +27,7 @@ from dolisync.ledger import rulesets, tables, voucher_uses, vouchers
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.store import Transaction
 from dolisync.ledger.vouchers import Kind, Voucher
+from dolisync.model import SaleKey
 from dolisync.program.surroundings import SoldCards, Surroundings
 from dolisync.sync.audit import verify
 from dolisync.sync.code_lines import CodeLines
@@ -544,3 +545,30 @@ def test_a_return_that_names_no_sale_is_told(shop: CodeShop) -> None:
         "a return gives to a code by itself"
     ]
     assert (shop.left(code), shop.breaches()) == (0, [])
+
+
+def test_a_draft_at_which_dolibarr_stumbles_holds_up_no_other(shop: CodeShop) -> None:
+    code, other = shop.voucher("20"), shop.voucher("20")
+    stuck, free = shop.draft(), shop.draft()
+    for draft, typed in ((stuck, code), (free, other)):
+        text = shown_code(typed)
+        shop.shop.add_line(draft, None, 1, price_ttc=Decimal(0), description=text)
+    real = shop.door.door.add_line
+
+    def add_line(sale: SaleKey, *rest: Any) -> None:
+        if sale.rowid == stuck:
+            raise TransientError("HTTP 500")
+        real(sale, *rest)
+
+    shop.door.door.add_line = add_line  # type: ignore[method-assign]
+    try:
+        shop.turn()
+        shop.moving.move(seconds=11)
+        shop.turn()
+    finally:
+        del shop.door.door.add_line
+    assert len(shop.ours(free)) == 3
+    assert shop.ours(stuck) == []
+    shop.rest()
+    assert len(shop.ours(stuck)) == 3
+    assert shop.breaches() == []

@@ -15,7 +15,7 @@ from connectors.dolibarr_http import DolibarrHttp
 from connectors.dolibarr_sql import SqlSaleSource
 from connectors.standin import StandIn, extrafields
 from connectors.standin.testing import MovingClock, opened
-from dolisync.errors import TransientError, UnknownOutcome
+from dolisync.errors import RefusedError, TransientError, UnknownOutcome
 from dolisync.ledger import outbox, tables
 from dolisync.ledger.engine import reading
 from dolisync.model import CustomerKey, SaleKey
@@ -210,6 +210,32 @@ def test_validated_it_is_used_and_its_return_gives_points_back(counter: DraftCou
     counter.made.append(note)
     counter.turn()
     assert counter.balance(customer) == 500
+    assert counter.breaches() == []
+
+
+def test_a_draft_whose_lines_stay_holds_up_nothing_else(counter: DraftCounter) -> None:
+    """Without the right to delete a line Dolibarr refuses it each time."""
+    stuck, free = counter.customer(300), counter.customer(300)
+    first, second = counter.draft(stuck), counter.draft(free)
+    for draft in (first, second):
+        counter.ask(draft, "200")
+    for draft in (first, second):
+        counter.shop.change_line(counter.ours(draft)[0]["rowid"], remise_percent=50)
+    real = counter.door.door.remove_line
+
+    def remove(sale: SaleKey, line: int) -> None:
+        if sale.rowid == first:
+            raise RefusedError("403")
+        real(sale, line)
+
+    counter.door.door.remove_line = remove  # type: ignore[method-assign]
+    try:
+        counter.turn()
+        assert (counter.balance(stuck), counter.balance(free)) == (100, 300)
+    finally:
+        del counter.door.door.remove_line
+    counter.rest()
+    assert (counter.balance(stuck), counter.ours(first)) == (300, [])
     assert counter.breaches() == []
 
 

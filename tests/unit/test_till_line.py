@@ -201,6 +201,22 @@ def test_paid_in_the_same_moment_is_no_trouble(place: Place) -> None:
     assert place.tills.texts(51) == [OF_BOB]
 
 
+def test_a_ticket_at_which_dolibarr_stumbles_holds_up_no_other(place: Place) -> None:
+    place.tills.ring(50, ALICE)
+    place.tills.ring(51, BOB)
+    real = place.tills.write_note
+
+    def write_note(ticket: int, text: str) -> None:
+        if ticket == 50:
+            raise TransientError("HTTP 500")
+        real(ticket, text)
+
+    place.tills.write_note = write_note  # type: ignore[method-assign]
+    place.look()
+    place.look(after_s=2)
+    assert place.tills.texts(51) == [OF_BOB]
+
+
 def test_a_ticket_that_refuses_is_left_alone_for_a_minute(place: Place) -> None:
     place.tills.ring(50, ALICE)
     asked: list[str] = []
