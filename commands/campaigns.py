@@ -107,7 +107,7 @@ def _campaign_json(
         "title": campaign.title,
         "first_day": campaign.first_day,
         "last_day": campaign.last_day,
-        "given": None if given is None else points(given.units),
+        "given": None if given is None or campaign.is_badge_only else points(given.units),
         "sales": None if given is None else given.sales,
         "budget": None if given is None else points(given.budget),
         "left": None if given is None else points(given.left),
@@ -136,18 +136,22 @@ def _lines(program: Program, campaign: CampaignTerms, given: Given | None) -> It
     if given is None:
         yield "no limits: what it gives is not counted"
         return
+    yield _given_text(program, campaign, given)
+    yield from _own(program, campaign)
 
+
+def _given_text(program: Program, campaign: CampaignTerms, given: Given) -> str:
     def text(units: int) -> str:
         return f"{program.points_of(units):,.{program.decimals}f}"
 
-    span, _ = SPANS[given.each]
     sales = "1 sale" if given.sales == 1 else f"{given.sales:,} sales"
+    if campaign.is_badge_only:
+        return f"met with {sales}; it gives the badge {campaign.badge}"
+    span, _ = SPANS[given.each]
     if given.budget is None or given.left is None:
-        yield f"{text(given.units)} points given {span}, for {sales}"
-    else:
-        budget = f"{text(given.units)} of {text(given.budget)} points given {span}, for {sales}"
-        yield f"{budget}; {text(given.left)} left"
-    yield from _own(program, campaign)
+        return f"{text(given.units)} points given {span}, for {sales}"
+    budget = f"{text(given.units)} of {text(given.budget)} points given {span}, for {sales}"
+    return f"{budget}; {text(given.left)} left"
 
 
 def _own(program: Program, campaign: CampaignTerms) -> Iterator[str]:
@@ -156,7 +160,7 @@ def _own(program: Program, campaign: CampaignTerms) -> Iterator[str]:
     if terms is None:
         return
     per = SPANS[terms.each][1]
-    if terms.points is not None:
+    if terms.points is not None and not campaign.is_badge_only:
         yield f"at most {terms.points:,.{program.decimals}f} points for one member{per}"
     if terms.times is not None:
         sales = "1 sale" if terms.times == 1 else f"{terms.times:,} sales"

@@ -615,9 +615,10 @@ def _campaign_findings(doors: Doors) -> Iterator[Finding]:
     """Look for campaigns that change nothing."""
     for program in doors.programs:
         for campaign in program.campaign:
-            if not campaign.gives_anything:
+            if not campaign.gives_anything and not campaign.is_badge_only:
                 message = f"the campaign '{campaign.name}' of {program.name} gives nothing"
-                yield Finding("warning", "campaigns", message, "set multiply or bonus")
+                remedy = "set multiply or bonus, or a challenge with a badge"
+                yield Finding("warning", "campaigns", message, remedy)
 
 
 def _weighed(finding: Finding) -> Finding:

@@ -62,6 +62,7 @@ _EXAMPLES: Values = {
     "program.campaign.per_member.times": 1,
     "program.campaign.challenge.visits": 5,
     "program.campaign.challenge.spent": 200,
+    "program.campaign.challenge.different": 2,
     "program.campaign.challenge.days": 30,
     "program.campaign.challenge.badge": "Regular guest",
     "program.campaign.challenge.badge_days": 365,

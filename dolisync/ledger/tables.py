@@ -311,7 +311,8 @@ campaign_use = Table(
     metadata,
     Column("sale_id", Key, ForeignKey("sale.id"), primary_key=True, autoincrement=False),
     Column("program", String(40), primary_key=True),
-    Column("campaign", String(40), primary_key=True),
+    # Its name; with a tag of its challenge behind it, what was bought in that.
+    Column("campaign", String(200), primary_key=True),
     Column("source", String(40), nullable=False),
     Column("entity", Integer, nullable=False),
     # 0 where the customer was erased: what was given stays given.

@@ -7,7 +7,7 @@ what is left after it. So any row of partial returns ends exactly at zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -19,7 +19,8 @@ from dolisync.program.caps import in_one_sale, within
 from dolisync.program.course import Counted
 from dolisync.program.criteria import not_eligible
 from dolisync.program.goods import ZERO, bought, is_visit, mirrored, quantities, taken_off
-from dolisync.program.limits import Limited
+from dolisync.program.kinds import kinds_of_sale
+from dolisync.program.limits import BADGE, Limited
 from dolisync.program.paid import is_paid_without_earning, paid_share
 from dolisync.program.reasons import Reason, Why, because
 from dolisync.program.rounding import round_units
@@ -237,15 +238,51 @@ class CampaignUse:
 def campaign_uses_of(
     program: Program, around: Surroundings, family: Family, first: Verdict
 ) -> tuple[CampaignUse, ...]:
-    """Return what a judged sale takes of the limits of campaigns, as its returns left it."""
+    """Return what a judged sale takes of the limits of campaigns, as its returns left it.
+
+    With it, under names of their own, in which tags of challenges it bought something.
+    """
+    left = _left_after(program, family)
+    kinds = _kinds_counted(program, around, family, first, left)
+    if not first.limited:
+        return kinds
     parts = dict(first.campaigns)
-    if family.returns and program.returns.take_back:
-        left = _left_lines(family)
-        is_gone = _is_all_returned(family.origin, left)
-        worth = None if is_gone else _worth_in_family(program, around, family, left)
-        parts = {} if worth is None else dict(worth.campaigns)
+    if left is not family.origin.lines:
+        parts = dict(_worth_in_family(program, around, family, left).campaigns) if left else {}
+    uses = ((limited, _units_left(program, limited, parts, left)) for limited in first.limited)
+    return *(CampaignUse(*use) for use in uses), *kinds
+
+
+def _left_after(program: Program, family: Family) -> tuple[SaleLine, ...]:
+    """Return the lines of a sale with those that its returns took off; none where all came back."""
+    if not family.returns or not program.returns.take_back:
+        return family.origin.lines
+    left = _left_lines(family)
+    return () if _is_all_returned(family.origin, left) else left
+
+
+def _units_left(
+    program: Program, limited: Limited, parts: Mapping[str, int], left: tuple[SaleLine, ...]
+) -> int:
+    if limited.campaign in program.badge_only:
+        return limited.given if left else 0
+    return max(parts.get(limited.campaign, 0), 0)
+
+
+def _kinds_counted(
+    program: Program,
+    around: Surroundings,
+    family: Family,
+    first: Verdict,
+    left: tuple[SaleLine, ...],
+) -> tuple[CampaignUse, ...]:
+    """Return in which tags of challenges a sale that counts bought something."""
+    sale = family.origin
+    if not program.tag_challenges or not (first.units or _is_purchase(program, around, sale)):
+        return ()
     return tuple(
-        CampaignUse(limited, max(parts.get(limited.campaign, 0), 0)) for limited in first.limited
+        CampaignUse(Limited.by(kind.key, None, BADGE), int(kind.is_left))
+        for kind in kinds_of_sale(program, sale.lines, left)
     )
 
 

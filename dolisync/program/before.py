@@ -15,19 +15,22 @@ class Limit(enum.StrEnum):
     MEMBER_TIMES = "member_times"
     VISITS = "visits"
     SPENT = "spent"
+    KINDS = "kinds"
 
 
 class Room(NamedTuple):
     """What a campaign can still give for a sale: ledger units, and the limit that says so.
 
     ``to_member`` is the room that the member's own limits leave, ``units`` that of all limits;
-    ``None`` is any number.
+    ``None`` is any number. Where a challenge asks for something bought in more tags, ``bought`` are
+    those, in one case, in which it was.
     """
 
     campaign: str
     units: int
     to_member: int | None
     limit: Limit
+    bought: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Collection, Mapping
 from datetime import date, time
 from decimal import Decimal
 from functools import cached_property
@@ -197,6 +198,14 @@ class ChallengeTerms(Section):
     spent: Annotated[Decimal | None, Field(gt=0, max_digits=15, decimal_places=2)] = Field(
         None, description="So much spent before this sale, including tax, after returns."
     )
+    tags: tuple[Label, ...] = Field(
+        (),
+        description="Something bought in each of these product tags, as they are called in "
+        "Dolibarr, in this sale or before it; tags below them count too.",
+    )
+    different: Annotated[int | None, Field(ge=1, le=100)] = Field(
+        None, description="In so many of these tags will do; left out, in all of them."
+    )
     days: Annotated[int | None, Field(ge=1, le=3660)] = Field(
         None, description="Within so many days, that of the sale among them; left out, ever."
     )
@@ -211,7 +220,25 @@ class ChallengeTerms(Section):
     @property
     def is_empty(self) -> bool:
         """Tell whether nothing is asked."""
-        return self.visits is None and self.spent is None
+        return self.visits is None and self.spent is None and not self.tags
+
+    @property
+    def tags_needed(self) -> int:
+        """In how many of the tags something must have been bought."""
+        return self.different or len(self.tags_asked)
+
+    @cached_property
+    def tags_asked(self) -> Mapping[str, ArticleTerms]:
+        """The tags in one case, with the articles that they choose."""
+        return {tag.casefold(): ArticleTerms(tags=(tag,)) for tag in self.tags}
+
+    @model_validator(mode="after")
+    def _enough_tags(self) -> Self:
+        named = len(self.tags_asked)
+        if named and self.tags_needed > named:
+            message = f"a challenge asks for {self.different} different tags and names {named}"
+            raise ValueError(message)
+        return self
 
 
 class CampaignTerms(Section):
@@ -310,8 +337,12 @@ class CampaignTerms(Section):
 
     @cached_property
     def in_all(self) -> BudgetTerms | None:
-        """The limits of what it gives in all, ``None`` where there are none."""
-        return None if self.budget is None or self.budget.is_empty else self.budget
+        """The limits of what it gives in all, ``None`` where there are none.
+
+        A badge takes nothing of a budget.
+        """
+        is_unlimited = self.budget is None or self.budget.is_empty or self.is_badge_only
+        return None if is_unlimited else self.budget
 
     @cached_property
     def to_one(self) -> PerMemberTerms | None:
@@ -322,6 +353,21 @@ class CampaignTerms(Section):
     def asks(self) -> ChallengeTerms | None:
         """The challenge to be met, ``None`` where there is none."""
         return None if self.challenge is None or self.challenge.is_empty else self.challenge
+
+    @cached_property
+    def is_badge_only(self) -> bool:
+        """Tell whether it gives a badge and no points."""
+        return self.badge is not None and not self.gives_anything
+
+    @property
+    def badge(self) -> str | None:
+        """What stands on the card of who met its challenge, ``None`` where nothing does."""
+        return None if self.asks is None else self.asks.badge
+
+    @property
+    def tags_asked(self) -> Collection[tuple[str, ArticleTerms]]:
+        """The tags of its challenge in one case, with the articles that they choose."""
+        return () if self.asks is None else self.asks.tags_asked.items()
 
     @property
     def is_limited(self) -> bool:

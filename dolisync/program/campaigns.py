@@ -13,11 +13,11 @@ from decimal import Decimal
 
 from dolisync.model import Sale
 from dolisync.program.articles import lines_of
-from dolisync.program.before import Before, Limit
-from dolisync.program.campaign_terms import CampaignTerms, Combine, Each
+from dolisync.program.before import Before, Limit, Room
+from dolisync.program.campaign_terms import CampaignTerms, ChallengeTerms, Combine, Each
 from dolisync.program.criteria import channel_of, misfit_of
 from dolisync.program.goods import ZERO, total_incl
-from dolisync.program.limits import Limited, limit_of
+from dolisync.program.limits import BADGE, Limited, limit_of
 from dolisync.program.moments import not_now
 from dolisync.program.reasons import Reason, ReasonValue, Why, of_campaign
 from dolisync.program.rounding import round_units
@@ -59,6 +59,8 @@ def added(program: Program, sale: Sale, before: Before, basket: Basket, base_uni
     meant = [campaign for campaign, reason in judged if reason is None]
     used_up = [campaign for campaign in meant if before.has_no_room(campaign.name)]
     held = [campaign for campaign in meant if campaign not in used_up]
+    badges = [campaign for campaign in held if campaign.is_badge_only]
+    held = [campaign for campaign in held if campaign not in badges]
     against = [reason for _, reason in judged if reason is not None]
     against += [_limited_by(program, campaign, before) for campaign in used_up]
     chosen = _chosen(as_sold, held)
@@ -75,6 +77,7 @@ def added(program: Program, sale: Sale, before: Before, basket: Basket, base_uni
         (
             *(reason for part in parts for reason in part.reasons(program, before)),
             *beaten,
+            *map(_badge_reason, badges),
             *against,
         ),
         tuple(as_sold.limits_of(meant, chosen)) if program.limited_campaigns else (),
@@ -142,7 +145,7 @@ def _limited_by(
     room = before.room_of(campaign.name)
     assert room is not None, "only a room that is known can be too small"
     if room.limit in _NOT_MET:
-        return _not_met(campaign, room.limit)
+        return _not_met(campaign, room)
     allowed, each = limit_of(program, campaign, room.limit)
     values: dict[str, ReasonValue] = {"limit": allowed, "span": _SPANS[each]}
     if part is not None:
@@ -151,18 +154,33 @@ def _limited_by(
     return of_campaign(whys[room.limit], campaign, **values)
 
 
-def _not_met(campaign: CampaignTerms, limit: Limit) -> Reason:
+def _badge_reason(campaign: CampaignTerms) -> Reason:
+    return of_campaign(Why.CAMPAIGN_BADGE, campaign, badge=campaign.badge or "")
+
+
+def _not_met(campaign: CampaignTerms, room: Room) -> Reason:
     """Say what is missing to a challenge."""
-    asked = campaign.asks
+    asked, limit = campaign.asks, room.limit
     assert asked is not None, "what is missing is of a challenge"
     span = "in all" if asked.days is None else f"in {asked.days} days"
+    if limit is Limit.KINDS:
+        return _kinds_missing(campaign, asked, room.bought, span)
     if limit is Limit.VISITS:
         return of_campaign(Why.CAMPAIGN_VISITS, campaign, limit=asked.visits or 0, span=span)
     amount = shown(asked.spent or ZERO)
     return of_campaign(Why.CAMPAIGN_SPENT, campaign, amount=amount, span=span)
 
 
-_NOT_MET = (Limit.VISITS, Limit.SPENT)
+def _kinds_missing(
+    campaign: CampaignTerms, asked: ChallengeTerms, bought: frozenset[str], span: str
+) -> Reason:
+    titles = {tag.casefold(): tag for tag in asked.tags}
+    missing = ", ".join(title for tag, title in titles.items() if tag not in bought)
+    values: dict[str, ReasonValue] = {"done": len(bought), "limit": asked.tags_needed, "span": span}
+    return of_campaign(Why.CAMPAIGN_KINDS, campaign, missing=missing, **values)
+
+
+_NOT_MET = (Limit.VISITS, Limit.SPENT, Limit.KINDS)
 _SPANS = {
     Each.CAMPAIGN: "in all",
     Each.DAY: "a day",
@@ -207,6 +225,8 @@ class _Part:
         yield self._reason(program)
         if self.units < self.wanted:
             yield _limited_by(program, self.campaign, before, self)
+        if self.units > 0 and self.campaign.badge is not None:
+            yield _badge_reason(self.campaign)
 
     def _reason(self, program: Program) -> Reason:
         campaign = self.campaign
@@ -272,7 +292,9 @@ class _Counting:
         """Say what campaigns with limits would give, alone or beside those that are chosen."""
         beside = {part.campaign.name: part.wanted for part in self.parts_of(chosen)}
         for campaign in meant:
-            if campaign.is_limited:
+            if campaign.is_badge_only:
+                yield Limited.by(campaign.name, self.before.room_of(campaign.name), BADGE)
+            elif campaign.is_limited:
                 wanted = max(self.parts_of([campaign])[0].wanted, beside.get(campaign.name, 0), 0)
                 yield Limited.by(campaign.name, self.before.room_of(campaign.name), wanted)
 

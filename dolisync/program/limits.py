@@ -18,9 +18,13 @@ from typing import NamedTuple
 
 from dolisync.model import CustomerKey
 from dolisync.program.before import Limit, Room
-from dolisync.program.campaign_terms import BudgetTerms, CampaignTerms, Each
+from dolisync.program.campaign_terms import BudgetTerms, CampaignTerms, ChallengeTerms, Each
 from dolisync.program.course import Counted, Course, month_begin, year_begin
+from dolisync.program.kinds import NO_KINDS, Kinds, key_of
 from dolisync.program.terms import Program
+
+# What a badge without points counts as, where what campaigns give is counted.
+BADGE = 1
 
 
 class Limited(NamedTuple):
@@ -67,16 +71,21 @@ class Uses:
         self.to_one[customer, campaign].add(day, Counted(int(units > 0), units))
 
     def rooms(
-        self, program: Program, customer: CustomerKey, course: Course, day: int
+        self,
+        program: Program,
+        customer: CustomerKey,
+        course: Course,
+        day: int,
+        kinds: Kinds = NO_KINDS,
     ) -> tuple[Room, ...]:
         """Say what each limited campaign can still give for a sale of a customer.
 
-        ``course`` are his sales before it.
+        ``course`` are his sales before it, ``kinds`` the tags of challenges in which it bought.
         """
         return tuple(
             room
             for campaign in program.limited_campaigns
-            if (room := self._room(program, campaign, customer, course, day)) is not None
+            if (room := self._room(program, campaign, customer, course, day, kinds)) is not None
         )
 
     def budget_left(self, program: Program, campaign: CampaignTerms, day: int) -> int | None:
@@ -93,7 +102,11 @@ class Uses:
         customer: CustomerKey,
         course: Course,
         day: int,
+        kinds: Kinds,
     ) -> Room | None:
+        missing = self._missing_kinds(campaign, customer, day, kinds)
+        if missing is not None:
+            return missing
         own = min(
             (*_missing(campaign, course, day), *self._own(program, campaign, customer, day)),
             key=lambda room: room[0],
@@ -105,6 +118,34 @@ class Uses:
             return Room(campaign.name, budget, to_member, Limit.BUDGET)
         return None if own is None else Room(campaign.name, own[0], to_member, own[1])
 
+    def _missing_kinds(
+        self, campaign: CampaignTerms, customer: CustomerKey, day: int, kinds: Kinds
+    ) -> Room | None:
+        """Leave no room where too few of a challenge's tags were bought in."""
+        asked = campaign.asks
+        if asked is None or not asked.tags:
+            return None
+        own = kinds.get(campaign.name, ())
+        bought = frozenset(
+            tag
+            for tag in asked.tags_asked
+            if tag in own or self._was_bought(campaign, asked, customer, tag, day)
+        )
+        if len(bought) >= asked.tags_needed:
+            return None
+        return Room(campaign.name, 0, 0, Limit.KINDS, bought)
+
+    def _was_bought(
+        self,
+        campaign: CampaignTerms,
+        asked: ChallengeTerms,
+        customer: CustomerKey,
+        tag: str,
+        day: int,
+    ) -> bool:
+        course = self.to_one.get((customer, key_of(campaign.name, tag)))
+        return course is not None and _asked_of(course, asked, day).sales > 0
+
     def _own(
         self, program: Program, campaign: CampaignTerms, customer: CustomerKey, day: int
     ) -> Iterator[tuple[int, Limit]]:
@@ -112,7 +153,7 @@ class Uses:
         if terms is None:
             return
         had = since(self.to_one[customer, campaign.name], terms.each, day)
-        if terms.points is not None:
+        if terms.points is not None and not campaign.is_badge_only:
             yield max(program.units(terms.points) - had.units, 0), Limit.MEMBER_POINTS
         if terms.times is not None and had.sales >= terms.times:
             yield 0, Limit.MEMBER_TIMES
@@ -123,11 +164,16 @@ def _missing(campaign: CampaignTerms, course: Course, day: int) -> Iterator[tupl
     asked = campaign.asks
     if asked is None:
         return
-    done = course.total if asked.days is None else course.since(day - asked.days + 1)
+    done = _asked_of(course, asked, day)
     if asked.visits is not None and done.sales + 1 < asked.visits:
         yield 0, Limit.VISITS
     if asked.spent is not None and done.spent_minor < asked.spent * 100:
         yield 0, Limit.SPENT
+
+
+def _asked_of(course: Course, asked: ChallengeTerms, day: int) -> Counted:
+    """Return what was done within the days of a challenge."""
+    return course.total if asked.days is None else course.since(day - asked.days + 1)
 
 
 def since(course: Course, each: Each, day: int) -> Counted:

@@ -81,6 +81,8 @@ class Why(enum.StrEnum):
     CAMPAIGN_MEMBER_TIMES = "{title}: this customer had it for {limit} sales {span}"
     CAMPAIGN_VISITS = "{title}: not yet {limit} visits {span}"
     CAMPAIGN_SPENT = "{title}: less than {amount} spent before it {span}"
+    CAMPAIGN_KINDS = "{title}: bought in {done} of {limit} tags {span}, not yet in {missing}"
+    CAMPAIGN_BADGE = "{title}: met; the badge is {badge}"
     EXPIRES = "usable until {date}"
     INACTIVE = "usable until {months} months without a sale, a redemption or a gift of points"
     WAITS = "pending until {date}, while its goods may be returned"

@@ -802,6 +802,11 @@ class Program(Section):
         return tuple(campaign for campaign in self.campaign if campaign.is_limited)
 
     @cached_property
+    def tag_challenges(self) -> tuple[CampaignTerms, ...]:
+        """The campaigns whose challenges ask for something bought in tags."""
+        return tuple(campaign for campaign in self.campaign if campaign.tags_asked)
+
+    @cached_property
     def badges(self) -> tuple[tuple[str, str, int | None], ...]:
         """The campaigns that give a badge: their names, what stands on the card, for how long."""
         asking = ((one.name, one.asks) for one in self.campaigns_in_order)
@@ -810,6 +815,11 @@ class Program(Section):
             for name, asked in asking
             if asked is not None and asked.badge is not None
         )
+
+    @cached_property
+    def badge_only(self) -> frozenset[str]:
+        """The campaigns that give a badge and no points."""
+        return frozenset(campaign.name for campaign in self.campaign if campaign.is_badge_only)
 
     @cached_property
     def has_budgets(self) -> bool:
@@ -826,7 +836,8 @@ class Program(Section):
         """Everything that chooses articles."""
         of_campaigns = (campaign.articles for campaign in self.campaign)
         chosen = (terms for terms in of_campaigns if terms is not None and not terms.is_empty)
-        return (*self.earn.selections, *chosen)
+        asked = (terms for campaign in self.tag_challenges for _, terms in campaign.tags_asked)
+        return (*self.earn.selections, *chosen, *asked)
 
     @property
     def customer_selections(self) -> tuple[CustomerTerms, ...]:

@@ -19,6 +19,7 @@ from dolisync.model import CustomerKey
 from dolisync.program.before import Room
 from dolisync.program.campaign_terms import Each
 from dolisync.program.course import Course
+from dolisync.program.kinds import Kinds, by_campaign_of
 from dolisync.program.limits import Limited, Uses, span_begin
 from dolisync.program.terms import Program
 
@@ -38,10 +39,19 @@ class Limits:
     others: list[UseRow] = field(default_factory=list)
 
     def rooms(
-        self, program: Program, customer: CustomerKey, course: Course, day: int
+        self,
+        program: Program,
+        customer: CustomerKey,
+        course: Course,
+        day: int,
+        kinds: Kinds,
     ) -> tuple[Room, ...]:
-        """Say what campaigns can still give for a sale."""
-        return self.uses.rooms(program, customer, course, day)
+        """Say what campaigns can still give for a sale that bought in these tags."""
+        return self.uses.rooms(program, customer, course, day, kinds)
+
+    def kinds_of(self, sale_id: int) -> Kinds:
+        """Return in which tags of challenges a sale that is kept bought something."""
+        return by_campaign_of([use.campaign for use in self.kept.get(sale_id, ())])
 
     def are_otherwise(self, sale_id: int, rooms: Sequence[Room]) -> bool:
         """Tell whether limits would leave a sale that is kept more or less than they did."""

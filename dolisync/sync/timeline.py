@@ -31,6 +31,7 @@ from dolisync.program.assess import (
 from dolisync.program.before import Before
 from dolisync.program.caps import room
 from dolisync.program.course import NOTHING, Counted, Course
+from dolisync.program.kinds import NO_KINDS, Kinds, by_campaign, kinds_of_sale
 from dolisync.program.looking_back import before_of, reach_days
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
@@ -251,7 +252,8 @@ class Timeline:
         program = self._program(row.rule_set_id, member.program)
         if not self.follows or row.tier is None or program is None:
             return False
-        before = member.before(program, row.day)
+        kinds = NO_KINDS if member.limits is None else member.limits.kinds_of(row.sale_id)
+        before = member.before(program, row.day, kinds)
         if member.limits is not None and member.limits.are_otherwise(row.sale_id, before.rooms):
             return True
         space = room(program, before)
@@ -295,7 +297,8 @@ class Timeline:
         if program is None or around is None:
             return
         day = unit.day
-        before = member.before(program, day)
+        sold = unit.family[0].sale.lines
+        before = member.before(program, day, by_campaign(kinds_of_sale(program, sold, sold)))
         place = (member.program, known.key)
         verdicts = self.judging.judge(self.transaction, program, around, unit.family, before)
         of_sale = {verdict.sale: verdict for verdict in verdicts}
@@ -352,7 +355,7 @@ class Timeline:
     ) -> list[UseRow]:
         """Return what a judged sale takes of the limits of campaigns."""
         known = unit.known
-        if unit.is_alone or not known.counts or not verdicts[known.key].limited:
+        if unit.is_alone or not known.counts:
             return []
         returns = tuple(entry.sale for entry in unit.trusted)
         family = Family(known.sale, returns, before=before)
@@ -397,11 +400,11 @@ class _Member:
     by_hand: Sequence[SetByHand]
     limits: Limits | None = None
 
-    def before(self, program: Program, day: int) -> Before:
-        """Return what a sale of a day may know."""
+    def before(self, program: Program, day: int, kinds: Kinds) -> Before:
+        """Return what a sale of a day may know that bought in these tags."""
         rooms = NO_ROOMS
         if self.limits is not None:
-            rooms = self.limits.rooms(program, self.customer, self.course, day)
+            rooms = self.limits.rooms(program, self.customer, self.course, day, kinds)
         return before_of(program, self.course, self.by_hand, day, rooms)
 
     def add(self, row: CountedSale) -> None:

@@ -22,7 +22,8 @@ OTHERS = [language for language in LANGUAGES if language != "en"]
 # What is written as it stands, or is a plain number.
 AS_IT_STANDS = {"bonus", "cap", "code", "given", "hours", "mode", "modes", "months", "name"}
 AS_IT_STANDS |= {"other", "percent", "points", "rate", "ref", "room", "share", "source", "time"}
-AS_IT_STANDS |= {"times", "title", "wanted", "which", "back", "base", "limit"}
+AS_IT_STANDS |= {"times", "title", "wanted", "which", "back", "base", "limit", "badge"}
+AS_IT_STANDS |= {"missing", "done"}
 
 
 def tongue(language: str) -> Tongue:
