@@ -45,6 +45,7 @@ from dolisync.ports import (
     BuyerSource,
     Clock,
     CustomerSource,
+    DeliverySource,
     Pulse,
     RequestDesk,
     Requirements,
@@ -60,6 +61,7 @@ from dolisync.sync.bonuses import Bonuses
 from dolisync.sync.buyers import Buyers, CardFields, buyer_question_of
 from dolisync.sync.catalogue import Catalogue, question_of
 from dolisync.sync.code_lines import CodeLines
+from dolisync.sync.deliveries import Deliveries, are_followed
 from dolisync.sync.draft_adoption import adopt_drafts
 from dolisync.sync.drafts import Drafts
 from dolisync.sync.events import Events
@@ -84,7 +86,7 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-class Reader(SaleSource, CustomerSource, ArticleSource, BuyerSource, Protocol):
+class Reader(SaleSource, CustomerSource, ArticleSource, BuyerSource, DeliverySource, Protocol):
     """A door through which sales, customers and articles are read."""
 
 
@@ -400,6 +402,7 @@ class House:
             self.catalogue(reader, rules.book),
             reader,
             self.buyers(doors, reader, rules.book),
+            self.deliveries(doors, reader, rules.book),
         )
 
     def catalogue(self, reader: Reader, book: RuleBook) -> Catalogue:
@@ -413,10 +416,19 @@ class House:
         question = buyer_question_of(programs, card_fields(doors.source))
         return Buyers(reader, self.clock, question)
 
+    def deliveries(self, doors: Doors, reader: Reader, book: RuleBook) -> Deliveries | None:
+        """Make what follows deliveries, where any program ever waited for them."""
+        programs = (program for rules in book.sets for program in rules.programs)
+        if not are_followed(programs, doors.source.name):
+            return None
+        return Deliveries(reader, self.clock)
+
     def completed(self, doors: Doors, book: RuleBook, sales: Sequence[Sale]) -> list[Sale]:
-        """Complete sales with what the rules want to know of their articles and customers."""
+        """Complete sales with what the rules want to know beyond their documents."""
         with_articles = self.catalogue(doors.reader, book).complete(sales)
-        return self.buyers(doors, doors.reader, book).complete(with_articles)
+        with_buyers = self.buyers(doors, doors.reader, book).complete(with_articles)
+        deliveries = self.deliveries(doors, doors.reader, book)
+        return with_buyers if deliveries is None else deliveries.complete(with_buyers)
 
     def publisher(self, doors: Doors) -> Publisher | None:
         """Make the publisher of one source, where anything is to be written."""

@@ -32,6 +32,7 @@ from dolisync.ledger.views import count_rows
 from dolisync.phrases import LANGUAGES, phrase
 from dolisync.ports import FieldSpec, Finding, Requirements, SetupStep
 from dolisync.program.terms import AmountTerms, Program, RewardTerms
+from dolisync.sync.deliveries import are_followed
 from dolisync.sync.turn import recognise
 
 EXIT_ERROR = 1
@@ -510,6 +511,7 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
             buyers=buyer_question(doors),
             request_groups=source.request_groups if doors.desk else (),
             tags_by=source.writes_by if doors.tags else None,
+            deliveries_by=doors.source.reads_by if _waits_for_deliveries(doors) else (),
             notes_events=source.events and source.writes_by == "sql",
             sets_percentages=_gives_percentages(doors) and source.writes_by == "sql",
         )
@@ -534,6 +536,10 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
     except DolisyncError:
         # What does not answer was reported above, by the look that met it first.
         return
+
+
+def _waits_for_deliveries(doors: Doors) -> bool:
+    return are_followed(doors.programs, doors.source.name)
 
 
 def _gives_percentages(doors: Doors) -> bool:

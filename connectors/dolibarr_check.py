@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from connectors import dolibarr_check_database as tables
 from connectors import dolibarr_check_rest as rest
 from connectors.dolibarr_database import Database
+from connectors.dolibarr_deliveries import NAMES, ORDER, RIGHTS, SHIPMENT, may_read
 from connectors.dolibarr_http import DolibarrHttp, ServerStatus
 from connectors.dolibarr_present import Present
 from connectors.dolibarr_setup import ELEMENTS
@@ -47,6 +48,7 @@ class Checked:
     tags_by: str | None
     sets_percentages: bool
     notes_events: bool
+    deliveries_by: Sequence[str]
 
 
 def check(
@@ -67,12 +69,14 @@ def check(
     tags_by: str | None = None,
     sets_percentages: bool = False,
     notes_events: bool = False,
+    deliveries_by: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
     """Look at everything. ``fk_user`` and the fields of ``requirements`` tell what is written.
 
     ``tags_by`` is the door (sql or rest) through which tags are put on customers, if they are;
     ``sets_percentages`` tells that customers' standing discounts are set through the tables,
-    ``notes_events`` that movements are noted in the agenda.
+    ``notes_events`` that movements are noted in the agenda. ``deliveries_by`` are the doors through
+    which orders and shipments are followed, if they are.
     """
     database = Database(engine, table_prefix) if engine is not None else None
     checked = Checked(
@@ -92,6 +96,7 @@ def check(
         tags_by=tags_by,
         sets_percentages=sets_percentages,
         notes_events=notes_events,
+        deliveries_by=deliveries_by,
     )
     try:
         return tuple(_findings(checked))
@@ -211,6 +216,26 @@ def _tagging(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding
         yield Finding("error", "tags", message, remedy)
 
 
+def _orders(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]:
+    """Look whether the key may read orders and shipments, where the program waits for these."""
+    if "rest" not in checked.deliveries_by or checked.http is None:
+        return
+    for kind, module in ((ORDER, "MAIN_MODULE_COMMANDE"), (SHIPMENT, "MAIN_MODULE_EXPEDITION")):
+        what = NAMES[kind]
+        if may_read(checked.http, kind):
+            yield Finding("ok", "deliveries", f"the key reads {what}")
+        elif checked.present.constant(module) is False:
+            yield Finding("ok", "deliveries", f"{what} are not used: their module is off")
+        else:
+            message = f"the key may not read {what}, and the program waits for deliveries"
+            remedy = (
+                f"in Users & Groups > the user of the key > Permissions, give: {RIGHTS[kind]};"
+                " where the module is off, nothing is missing"
+            )
+            level = "error" if kind == ORDER else "warning"
+            yield Finding(level, "deliveries", message, remedy)
+
+
 def _required(topic: str, what: str, present: bool | None) -> Finding:  # noqa: FBT001
     if present:
         return Finding("ok", topic, f"{what} is there")
@@ -243,6 +268,7 @@ def _tables(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]
         tags=checked.tags_by == "sql",
         standing=checked.sets_percentages,
         events=checked.notes_events,
+        deliveries="sql" in checked.deliveries_by,
     )
 
 
@@ -343,6 +369,7 @@ _LOOKS: tuple[tuple[str, _Look], ...] = (
     ("timezone", _time_zones),
     ("fields", _requirements),
     ("tags", _tagging),
+    ("deliveries", _orders),
     ("database", _tables),
     ("pos customer", _pos_customers),
     ("user", _user),

@@ -8,7 +8,7 @@ reads as ``=``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from connectors import dolibarr_values as values
 from connectors.dolibarr_buyers import RestBuyers, customer_tags_by_rest
 from connectors.dolibarr_catalogue import articles_by_rest, has_product_by_rest, tag_labels_by_rest
+from connectors.dolibarr_deliveries import deliveries_by_rest, documents_by_rest, moved_by_rest
 from connectors.dolibarr_http import DolibarrHttp, Params
 from connectors.dolibarr_rest_products import Fields, ProductPoints, among, equals
 from connectors.dolibarr_sql_rows import chunks
@@ -26,13 +27,14 @@ from dolisync.model import (
     Buyer,
     Customer,
     CustomerKey,
+    Delivery,
     Payment,
     PaymentKind,
     Sale,
     SaleKey,
     SaleLine,
 )
-from dolisync.ports import BuyerQuestion, DatedPage, Page, PaymentPage, Position
+from dolisync.ports import BuyerQuestion, DatedPage, HandOver, Page, PaymentPage, Position
 
 PAGE_SIZE = 100
 
@@ -170,6 +172,18 @@ class RestSaleSource:
     def buyer_gaps(self, question: BuyerQuestion) -> tuple[str, ...]:
         """Say which facts this version does not tell, and which extra fields no card shows."""
         return self._buyers.gaps(question)
+
+    def deliveries(self, rowids: Sequence[int]) -> dict[int, Delivery]:
+        """Read what became of the orders and shipments of these documents."""
+        return _read(lambda asked: deliveries_by_rest(self._http, asked), rowids)
+
+    def moved_deliveries(self, since: datetime) -> frozenset[HandOver]:
+        """Find the orders and shipments that changed since."""
+        return _read(lambda oldest: moved_by_rest(self._http, oldest), self._oldest(since))
+
+    def documents_of(self, moved: Collection[HandOver]) -> frozenset[int]:
+        """Find the documents that these are linked with."""
+        return _read(lambda asked: documents_by_rest(self._http, asked), moved)
 
     def find_customer(self, text: str) -> tuple[Customer, ...]:
         """Find customers by exact rowid, card number, customer code or e-mail."""

@@ -28,6 +28,7 @@ class Why(enum.StrEnum):
     CUSTOMER_NOT_MEANT = "the program is for other customers, by {what}: {wanted}"
     CUSTOMER_LEFT_OUT = "the program leaves such customers out, by {what}: {wanted}"
     NOT_PAID = "not paid in full yet: {points} points are pending"
+    NOT_DELIVERED = "not delivered yet: {points} points are pending"
     VANISHED = "it no longer exists in Dolibarr"
     ERASED = "its customer was erased: nothing is known of it any more, and it moves no points"
     SET_ASIDE = "the backfill that brought it was undone; another one may bring it again"

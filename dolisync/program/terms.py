@@ -46,6 +46,15 @@ class Moment(enum.StrEnum):
 
     VALIDATED = "validated"
     PAID = "paid"
+    DELIVERED = "delivered"
+
+
+# What a sale still waits for, as people read it.
+WAITING_TO_BE = {
+    Moment.VALIDATED: "validated",
+    Moment.PAID: "paid in full",
+    Moment.DELIVERED: "delivered",
+}
 
 
 class Basis(enum.StrEnum):
@@ -212,8 +221,8 @@ class EarnTerms(Section):
 
     moment: Moment = Field(
         Moment.PAID,
-        description="A sale earns when it is validated, or when it is paid in full; "
-        "until then its points are pending.",
+        description="A sale earns when it is validated, when it is paid in full, or when what was "
+        "ordered is delivered; until then its points are pending. See docs/moments.md.",
     )
     leave_out_paid_with_points: bool = Field(
         default=True,

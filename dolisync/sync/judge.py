@@ -30,6 +30,7 @@ from dolisync.program.terms import Program
 from dolisync.sync.activity import follow_activity
 from dolisync.sync.buyers import with_first_buyer
 from dolisync.sync.code_uses import follow_used
+from dolisync.sync.deliveries import with_first_delivery
 from dolisync.sync.gift_cards import follow_sold
 from dolisync.sync.merge import CustomersMoved, Fates, Merged, as_kept, cards, merge
 from dolisync.sync.paying import Paying, are_concerned, costs
@@ -174,6 +175,7 @@ def note(
         kept = _keep_product_points(before.sale, kept)
         became = (fates or {}).get(before.sale.customer)
         kept = with_first_buyer(before.sale, kept, became)
+        kept = with_first_delivery(before.sale, kept, transaction.now)
     known = transaction.record(kept, mark, rule_set)
     known.named_customer = named
     return known
