@@ -54,6 +54,7 @@ class Tables:
     commande: sa.Table
     commandedet: sa.Table
     expedition: sa.Table
+    expeditiondet: sa.Table
     element_element: sa.Table
     pos_cash_fence: sa.Table
     bank_account: sa.Table
@@ -497,6 +498,18 @@ class _Builder:
             sa.Index("idx_expedition_fk_soc", "fk_soc"),
         )
 
+    def expeditiondet(self) -> sa.Table:
+        order_line = "fk_origin_line" if self.major == 16 else "fk_elementdet"
+        return self.table(
+            "expeditiondet",
+            key_column(),
+            sa.Column("fk_expedition", sa.Integer, nullable=False),
+            # The line of the order; versions name it differently.
+            sa.Column(order_line, sa.Integer, key="order_line"),
+            sa.Column("qty", Money),
+            sa.Index("idx_expeditiondet_fk_expedition", "fk_expedition"),
+        )
+
     def element_element(self) -> sa.Table:
         ends = ("fk_source", "sourcetype", "fk_target", "targettype")
         return self.table(
@@ -610,6 +623,7 @@ def build_tables(major: int, *, mariadb: bool) -> Tables:
         commande=make.commande(),
         commandedet=make.commandedet(),
         expedition=make.expedition(),
+        expeditiondet=make.expeditiondet(),
         element_element=make.element_element(),
         pos_cash_fence=make.pos_cash_fence(),
         bank_account=make.bank_account(),

@@ -136,6 +136,13 @@ def test_what_changed_leads_to_its_documents(site: Site, door: Door) -> None:
     assert source.moved_deliveries(site.now() + MINUTES) == frozenset()
 
 
+def test_with_its_last_shipment_an_order_is_delivered_from_20_on(site: Site, door: Door) -> None:
+    order, shipment, _invoice = shipped(site)
+    invoice, source = site.invoice_of(order), door(site)
+    site.close_shipment(shipment)
+    assert told(source, invoice) == (DONE if site.release >= (20,) else WAITING)
+
+
 def test_a_closed_shipment_is_found_by_its_change(site: Site, door: Door) -> None:
     _order, shipment, invoice = shipped(site)
     source = door(site)
@@ -159,7 +166,8 @@ def test_many_orders_are_read_by_the_page(site: Site, door: Door, monkeypatch: o
 def test_both_doors_see_the_same(site: Site) -> None:
     order, shipment, invoice = shipped(site)
     site.close_shipment(shipment)
-    site.close_order(order)
+    site.close_order(site.order(site.customer()))
+    site.link("commande", order, "facture", invoice)
     since = site.now() - MINUTES
     assert site.sql().moved_deliveries(since) == site.rest().moved_deliveries(since)
     assert told(site.sql(), invoice) == told(site.rest(), invoice) == DONE
