@@ -52,6 +52,7 @@ from dolisync.ports import (
     SaleSource,
     Sink,
     TagDoor,
+    WarehouseSource,
     no_pulse,
 )
 from dolisync.program.paying import rewards
@@ -74,6 +75,7 @@ from dolisync.sync.tier_tags import TierTags, tagging
 from dolisync.sync.till_line import TillLine
 from dolisync.sync.turn import Turn
 from dolisync.sync.vouchers import Automatic, Vouchers
+from dolisync.sync.warehouses import Warehouses, are_asked
 
 COLLECTED_EVERY = (100_000, 20, 20)
 
@@ -86,7 +88,15 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-class Reader(SaleSource, CustomerSource, ArticleSource, BuyerSource, DeliverySource, Protocol):
+class Reader(
+    SaleSource,
+    CustomerSource,
+    ArticleSource,
+    BuyerSource,
+    DeliverySource,
+    WarehouseSource,
+    Protocol,
+):
     """A door through which sales, customers and articles are read."""
 
 
@@ -403,6 +413,7 @@ class House:
             reader,
             self.buyers(doors, reader, rules.book),
             self.deliveries(doors, reader, rules.book),
+            self.warehouses(doors, reader, rules.book),
         )
 
     def catalogue(self, reader: Reader, book: RuleBook) -> Catalogue:
@@ -423,12 +434,20 @@ class House:
             return None
         return Deliveries(reader, self.clock)
 
+    def warehouses(self, doors: Doors, reader: Reader, book: RuleBook) -> Warehouses | None:
+        """Make what completes sales with their warehouses, where any program ever asked."""
+        programs = (program for rules in book.sets for program in rules.programs)
+        return Warehouses(reader) if are_asked(programs, doors.source.name) else None
+
     def completed(self, doors: Doors, book: RuleBook, sales: Sequence[Sale]) -> list[Sale]:
         """Complete sales with what the rules want to know beyond their documents."""
         with_articles = self.catalogue(doors.reader, book).complete(sales)
-        with_buyers = self.buyers(doors, doors.reader, book).complete(with_articles)
+        complete = self.buyers(doors, doors.reader, book).complete(with_articles)
         deliveries = self.deliveries(doors, doors.reader, book)
-        return with_buyers if deliveries is None else deliveries.complete(with_buyers)
+        if deliveries is not None:
+            complete = deliveries.complete(complete)
+        warehouses = self.warehouses(doors, doors.reader, book)
+        return complete if warehouses is None else warehouses.complete(complete)
 
     def publisher(self, doors: Doors) -> Publisher | None:
         """Make the publisher of one source, where anything is to be written."""

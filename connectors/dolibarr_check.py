@@ -20,6 +20,7 @@ from connectors.dolibarr_http import DolibarrHttp, ServerStatus
 from connectors.dolibarr_present import Present
 from connectors.dolibarr_setup import ELEMENTS
 from connectors.dolibarr_tag_door import may_tag
+from connectors.dolibarr_warehouses import RIGHT, may_read_stock
 from dolisync.errors import DolisyncError, RefusedError
 from dolisync.ports import BuyerQuestion, Finding, Requirements
 
@@ -49,6 +50,7 @@ class Checked:
     sets_percentages: bool
     notes_events: bool
     deliveries_by: Sequence[str]
+    warehouses_by: Sequence[str]
 
 
 def check(
@@ -70,13 +72,15 @@ def check(
     sets_percentages: bool = False,
     notes_events: bool = False,
     deliveries_by: Sequence[str] = (),
+    warehouses_by: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
     """Look at everything. ``fk_user`` and the fields of ``requirements`` tell what is written.
 
     ``tags_by`` is the door (sql or rest) through which tags are put on customers, if they are;
     ``sets_percentages`` tells that customers' standing discounts are set through the tables,
     ``notes_events`` that movements are noted in the agenda. ``deliveries_by`` are the doors through
-    which orders and shipments are followed, if they are.
+    which orders and shipments are followed, if they are, ``warehouses_by`` those through which it
+    is read from where goods were taken.
     """
     database = Database(engine, table_prefix) if engine is not None else None
     checked = Checked(
@@ -97,6 +101,7 @@ def check(
         sets_percentages=sets_percentages,
         notes_events=notes_events,
         deliveries_by=deliveries_by,
+        warehouses_by=warehouses_by,
     )
     try:
         return tuple(_findings(checked))
@@ -236,6 +241,28 @@ def _orders(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]
             yield Finding(level, "deliveries", message, remedy)
 
 
+def _stock(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]:
+    """Look whether sales bear a warehouse, where programs choose by it: only a movement tells."""
+    if not checked.warehouses_by:
+        return
+    if "rest" in checked.warehouses_by and checked.http is not None:
+        if may_read_stock(checked.http):
+            yield Finding("ok", "warehouses", "the key reads stock movements")
+        else:
+            message = "the key may not read stock movements, and the program asks for warehouses"
+            remedy = f"in Users & Groups > the user of the key > Permissions, give: {RIGHT}"
+            yield Finding("error", "warehouses", message, remedy)
+    if checked.present.constant_value("STOCK_CALCULATE_ON_BILL") in {None, "0"}:
+        message = "it is not seen that invoices of the office change stock: they bear no warehouse"
+        remedy = "Stock > Setup: decrease real stocks on validation of customer invoices"
+        yield Finding("warning", "warehouses", message, remedy)
+    for number in _terminals(checked.present):
+        if checked.present.constant_value(f"CASHDESK_NO_DECREASE_STOCK{number}") == "1":
+            message = f"tickets of terminal {number} change no stock: they bear no warehouse"
+            remedy = "TakePOS > Setup > Terminal, or name the terminal under terminals"
+            yield Finding("warning", "warehouses", message, remedy)
+
+
 def _required(topic: str, what: str, present: bool | None) -> Finding:  # noqa: FBT001
     if present:
         return Finding("ok", topic, f"{what} is there")
@@ -269,6 +296,7 @@ def _tables(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]
         standing=checked.sets_percentages,
         events=checked.notes_events,
         deliveries="sql" in checked.deliveries_by,
+        stock="sql" in checked.warehouses_by,
     )
 
 
@@ -287,11 +315,15 @@ def _pos_customers(checked: Checked, _status: ServerStatus | None) -> Iterator[F
         yield Finding("ok", "pos customer", "the till's default customers take no part")
 
 
-def _configured_tills(present: Present) -> set[int]:
+def _terminals(present: Present) -> Sequence[int]:
     terminals = present.constant_value("TAKEPOS_NUM_TERMINALS")
     if terminals is None or not terminals.isdecimal():
-        return set()
-    numbers = range(1, min(int(terminals), TERMINALS_MAX) + 1)
+        return ()
+    return range(1, min(int(terminals), TERMINALS_MAX) + 1)
+
+
+def _configured_tills(present: Present) -> set[int]:
+    numbers = _terminals(present)
     told = (present.constant_value(f"CASHDESK_ID_THIRDPARTY{number}") for number in numbers)
     return {int(customer) for customer in told if customer and customer.isdecimal()}
 
@@ -370,6 +402,7 @@ _LOOKS: tuple[tuple[str, _Look], ...] = (
     ("fields", _requirements),
     ("tags", _tagging),
     ("deliveries", _orders),
+    ("warehouses", _stock),
     ("database", _tables),
     ("pos customer", _pos_customers),
     ("user", _user),

@@ -21,6 +21,7 @@ from connectors.dolibarr_grants import (
     reading_needs,
     staff_needs,
     standing_needs,
+    stock_needs,
     tag_needs,
 )
 from dolisync.errors import DolisyncError
@@ -130,6 +131,7 @@ def grants(
     standing: bool,
     events: bool,
     deliveries: bool,
+    stock: bool,
 ) -> Iterator[Finding]:
     """Compare the account's rights with what is done through it."""
     needs: list[Need] = list(reading_needs(product_fields, buyers))
@@ -143,6 +145,7 @@ def grants(
     needs += standing_needs() if standing else ()
     needs += event_needs() if events else ()
     needs += delivery_needs() if deliveries else ()
+    needs += stock_needs() if stock else ()
     known = read_grants(database)
     missing = [need for need in needs if not known.allows(need)]
     for need in missing:

@@ -8,7 +8,7 @@ reads as ``=``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
@@ -21,6 +21,7 @@ from connectors.dolibarr_deliveries import deliveries_by_rest, documents_by_rest
 from connectors.dolibarr_http import DolibarrHttp, Params
 from connectors.dolibarr_rest_products import Fields, ProductPoints, among, equals
 from connectors.dolibarr_sql_rows import chunks
+from connectors.dolibarr_warehouses import warehouse_names_by_rest, warehouses_by_rest
 from dolisync.errors import TransientError
 from dolisync.model import (
     Article,
@@ -33,6 +34,7 @@ from dolisync.model import (
     Sale,
     SaleKey,
     SaleLine,
+    Warehouse,
 )
 from dolisync.ports import BuyerQuestion, DatedPage, HandOver, Page, PaymentPage, Position
 
@@ -184,6 +186,16 @@ class RestSaleSource:
     def documents_of(self, moved: Collection[HandOver]) -> frozenset[int]:
         """Find the documents that these are linked with."""
         return _read(lambda asked: documents_by_rest(self._http, asked), moved)
+
+    def warehouses_of(
+        self, goods: Mapping[int, Collection[int]]
+    ) -> dict[int, tuple[Warehouse, ...]]:
+        """Read from which warehouses the goods of these documents were taken."""
+        return _read(lambda asked: warehouses_by_rest(self._http, asked), goods)
+
+    def warehouse_names(self) -> frozenset[str]:
+        """Return the names of all warehouses."""
+        return warehouse_names_by_rest(self._http)
 
     def find_customer(self, text: str) -> tuple[Customer, ...]:
         """Find customers by exact rowid, card number, customer code or e-mail."""

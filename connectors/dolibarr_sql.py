@@ -7,7 +7,7 @@ and used credit notes. MariaDB and MySQL serve a real Dolibarr, SQLite the stand
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -39,6 +39,7 @@ from connectors.dolibarr_sql_rows import (
     sale_values,
     sales_statement,
 )
+from connectors.dolibarr_warehouses import warehouse_names_by_sql, warehouses_by_sql
 from dolisync.model import (
     Article,
     Buyer,
@@ -49,6 +50,7 @@ from dolisync.model import (
     Sale,
     SaleKey,
     SaleLine,
+    Warehouse,
 )
 from dolisync.ports import BuyerQuestion, DatedPage, HandOver, Page, PaymentPage, Position
 
@@ -188,6 +190,16 @@ class SqlSaleSource:
     def documents_of(self, moved: Collection[HandOver]) -> frozenset[int]:
         """Find the documents that these are linked with."""
         return documents_by_sql(self._database, moved)
+
+    def warehouses_of(
+        self, goods: Mapping[int, Collection[int]]
+    ) -> dict[int, tuple[Warehouse, ...]]:
+        """Read from which warehouses the goods of these documents were taken."""
+        return warehouses_by_sql(self._database, goods)
+
+    def warehouse_names(self) -> frozenset[str]:
+        """Return the names of all warehouses."""
+        return warehouse_names_by_sql(self._database)
 
     def find_customer(self, text: str) -> tuple[Customer, ...]:
         """Find customers by exact rowid, card number, customer code or e-mail."""

@@ -162,11 +162,20 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Warehouse:
+    """A place from which goods are taken, with the name it had when the sale was first read."""
+
+    rowid: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sale:
     """An invoice, a POS ticket or a credit note, as the rules see it.
 
     Amounts are in the company's currency; ``currency`` is the one that stands on the document.
-    ``delivery`` is ``None`` where goods are handed over with the document, or nobody asks.
+    ``delivery`` is ``None`` where goods are handed over with the document, or nobody asks;
+    ``warehouses`` are those from which they were taken, as far as that is known and somebody asks.
     """
 
     key: SaleKey
@@ -187,6 +196,7 @@ class Sale:
     payments: tuple[Payment, ...] = ()
     buyer: Buyer | None = None
     delivery: Delivery | None = None
+    warehouses: tuple[Warehouse, ...] = ()
 
     @property
     def is_pos(self) -> bool:

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
-from dolisync.model import Article, Buyer, Customer, CustomerKey, Delivery, Sale, SaleKey
+from dolisync.model import Article, Buyer, Customer, CustomerKey, Delivery, Sale, SaleKey, Warehouse
 
 
 class Clock(Protocol):
@@ -224,6 +224,21 @@ class DeliverySource(Protocol):
 
     def documents_of(self, moved: Collection[HandOver]) -> frozenset[int]:
         """Return the documents (rowids) to which these belong."""
+
+
+class WarehouseSource(Protocol):
+    """Read from where goods were taken."""
+
+    def warehouses_of(
+        self, goods: Mapping[int, Collection[int]]
+    ) -> dict[int, tuple[Warehouse, ...]]:
+        """Read the warehouses of these documents, by rowid; ``goods`` are the products on each.
+
+        Documents that changed no stock are left out.
+        """
+
+    def warehouse_names(self) -> frozenset[str]:
+        """Return the names of all warehouses."""
 
 
 FieldValue = int | Decimal | str | None

@@ -16,6 +16,7 @@ from connectors.standin import (
     api_invoices,
     api_orders,
     api_setup,
+    api_stock,
     api_thirdparties,
     dictionaries,
 )
@@ -30,6 +31,7 @@ ROUTES = [
     *api_invoices.ROUTES,
     *api_invoice_acts.ROUTES,
     *api_orders.ROUTES,
+    *api_stock.ROUTES,
     *api_thirdparties.ROUTES,
     *api_catalog.ROUTES,
     *api_setup.ROUTES,

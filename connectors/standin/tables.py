@@ -56,6 +56,8 @@ class Tables:
     expedition: sa.Table
     expeditiondet: sa.Table
     element_element: sa.Table
+    entrepot: sa.Table
+    stock_mouvement: sa.Table
     pos_cash_fence: sa.Table
     bank_account: sa.Table
     user: sa.Table
@@ -524,6 +526,38 @@ class _Builder:
             sa.Index("idx_element_element_fk_target", "fk_target"),
         )
 
+    def entrepot(self) -> sa.Table:
+        return self.table(
+            "entrepot",
+            key_column(),
+            sa.Column("ref", text_of(255), nullable=False),
+            entity_column(),
+            *moments("datec"),
+            self.stamp(),
+            *texts(64, "lieu"),
+            sa.Column("statut", sa.Integer, server_default="1"),
+            sa.Index("uk_entrepot_label", "ref", "entity", unique=True),
+        )
+
+    def stock_mouvement(self) -> sa.Table:
+        return self.table(
+            "stock_mouvement",
+            key_column(),
+            self.stamp(),
+            *moments("datem"),
+            *[
+                sa.Column(name, sa.Integer, nullable=False)
+                for name in ("fk_product", "fk_entrepot")
+            ],
+            sa.Column("value", Money),
+            *numbers("type_mouvement", "fk_user_author"),
+            *texts(255, "label"),
+            *numbers("fk_origin"),
+            *texts(64, "origintype"),
+            sa.Index("idx_stock_mouvement_fk_product", "fk_product"),
+            sa.Index("idx_stock_mouvement_fk_entrepot", "fk_entrepot"),
+        )
+
     def pos_cash_fence(self) -> sa.Table:
         return self.table(
             "pos_cash_fence",
@@ -625,6 +659,8 @@ def build_tables(major: int, *, mariadb: bool) -> Tables:
         expedition=make.expedition(),
         expeditiondet=make.expeditiondet(),
         element_element=make.element_element(),
+        entrepot=make.entrepot(),
+        stock_mouvement=make.stock_mouvement(),
         pos_cash_fence=make.pos_cash_fence(),
         bank_account=make.bank_account(),
         user=make.user(),

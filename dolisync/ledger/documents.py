@@ -22,6 +22,7 @@ from dolisync.model import (
     SaleKind,
     SaleLine,
     SaleStatus,
+    Warehouse,
 )
 
 # Raised when the fields below change; every sale is then judged again, and differences posted.
@@ -50,6 +51,8 @@ def fingerprint(sale: Sale) -> str:
     # as it was first seen, as with the words of the catalogue.
     if sale.delivery is not None:
         facts.append("delivered" if sale.delivery.is_done else "undelivered")
+    if sale.warehouses:
+        facts.append([warehouse.rowid for warehouse in sale.warehouses])
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
@@ -82,6 +85,8 @@ def to_document(sale: Sale) -> str:
     # Only where it is known: most programs do not ask, and a document is written for each sale.
     buyer = {} if sale.buyer is None else {"buyer": _buyer_row(sale.buyer)}
     delivery = {} if sale.delivery is None else {"delivery": _delivery_row(sale.delivery)}
+    rows = [[warehouse.rowid, warehouse.name] for warehouse in sale.warehouses]
+    warehouses = {"warehouses": rows} if rows else {}
     return _encode(
         {
             "ref": sale.ref,
@@ -101,6 +106,7 @@ def to_document(sale: Sale) -> str:
             "payments": [_payment_facts(payment) for payment in sale.payments],
             **buyer,
             **delivery,
+            **warehouses,
         }
     )
 
@@ -171,6 +177,7 @@ def from_document(key: SaleKey, text: str) -> Sale:
         payments=tuple(_payment(row) for row in data["payments"]),
         buyer=_buyer(data["buyer"]) if "buyer" in data else None,
         delivery=_delivery(data["delivery"]) if "delivery" in data else None,
+        warehouses=tuple(Warehouse(*row) for row in data.get("warehouses", ())),
     )
 
 

@@ -25,6 +25,7 @@ class Why(enum.StrEnum):
     OPTED_OUT = "the customer has opted out"
     CHANNEL_OUT = "the program counts no sales of this kind: {channel}"
     TERMINAL_OUT = "the program counts no sales at this terminal: {terminal}"
+    WAREHOUSE_OUT = "the program counts no sales from these warehouses: {warehouses}"
     CUSTOMER_NOT_MEANT = "the program is for other customers, by {what}: {wanted}"
     CUSTOMER_LEFT_OUT = "the program leaves such customers out, by {what}: {wanted}"
     NOT_PAID = "not paid in full yet: {points} points are pending"
@@ -67,6 +68,7 @@ class Why(enum.StrEnum):
     CAMPAIGN_NO_TIME = "{title}: it is from {hours}, and the sale has no time of day"
     CAMPAIGN_CHANNEL = "{title}: not for sales of this kind ({channel})"
     CAMPAIGN_TERMINAL = "{title}: not at this terminal ({terminal})"
+    CAMPAIGN_WAREHOUSE = "{title}: not from these warehouses ({warehouses})"
     CAMPAIGN_CUSTOMER = "{title}: for other customers, by {what}: {wanted}"
     CAMPAIGN_BIRTHDAY = "{title}: it is not the {when} of the customer's birthday"
     CAMPAIGN_NO_BIRTHDAY = "{title}: the customer's birthday is not known"
@@ -111,6 +113,7 @@ class Why(enum.StrEnum):
     # Rules of the program that changed nothing on a sale: see unmatched.py.
     CHANNEL_IN = "sales of this kind count: {channel}"
     TERMINAL_IN = "sales at this terminal count: {terminal}"
+    WAREHOUSE_IN = "sales from these warehouses count: {warehouses}"
     CUSTOMER_MEANT = "the customer is one of those meant, by {what}: {wanted}"
     CUSTOMER_KEPT = "the customer is none of those left out, by {what}: {wanted}"
     ARTICLES_IN = "nothing that was bought is left out"

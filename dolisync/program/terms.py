@@ -251,6 +251,14 @@ class EarnTerms(Section):
     leave_out_terminals: tuple[Terminal, ...] = Field(
         (), description="Sales at these terminals of TakePOS earn nothing."
     )
+    warehouses: tuple[Label, ...] = Field(
+        (),
+        description="Only sales of which goods were taken from these warehouses earn, by their "
+        "names in Dolibarr; see docs/shops.md.",
+    )
+    leave_out_warehouses: tuple[Label, ...] = Field(
+        (), description="Sales of which goods were taken from these warehouses earn nothing."
+    )
     amount: AmountTerms | None = Field(None, description="Points per amount spent.")
     band_basis: Basis = Field(
         Basis.INCLUDING_TAX,
@@ -855,6 +863,12 @@ class Program(Section):
         of_campaigns = (campaign.customers for campaign in self.campaign)
         given = (only, *self.earn.leave_out_customers, *of_campaigns)
         return tuple(terms for terms in given if terms is not None and not terms.is_empty)
+
+    @property
+    def warehouses_named(self) -> frozenset[str]:
+        """The warehouses by which sales are chosen."""
+        of_campaigns = (name for campaign in self.campaign for name in campaign.warehouses)
+        return frozenset((*self.earn.warehouses, *self.earn.leave_out_warehouses, *of_campaigns))
 
     @property
     def zone(self) -> ZoneInfo:

@@ -28,6 +28,7 @@ from dolisync.sync.catalogue import Catalogue
 from dolisync.sync.deliveries import Deliveries
 from dolisync.sync.judge import Rules, Tally, take_in
 from dolisync.sync.merge import CustomersMoved, fate_of
+from dolisync.sync.warehouses import Warehouses
 
 log = structlog.get_logger()
 
@@ -81,6 +82,7 @@ class Intake:
     customers: CustomerSource | None = None
     buyers: Buyers | None = None
     deliveries: Deliveries | None = None
+    warehouses: Warehouses | None = None
     _fates: dict[CustomerKey, CustomerKey | None] = field(default_factory=dict)
     _seen_payments: set[int] = field(default_factory=set)
 
@@ -197,6 +199,8 @@ class Intake:
             complete = self.buyers.complete(complete)
         if self.deliveries is not None:
             complete = self.deliveries.complete(complete)
+        if self.warehouses is not None:
+            complete = self.warehouses.complete(complete)
         self._fates.clear()
         while True:
             try:

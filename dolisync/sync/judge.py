@@ -36,6 +36,7 @@ from dolisync.sync.merge import CustomersMoved, Fates, Merged, as_kept, cards, m
 from dolisync.sync.paying import Paying, are_concerned, costs
 from dolisync.sync.spent import Spent, spendings, tokens_of
 from dolisync.sync.timeline import Judging, Timeline, looking_back
+from dolisync.sync.warehouses import with_first_names
 
 log = structlog.get_logger()
 
@@ -176,6 +177,7 @@ def note(
         became = (fates or {}).get(before.sale.customer)
         kept = with_first_buyer(before.sale, kept, became)
         kept = with_first_delivery(before.sale, kept, transaction.now)
+        kept = with_first_names(before.sale, kept)
     known = transaction.record(kept, mark, rule_set)
     known.named_customer = named
     return known
