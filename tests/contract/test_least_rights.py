@@ -83,6 +83,7 @@ def missing(shop: Site, engine: Engine) -> list[str]:
         buyers=BUYERS,
         request_groups=["Clerks"],
         deliveries_by=["sql"],
+        warehouses_by=["sql"],
     )
     return [one.remedy for one in findings if one.topic == "grants" and one.level != "ok"]
 
@@ -109,6 +110,8 @@ def test_reads_all_that_the_owner_reads(shop: Site, least: Engine) -> None:
     assert moved == shop.sql().moved_deliveries(since)
     assert source.deliveries([invoice]) == {invoice: Delivery(is_done=False)}
     assert invoice in source.documents_of(moved)
+    assert source.warehouses_of({paid: [product]}) == {}
+    assert source.warehouse_names() == shop.sql().warehouse_names()
 
 
 def test_writes_what_it_is_for(shop: Site, least: Engine) -> None:
@@ -152,6 +155,7 @@ def test_obeys_staff(shop: Site, least: Engine) -> None:
         "SELECT * FROM llx_user",
         "SELECT * FROM llx_societe",
         "SELECT * FROM llx_commande",
+        "SELECT * FROM llx_stock_mouvement",
     ],
 )
 def test_may_nothing_else(least: Engine, statement: str) -> None:
