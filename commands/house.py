@@ -437,7 +437,9 @@ class House:
     def warehouses(self, doors: Doors, reader: Reader, book: RuleBook) -> Warehouses | None:
         """Make what completes sales with their warehouses, where any program ever asked."""
         programs = (program for rules in book.sets for program in rules.programs)
-        return Warehouses(reader) if are_asked(programs, doors.source.name) else None
+        if not are_asked(programs, doors.source.name):
+            return None
+        return Warehouses(reader, self.clock)
 
     def completed(self, doors: Doors, book: RuleBook, sales: Sequence[Sale]) -> list[Sale]:
         """Complete sales with what the rules want to know beyond their documents."""

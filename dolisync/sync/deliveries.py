@@ -8,13 +8,14 @@ source tells the day itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from dolisync.model import Delivery, Sale, SaleKind
 from dolisync.ports import Clock, DeliverySource, HandOver
 from dolisync.program.terms import Moment, Program
+from dolisync.sync.remembered import Remembered
 
 # No customer waits for it, and what tells it has no index in the source.
 LOOK_EVERY = timedelta(seconds=30)
@@ -34,19 +35,24 @@ class Deliveries:
 
     source: DeliverySource
     clock: Clock
+    _known: Remembered[Delivery] = field(init=False)
     _seen: frozenset[HandOver] = frozenset()
-    _looked_at: datetime | None = field(default=None)
+    _looked_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self._known = Remembered(self.clock)
 
     def complete(self, sales: Sequence[Sale]) -> list[Sale]:
         """Return the sales with their deliveries."""
-        asked = [sale.key.rowid for sale in sales if _may_be_ordered(sale)]
-        if not asked:
-            return list(sales)
-        found = self.source.deliveries(asked)
+        asked = [sale for sale in sales if _may_be_ordered(sale)]
+        found = self._known.ask(asked, self._ask)
         return [
-            replace(sale, delivery=found.get(sale.key.rowid)) if _may_be_ordered(sale) else sale
+            replace(sale, delivery=found[sale.key.rowid]) if sale.key.rowid in found else sale
             for sale in sales
         ]
+
+    def _ask(self, sales: Sequence[Sale]) -> Mapping[int, Delivery]:
+        return self.source.deliveries([sale.key.rowid for sale in sales])
 
     def is_due(self) -> bool:
         """Tell whether it is time to look again."""
@@ -60,7 +66,9 @@ class Deliveries:
     def documents(self, moved: frozenset[HandOver]) -> list[int]:
         """Return the documents (rowids) of those of them that were not seen so before."""
         fresh = moved - self._seen
-        return sorted(self.source.documents_of(fresh)) if fresh else []
+        documents = sorted(self.source.documents_of(fresh)) if fresh else []
+        self._known.forget(documents)
+        return documents
 
     def note(self, moved: frozenset[HandOver]) -> None:
         """Take note of what was seen, now that it is booked."""

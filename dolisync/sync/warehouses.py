@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from dolisync.model import Sale, SaleKind
-from dolisync.ports import WarehouseSource
+from dolisync.model import Sale, SaleKind, Warehouse
+from dolisync.ports import Clock, WarehouseSource
 from dolisync.program.terms import Program
+from dolisync.sync.remembered import Remembered
 
 _NO_GOODS_MOVE = {SaleKind.DEPOSIT, SaleKind.PROFORMA}
 
@@ -22,14 +23,19 @@ class Warehouses:
     """Put onto each sale the warehouses from which its goods were taken."""
 
     source: WarehouseSource
+    clock: Clock
+    _known: Remembered[tuple[Warehouse, ...]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._known = Remembered(self.clock)
 
     def complete(self, sales: Sequence[Sale]) -> list[Sale]:
         """Return the sales with their warehouses."""
-        goods = {sale.key.rowid: products for sale in sales if (products := _goods(sale))}
-        if not goods:
-            return list(sales)
-        found = self.source.warehouses_of(goods)
-        return [replace(sale, warehouses=found.get(sale.key.rowid, ())) for sale in sales]
+        found = self._known.ask([sale for sale in sales if _goods(sale)], self._ask)
+        return [replace(sale, warehouses=found.get(sale.key.rowid) or ()) for sale in sales]
+
+    def _ask(self, sales: Sequence[Sale]) -> Mapping[int, tuple[Warehouse, ...]]:
+        return self.source.warehouses_of({sale.key.rowid: _goods(sale) for sale in sales})
 
 
 def _goods(sale: Sale) -> frozenset[int]:

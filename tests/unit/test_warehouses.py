@@ -17,7 +17,7 @@ from dolisync.program.reasons import Reason, Why
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.unmatched import without_effect
 from dolisync.sync.warehouses import Warehouses, are_asked, with_first_names
-from tests.builders import credit_note, line, program, sale
+from tests.builders import HandClock, credit_note, line, program, sale
 from tests.fakes import Shop
 
 NORTH, SOUTH = Warehouse(1, "Shop Nord"), Warehouse(2, "Réserve")
@@ -148,17 +148,17 @@ def test_only_documents_with_products_are_asked_for() -> None:
         sale(3, 5, kind=SaleKind.DEPOSIT),
         credit_note(4, 5, 1),
     ]
-    found = Warehouses(stock).complete(sales)
+    found = Warehouses(stock, HandClock()).complete(sales)
     assert stock.asked == [{1: {3}, 4: {1}}]
     assert [one.warehouses for one in found] == [(NORTH,), (), (), ()]
-    assert Warehouses(stock).complete(sales[1:3]) == sales[1:3]
+    assert Warehouses(stock, HandClock()).complete(sales[1:3]) == sales[1:3]
     assert len(stock.asked) == 1
 
 
 def open_shop(engine: Engine) -> tuple[Shop, FakeStock]:
     shop = Shop(engine, programs=(program(earn={"amount": {}, "warehouses": ["Shop Nord"]}),))
     stock = FakeStock()
-    shop.intake.warehouses = Warehouses(stock)
+    shop.intake.warehouses = Warehouses(stock, shop.clock)
     return shop, stock
 
 
@@ -168,10 +168,12 @@ def test_a_movement_that_comes_after_the_document_is_seen_soon(ledger_engine: En
     assert shop.balance() == 0
     # The till moves lots and serial numbers after the payment, in a transaction of its own.
     stock.known[1] = (NORTH,)
-    shop.poll()
+    for _ in range(20):
+        shop.poll()
+    assert len(stock.asked) == 2, "what is new is not asked for at each look"
     assert shop.moves() == [("earn", 50)]
     stock.known[1] = (replace(NORTH, name="Shop Sud"),)
-    shop.poll()
+    shop.clock.tick(30)
     shop.reconcile()
     assert shop.moves() == [("earn", 50)]
 
