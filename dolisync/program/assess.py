@@ -185,7 +185,7 @@ def _wanted(program: Program, around: Surroundings, family: Family) -> Worth:
     worth = _worth_in_family(program, around, family, family.origin.lines)
     if program.earn.visit is not None and family.other_visit:
         taken = because(Why.VISIT_TAKEN, date=family.origin.date.isoformat())
-        worth = replace(worth, reasons=(*worth.reasons, taken))
+        worth = worth._replace(reasons=(*worth.reasons, taken))
     return _cut(worth, *in_one_sale(program, worth.units))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from dolisync.model import Sale, SaleLine
 from dolisync.program.articles import earning_lines
@@ -20,8 +21,7 @@ from dolisync.program.terms import AmountTerms, Basis, Counting, Program, Roundi
 Lines = tuple[SaleLine, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Worth:
+class Worth(NamedTuple):
     """A number of ledger units, and why; ``campaigns`` is the part of each campaign in it.
 
     ``limited`` says what campaigns with limits would give.
