@@ -7,16 +7,12 @@ import click
 from commands import terminal
 from commands.accounts import customer_json, customer_text, points_text
 from commands.batches import batch_json, refuse_anonymous
-from commands.house import Doors, House
+from commands.house import House
 from commands.options import json_option, pass_house
-from dolisync.claims import read_code
-from dolisync.config import ClaimSettings
 from dolisync.errors import UserError
 from dolisync.ledger import batches
-from dolisync.model import Customer, SaleKey
-from dolisync.sync.claims import Claimant, Claimed, named_sale
-from dolisync.sync.claims import claim as claim_sale
-from dolisync.sync.intake import is_provisional
+from dolisync.model import Customer
+from dolisync.sync.claims import Claimed
 
 
 @click.command()
@@ -36,37 +32,16 @@ def claim(house: House, code: str, customer: str, *, as_json: bool) -> None:
     Example:
       dolisync claim 2Y7K-Q2M9-X --customer 42
     """
-    terms = _terms(house)
-    sources = {name: doors.source.entity for name, doors in house.doors.items()}
-    key = named_sale(house.engine, read_code(code), sources, house.rules)
-    doors = house.doors[key.source]
-    found = house.find_customer(doors, customer)
-    refuse_anonymous(doors, found.key)
-    _read(house, doors, key)
-    done = claim_sale(
-        house.engine,
-        house.clock,
-        house.rules,
-        terms,
-        key,
-        Claimant(found.key, house.buyers(doors, doors.reader, house.book).of(found.key)),
-        token=batches.new_token(),
-    )
-    _show(done, found, as_json=as_json)
-
-
-def _terms(house: House) -> ClaimSettings:
-    if house.settings.claims is None:
+    claiming = house.claiming(house.doors)
+    if claiming is None:
         message = "points cannot be claimed: there is no section [claims]"
         raise UserError(message, "add [claims] to config.toml; receipts bear a code from then on")
-    return house.settings.claims
-
-
-def _read(house: House, doors: Doors, key: SaleKey) -> None:
-    """Book the sale as it is today: its ticket may be younger than the daemon's last look."""
-    sales = [sale for sale in doors.reader.get([key.rowid]) if not is_provisional(sale)]
-    door = next(iter(doors.readers))
-    house.intake(doors, door, doors.reader, house.rules).take(sales)
+    sale = claiming.sale_of(code)
+    doors = house.doors[sale.source]
+    found = house.find_customer(doors, customer)
+    refuse_anonymous(doors, found.key)
+    done = claiming.claim(sale, found.key, batches.new_token())
+    _show(done, found, as_json=as_json)
 
 
 def _show(done: Claimed, customer: Customer, *, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ from dolisync.ledger.engine import open_engine, reading, write
 from dolisync.ledger.rulesets import RuleBook, adopt, consult
 from dolisync.ledger.signing import CLAIMS, ensure_signing_key
 from dolisync.ledger.vouchers import begin_to_sell, sold_since
-from dolisync.model import Customer, CustomerKey, Sale
+from dolisync.model import Buyer, Customer, CustomerKey, Sale, SaleKey
 from dolisync.ports import (
     ArticleSource,
     BuyerQuestion,
@@ -61,12 +61,13 @@ from dolisync.program.terms import Program
 from dolisync.sync.bonuses import Bonuses
 from dolisync.sync.buyers import Buyers, CardFields, buyer_question_of
 from dolisync.sync.catalogue import Catalogue, question_of
+from dolisync.sync.claims import Claiming
 from dolisync.sync.code_lines import CodeLines
 from dolisync.sync.deliveries import Deliveries, are_followed
 from dolisync.sync.draft_adoption import adopt_drafts
 from dolisync.sync.drafts import Drafts
 from dolisync.sync.events import Events
-from dolisync.sync.intake import Intake
+from dolisync.sync.intake import Intake, is_provisional
 from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.publish import Follower, Publisher
 from dolisync.sync.requests import Clerk
@@ -595,6 +596,30 @@ class House:
             return None
         return TillLine(self.engine, self.clock, doors.source, self.programs, doors.till)
 
+    def claiming(self, places: Mapping[str, Doors]) -> Claiming | None:
+        """Make where receipts of these sources are claimed, ``None`` where they bear no codes."""
+        if self.settings.claims is None:
+            return None
+        return Claiming(
+            self.engine,
+            self.clock,
+            self.rules,
+            self.settings.claims,
+            {name: doors.source.entity for name, doors in places.items()},
+            self._book_now,
+            self._buyer_of,
+        )
+
+    def _book_now(self, key: SaleKey) -> None:
+        """Book one sale as it is now."""
+        doors = self.doors[key.source]
+        sales = [sale for sale in doors.reader.get([key.rowid]) if not is_provisional(sale)]
+        self.intake(doors, next(iter(doors.readers)), doors.reader, self.rules).take(sales)
+
+    def _buyer_of(self, customer: CustomerKey) -> Buyer | None:
+        doors = self.doors[customer.source]
+        return self.buyers(doors, doors.reader, self.book).of(customer)
+
     def clerk(self, doors: Doors) -> Clerk | None:
         """Make who obeys the requests of staff, where they may ask."""
         if doors.desk is None:
@@ -607,6 +632,7 @@ class House:
             self.rules,
             doors.desk,
             self.drafts(doors),
+            self.claiming({doors.source.name: doors}),
         )
 
     def requirements(self, source: Source) -> Requirements:

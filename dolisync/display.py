@@ -70,7 +70,12 @@ def requirements(settings: Settings, source: Source) -> Requirements:
     programs = [program for program in settings.program if program.takes(source.name)]
     fields = [spec for program in programs for spec in _fields(program, language)]
     if source.staff_requests:
-        fields += [spec for program in programs for spec in request_specs(program, source)]
+        with_claims = settings.claims is not None
+        fields += [
+            spec
+            for program in programs
+            for spec in request_specs(program, source, with_claims=with_claims)
+        ]
     fields += codes_specs(settings, source)
     label = phrase(language, "payment")
     mode = PaymentModeSpec(source.points_payment_mode, label, source.currency)

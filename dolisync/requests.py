@@ -25,14 +25,18 @@ class CardFields:
         return tuple(self.parts[part] for part in ACTING if part in self.parts)
 
 
-def card_fields_of(program: Program, source: Source) -> CardFields:
-    """Name the request fields that a program has on the cards of a source."""
+def card_fields_of(program: Program, source: Source, *, with_claims: bool) -> CardFields:
+    """Name the request fields that a program has on the cards of a source.
+
+    ``with_claims`` tells that receipts bear codes which can be claimed.
+    """
     asked = {
         Part.ADJUST: True,
         Part.REASON: True,
         Part.REDEEM: bool(program.reward),
         Part.TIER: bool(program.tier),
         Part.JOIN: source.opt_out_field is not None,
+        Part.CLAIM: with_claims,
     }
     parts = {part: f"{program.field_prefix}{part}" for part, is_there in asked.items() if is_there}
     return CardFields(parts, f"{program.field_prefix}answer")
@@ -47,9 +51,9 @@ def draft_fields_of(program: Program, source: Source) -> CardFields | None:
     )
 
 
-def request_specs(program: Program, source: Source) -> Iterator[FieldSpec]:
+def request_specs(program: Program, source: Source, *, with_claims: bool) -> Iterator[FieldSpec]:
     """Say which fields must exist for the requests of a program."""
-    fields = card_fields_of(program, source)
+    fields = card_fields_of(program, source, with_claims=with_claims)
     for part, name in fields.parts.items():
         kind = "text"
         if part is Part.ADJUST:

@@ -16,6 +16,7 @@ from dolisync.ledger import tables
 from dolisync.ledger.tokens import random_token
 from dolisync.model import CustomerKey
 
+BATCH_PREFIX = "B-"
 _TOKEN_LENGTH = 6
 
 
@@ -58,7 +59,7 @@ class Batch:
 
 def new_token() -> str:
     """Return a name for a batch, made before its transaction is first tried."""
-    return random_token("B-", _TOKEN_LENGTH)
+    return random_token(BATCH_PREFIX, _TOKEN_LENGTH)
 
 
 def create(

@@ -37,7 +37,7 @@ class ArticleTerms(Section):
         "several values of one field any will do.",
     )
 
-    @property
+    @cached_property
     def is_empty(self) -> bool:
         """Tell whether nothing is said."""
         return not (self.tags or self.references or self.kinds or self.fields)

@@ -34,13 +34,15 @@ from dolisync.program.worth import Worth, basket_of, plain_worth, shown
 class Family:
     """A sale and its returns. ``other_visit`` tells that another sale holds the day's visit.
 
-    ``before`` is what its member's sales before it came to.
+    ``before`` is what its member's sales before it came to. ``is_told`` says whether anybody reads
+    why: otherwise campaigns, of which there may be many, do not say it.
     """
 
     origin: Sale
     returns: tuple[Sale, ...] = ()
     other_visit: bool = False
     before: Before = NOTHING_BEFORE
+    is_told: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ def _wanted(program: Program, around: Surroundings, family: Family) -> Worth:
     worth = _worth_in_family(program, around, family, family.origin.lines)
     if program.earn.visit is not None and family.other_visit:
         taken = because(Why.VISIT_TAKEN, date=family.origin.date.isoformat())
-        worth = replace(worth, reasons=(*worth.reasons, taken))
+        worth = worth._replace(reasons=(*worth.reasons, taken))
     return _cut(worth, *in_one_sale(program, worth.units))
 
 
@@ -203,7 +205,7 @@ def _cut(worth: Worth, units: int, reasons: tuple[Reason, ...]) -> Worth:
     """Return what is left of what was earned, which mostly is all of it."""
     if units == worth.units and not reasons:
         return worth
-    return replace(worth, units=units, reasons=(*worth.reasons, *reasons))
+    return Worth(units, (*worth.reasons, *reasons), worth.campaigns, worth.limited)
 
 
 def _worth_in_family(
@@ -217,7 +219,7 @@ def _worth_in_family(
     if basket.share <= 0:
         return Worth(units, (*plain.reasons, *raised))
     base = multiplied(program, tier, plain.units)
-    more = added(program, family.origin, family.before, basket, base)
+    more = added(program, family.origin, family.before, basket, base, is_told=family.is_told)
     reasons = (*plain.reasons, *raised, *more.reasons)
     return Worth(max(units + more.units, 0), reasons, more.parts, more.limited)
 

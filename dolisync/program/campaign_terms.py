@@ -99,6 +99,12 @@ class CustomerTerms(Section):
     )
     countries: tuple[Country, ...] = Field((), description="Countries, by two letters: FR.")
 
+    @cached_property
+    def asked(self) -> tuple[str, ...]:
+        """The lists that are not empty."""
+        lists = ("types", "tags", "towns", "departments", "regions", "countries")
+        return tuple(name for name in lists if getattr(self, name))
+
     @property
     def is_empty(self) -> bool:
         """Tell whether nothing is said."""
@@ -357,6 +363,21 @@ class CampaignTerms(Section):
     def asks(self) -> ChallengeTerms | None:
         """The challenge to be met, ``None`` where there is none."""
         return None if self.challenge is None or self.challenge.is_empty else self.challenge
+
+    @cached_property
+    def raises_by(self) -> Decimal:
+        """What it adds of what its articles earn: its factor less one."""
+        return self.multiply - 1
+
+    @cached_property
+    def asks_when(self) -> bool:
+        """Tell whether more counts than the day: the hour, or whose birthday it is."""
+        return self.span is not None or self.birthday is not Birthday.NONE
+
+    @cached_property
+    def asks_whose(self) -> bool:
+        """Tell whether it matters whose sale it is."""
+        return self.first_purchase or self.customers is not None
 
     @cached_property
     def is_badge_only(self) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import NamedTuple
 
 from dolisync.model import Sale
 from dolisync.program.articles import lines_of
@@ -18,12 +19,12 @@ from dolisync.program.campaign_terms import CampaignTerms, ChallengeTerms, Combi
 from dolisync.program.criteria import channel_of, misfit_of, taken_from, warehouse_words
 from dolisync.program.goods import ZERO, total_incl
 from dolisync.program.limits import BADGE, Limited, limit_of
-from dolisync.program.moments import not_now
+from dolisync.program.moments import can_hold_on, is_now, not_now
 from dolisync.program.reasons import Reason, ReasonValue, Why, of_campaign
 from dolisync.program.rounding import round_units
 from dolisync.program.terms import Program
 from dolisync.program.tiers import multiplied
-from dolisync.program.worth import Basket, Lines, goods_worth, plain_worth, shown
+from dolisync.program.worth import Basket, Lines, goods_units, plain_worth, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,46 +43,73 @@ class Added:
 NOTHING_ADDED = Added()
 
 
-def added(program: Program, sale: Sale, before: Before, basket: Basket, base_units: int) -> Added:
+def added(
+    program: Program,
+    sale: Sale,
+    before: Before,
+    basket: Basket,
+    base_units: int,
+    *,
+    is_told: bool = True,
+) -> Added:
     """Return what campaigns add to what is left of a sale.
 
     ``base_units`` is what that earns in its tier without them: with the visit, without the tier's
-    bonus.
+    bonus. ``is_told`` says whether anybody reads why.
     """
     if not program.campaign:
         return NOTHING_ADDED
     counting = _Counting(program, before, basket, base_units)
     as_sold = counting.as_sold()
-    judged = [
-        (campaign, _not_held(campaign, sale, before, as_sold))
-        for campaign in program.campaigns_in_order
-    ]
-    meant = [campaign for campaign, reason in judged if reason is None]
-    used_up = [campaign for campaign in meant if before.has_no_room(campaign.name)]
-    held = [campaign for campaign in meant if campaign not in used_up]
-    badges = [campaign for campaign in held if campaign.is_badge_only]
-    held = [campaign for campaign in held if campaign not in badges]
-    against = [reason for _, reason in judged if reason is not None]
-    against += [_limited_by(program, campaign, before) for campaign in used_up]
-    chosen = _chosen(as_sold, held)
-    names = {campaign.name for campaign in chosen}
+    judged = _Judged.of(sale, before, as_sold)
+    chosen = _chosen(as_sold, judged.held)
     parts = counting.parts_of(chosen)
-    beaten = (
-        of_campaign(Why.CAMPAIGN_BEATEN, campaign, other=chosen[0].title)
-        for campaign in held
-        if campaign.name not in names
-    )
     return Added(
         sum(part.units for part in parts),
         tuple((part.campaign.name, part.units) for part in parts),
-        (
-            *(reason for part in parts for reason in part.reasons(program, before)),
-            *beaten,
-            *map(_badge_reason, badges),
-            *against,
-        ),
-        tuple(as_sold.limits_of(meant, chosen)) if program.limited_campaigns else (),
+        tuple(judged.reasons(sale, as_sold, counting, parts)) if is_told else (),
+        tuple(as_sold.limits_of(judged.meant, chosen)) if program.limited_campaigns else (),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The campaigns that are meant for a sale; those of them that hold, and that give a badge."""
+
+    meant: Sequence[CampaignTerms]
+    held: Sequence[CampaignTerms]
+    badges: Sequence[CampaignTerms]
+
+    @classmethod
+    def of(cls, sale: Sale, before: Before, as_sold: _Counting) -> _Judged:
+        possible = _possible(as_sold.program, sale)
+        meant = [one for one in possible if _holds(one, sale, before, as_sold)]
+        if not before.rooms and not as_sold.program.badge_only:
+            return cls(meant, meant, ())
+        held = [campaign for campaign in meant if not before.has_no_room(campaign.name)]
+        badges = [campaign for campaign in held if campaign.is_badge_only]
+        return cls(meant, [one for one in held if one not in badges] if badges else held, badges)
+
+    def reasons(
+        self, sale: Sale, as_sold: _Counting, left: _Counting, parts: Sequence[_Part]
+    ) -> Iterator[Reason]:
+        """Say of each campaign what it gives, or why it gives nothing."""
+        program, before = as_sold.program, as_sold.before
+        names = {part.campaign.name for part in parts}
+        for part in parts:
+            yield from part.reasons(left)
+        for campaign in self.held:
+            if campaign.name not in names:
+                other = parts[0].campaign.title
+                yield of_campaign(Why.CAMPAIGN_BEATEN, campaign, other=other)
+        yield from map(_badge_reason, self.badges)
+        for campaign in program.campaigns_in_order:
+            reason = _not_held(campaign, sale, before, as_sold)
+            if reason is not None:
+                yield reason
+        for campaign in self.meant:
+            if before.has_no_room(campaign.name):
+                yield _limited_by(program, campaign, before)
 
 
 # --- does it hold ---------------------------------------------------------------------------------
@@ -98,6 +126,33 @@ def _not_held(
         or _not_for(campaign, program, sale, before)
         or _not_enough(campaign, as_sold)
     )
+
+
+def _possible(program: Program, sale: Sale) -> Sequence[CampaignTerms]:
+    """Return the campaigns that can hold for sales of this day and till, in their order.
+
+    They have many sales: what depends on these alone is asked once.
+    """
+    place = (sale.date, sale.is_pos, sale.terminal)
+    known = program.campaigns_by_place
+    if place not in known:
+        known[place] = tuple(
+            campaign
+            for campaign in program.campaigns_in_order
+            if can_hold_on(campaign, sale.date) and _not_here(campaign, sale) is None
+        )
+    return known[place]
+
+
+def _holds(campaign: CampaignTerms, sale: Sale, before: Before, as_sold: _Counting) -> bool:
+    """Tell of a campaign that is possible what ``_not_held`` would say of it, asking less."""
+    program = as_sold.program
+    if campaign.asks_when and not is_now(program, campaign, sale):
+        return False
+    if campaign.asks_whose and _not_for(campaign, program, sale, before) is not None:
+        return False
+    amount = as_sold.amount_of(campaign)
+    return amount > 0 and amount >= campaign.minimum
 
 
 def _not_here(campaign: CampaignTerms, sale: Sale) -> Reason | None:
@@ -210,9 +265,8 @@ def _narrowed(campaign: CampaignTerms, sold: Lines, lines: Lines) -> Lines:
 # --- what it gives --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What one campaign gives, and on what: ledger units of its articles, and their amount.
+class _Part(NamedTuple):
+    """What one campaign gives, and on how many ledger units of its articles.
 
     ``wanted`` is what it would give had it no limits.
     """
@@ -221,22 +275,22 @@ class _Part:
     units: int
     wanted: int
     base: Decimal
-    amount: Decimal
 
-    def reasons(self, program: Program, before: Before) -> Iterator[Reason]:
-        yield self._reason(program)
+    def reasons(self, counting: _Counting) -> Iterator[Reason]:
+        program, before = counting.program, counting.before
+        yield self._reason(program, counting.amount_of(self.campaign))
         if self.units < self.wanted:
             yield _limited_by(program, self.campaign, before, self)
         if self.units > 0 and self.campaign.badge is not None:
             yield _badge_reason(self.campaign)
 
-    def _reason(self, program: Program) -> Reason:
+    def _reason(self, program: Program, amount: Decimal) -> Reason:
         campaign = self.campaign
         values: dict[str, Decimal] = {"points": program.points_of(max(self.wanted, self.units))}
         if campaign.multiply != 1:
             base = shown(self.base / program.scale)
             whole = base.to_integral_value()
-            values["times"], values["amount"] = campaign.multiply, shown(self.amount)
+            values["times"], values["amount"] = campaign.multiply, shown(amount)
             values["base"] = whole if whole == base else base
         if campaign.bonus or campaign.multiply == 1:
             values["bonus"] = campaign.bonus
@@ -267,21 +321,24 @@ class _Counting:
         Together they take no more than the articles earn.
         """
         parts: list[_Part] = []
+        terms = self.program.campaigns
         exact, rounded, given = ZERO, 0, 0
         before: list[CampaignTerms] = []
         for campaign in campaigns:
             base = self._base(campaign.article_key, before)
-            if campaign.multiply != 1:
-                exact += (campaign.multiply - 1) * base
-                if self.program.campaigns.combine is Combine.MULTIPLY:
+            if campaign.raises_by:
+                exact += campaign.raises_by * base
+                if terms.combine is Combine.MULTIPLY:
                     before.append(campaign)
-            exact += self._bonus(campaign)
-            total = round_units(exact, self.program.campaigns.rounding)
+            if campaign.bonus:
+                exact += self._bonus(campaign)
+            total = round_units(exact, terms.rounding)
             wanted, rounded = total - rounded, total
-            room = self.before.room_of(campaign.name)
-            units = max(Limited.by(campaign.name, room, wanted).given, -self.base_units - given)
+            room = self.before.room_of(campaign.name) if self.before.rooms else None
+            units = wanted if room is None else Limited.by(campaign.name, room, wanted).given
+            units = max(units, -self.base_units - given)
             given += units
-            parts.append(_Part(campaign, units, wanted, base, self.amount_of(campaign)))
+            parts.append(_Part(campaign, units, wanted, base))
         return parts
 
     def alone(self, campaign: CampaignTerms) -> int:
@@ -322,8 +379,6 @@ class _Counting:
         return _Counting(self.program, self.before, basket, units)
 
     def _bonus(self, campaign: CampaignTerms) -> Decimal:
-        if not campaign.bonus:
-            return ZERO
         sold, left = self._totals(campaign)
         share = min(max(left, ZERO) / sold, Decimal(1))
         return self.program.units(campaign.bonus) * share
@@ -339,15 +394,15 @@ class _Counting:
         base = self._base(key, others)
         both = key | last.article_key
         also = base if both == key else self._base(both, others)
-        return base + (last.multiply - 1) * also
+        return base + last.raises_by * also
 
     def _units_of(self, key: frozenset[str]) -> int:
         """Return what the articles of all of these campaigns earn by themselves in the tier."""
         if not key:
             return self.base_units
         if key not in self._units:
-            worth = goods_worth(self.basket, self._lines(key)[1])
-            self._units[key] = multiplied(self.program, self.before.tier, worth.units)
+            units = goods_units(self.basket, self._lines(key)[1])
+            self._units[key] = multiplied(self.program, self.before.tier, units)
         return self._units[key]
 
     def _lines(self, key: frozenset[str]) -> tuple[Lines, Lines]:

@@ -19,17 +19,21 @@ SALE = "a sale"
 
 def in_one_sale(program: Program, units: int) -> tuple[int, tuple[Reason, ...]]:
     """Cut what a sale earns to what one sale may."""
-    cap = program.earn.caps.per_sale
-    if cap is None or units <= program.units(cap):
+    cap, most = program.earn.caps.per_sale, program.caps_units[0]
+    if cap is None or most is None or units <= most:
         return units, ()
-    return program.units(cap), (_reason(program, cap, SALE, program.units(cap), units),)
+    return most, (_reason(program, cap, SALE, most, units),)
 
 
 def room(program: Program, before: Before) -> int | None:
     """Return how many units a sale may still earn, ``None`` for any number."""
-    if not program.earn.caps.look_back:
-        return None
-    return min(room for _, _, room in rooms(program, before))
+    _, day, month, member = program.caps_units
+    spaces = (
+        None if day is None else max(day - before.day_units, 0),
+        None if month is None else max(month - before.month_units, 0),
+        None if member is None else max(member - before.all_units, 0),
+    )
+    return min((space for space in spaces if space is not None), default=None)
 
 
 def within(program: Program, before: Before, units: int) -> tuple[int, tuple[Reason, ...]]:

@@ -36,6 +36,7 @@ _TESTS: tuple[tuple[str, str, _Texts], ...] = (
     ("region", "regions", lambda buyer: (buyer.region,)),
     ("country", "countries", lambda buyer: (buyer.country,)),
 )
+_TEXTS = {option: (what, texts) for what, option, texts in _TESTS}
 
 
 def misfit_of(terms: CustomerTerms, buyer: Buyer | None) -> Misfit | None:
@@ -43,9 +44,10 @@ def misfit_of(terms: CustomerTerms, buyer: Buyer | None) -> Misfit | None:
 
     Of a customer of whom nothing is known no list holds.
     """
-    for what, option, texts in _TESTS:
+    for option in terms.asked:
+        what, texts = _TEXTS[option]
         wanted: tuple[str, ...] = getattr(terms, option)
-        if wanted and not _fits(option, wanted, texts(buyer or _UNKNOWN)):
+        if not _fits(option, wanted, texts(buyer or _UNKNOWN)):
             return Misfit(what, wanted)
     return None
 

@@ -38,6 +38,26 @@ def not_now(program: Program, campaign: CampaignTerms, sale: Sale) -> Reason | N
             shown = clock.strftime("%H:%M")
             return of_campaign(Why.CAMPAIGN_HOURS, campaign, time=shown, hours=campaign.hours)
         day = _day_of_hours(campaign.span, clock, day)
+    return _not_on(campaign, day) or _not_birthday(campaign, sale, day)
+
+
+def is_now(program: Program, campaign: CampaignTerms, sale: Sale) -> bool:
+    """Tell whether a campaign holds when a sale was made; most are made at other hours."""
+    if campaign.span is not None:
+        clock = time_of_day(program, sale)
+        if clock is None or not _is_within(campaign.span, clock):
+            return False
+    return not_now(program, campaign, sale) is None
+
+
+def can_hold_on(campaign: CampaignTerms, day: date) -> bool:
+    """Tell whether a campaign can hold at some hour of a day."""
+    # After midnight the hours may still be those of the day before.
+    days = (day, day - timedelta(days=1)) if campaign.span is not None else (day,)
+    return any(_not_on(campaign, one) is None for one in days)
+
+
+def _not_on(campaign: CampaignTerms, day: date) -> Reason | None:
     if campaign.first_day is not None and day < campaign.first_day:
         return of_campaign(Why.CAMPAIGN_BEFORE, campaign, day=campaign.first_day.isoformat())
     if campaign.last_day is not None and day > campaign.last_day:
@@ -45,7 +65,7 @@ def not_now(program: Program, campaign: CampaignTerms, sale: Sale) -> Reason | N
     weekday = _WEEKDAYS[day.weekday()]
     if campaign.weekdays and weekday not in campaign.weekdays:
         return of_campaign(Why.CAMPAIGN_WEEKDAY, campaign, weekday=weekday.value)
-    return _not_birthday(campaign, sale, day)
+    return None
 
 
 def _is_within(span: tuple[time, time], clock: time) -> bool:

@@ -112,7 +112,7 @@ def is_paid_without_earning(program: Program, around: Surroundings, sale: Sale) 
 
 def _without_earning(program: Program, around: Surroundings, sale: Sale) -> dict[str, Decimal]:
     """Add up payments that earn nothing, by their modes; only what is above zero."""
-    modes = {mode.casefold() for mode in program.earn.leave_out_paid_by}
+    modes = program.earn.modes_without
     points = around.points_payment_mode if program.earn.leave_out_paid_with_points else ""
     found: dict[str, Decimal] = {}
     for payment in sale.payments:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from fnmatch import translate
 from functools import lru_cache
 
 
-def fits_any(patterns: Iterable[str], text: str) -> bool:
-    """Tell whether a text fits one of the patterns, in any case of letters."""
+@lru_cache(maxsize=65536)
+def fits_any(patterns: tuple[str, ...], text: str) -> bool:
+    """Tell whether a text fits one of the patterns, in any case of letters.
+
+    The same few articles are asked for again and again, so it is remembered.
+    """
     folded = text.casefold()
     return any(_compiled(pattern).match(folded) for pattern in patterns)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 ReasonValue = str | int | Decimal
 
@@ -127,8 +126,7 @@ class Why(enum.StrEnum):
     CAMPAIGNS_NONE = "campaigns add nothing, as nothing that was bought earns"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """One step: what kind, and the values of its sentence."""
 
     why: Why

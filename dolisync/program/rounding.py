@@ -19,5 +19,8 @@ def round_units(value: Decimal, rounding: Rounding) -> int:
     ``ROUND_DOWN`` and ``ROUND_UP`` work on the magnitude, so the rounding of -x is minus the
     rounding of x. A quotient is first brought to 12 decimals, so that 3 times a third is one.
     """
+    whole = int(value)
+    if value == whole:
+        return whole
     steady = value.quantize(_TWELVE_PLACES, ROUND_HALF_UP, EXACT)
     return int(steady.quantize(_WHOLE, _MODES[rounding], EXACT))

@@ -287,6 +287,11 @@ class EarnTerms(Section):
     )
     caps: CapTerms = Field(default_factory=CapTerms, description="The most that can be earned.")
 
+    @cached_property
+    def modes_without(self) -> frozenset[str]:
+        """The payment modes that earn nothing, in one case."""
+        return frozenset(mode.casefold() for mode in self.leave_out_paid_by)
+
     @property
     def selections(self) -> tuple[ArticleTerms, ...]:
         """Everything that chooses articles."""
@@ -847,6 +852,21 @@ class Program(Section):
     def campaigns_in_order(self) -> tuple[CampaignTerms, ...]:
         """The campaigns in an order that does not depend on the file: by priority, then name."""
         return tuple(sorted(self.campaign, key=lambda entry: (-entry.priority, entry.name)))
+
+    @cached_property
+    def caps_units(self) -> tuple[int | None, int | None, int | None, int | None]:
+        """The caps of a sale, a day, a month and a member, in ledger units."""
+        caps = self.earn.caps
+        sale, day, month, member = (
+            None if cap is None else self.units(cap)
+            for cap in (caps.per_sale, caps.per_day, caps.per_month, caps.per_member)
+        )
+        return sale, day, month, member
+
+    @cached_property
+    def campaigns_by_place(self) -> dict[tuple[date, bool, str | None], tuple[CampaignTerms, ...]]:
+        """Where it is remembered which campaigns can hold on a day, at a till."""
+        return {}
 
     @property
     def article_selections(self) -> tuple[ArticleTerms, ...]:

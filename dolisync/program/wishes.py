@@ -30,11 +30,12 @@ class Part(enum.StrEnum):
     REDEEM = "redeem"
     TIER = "settier"
     JOIN = "join"
+    CLAIM = "claim"
     USE = "use"
 
 
 # A reason by itself asks for nothing.
-ACTING = (Part.ADJUST, Part.REDEEM, Part.TIER, Part.JOIN, Part.USE)
+ACTING = (Part.ADJUST, Part.REDEEM, Part.TIER, Part.JOIN, Part.CLAIM, Part.USE)
 
 
 class Refusal(enum.StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from dolisync.model import Sale, SaleLine
 from dolisync.program.articles import earning_lines
@@ -20,8 +21,7 @@ from dolisync.program.terms import AmountTerms, Basis, Counting, Program, Roundi
 Lines = tuple[SaleLine, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Worth:
+class Worth(NamedTuple):
     """A number of ledger units, and why; ``campaigns`` is the part of each campaign in it.
 
     ``limited`` says what campaigns with limits would give.
@@ -74,6 +74,21 @@ def basket_of(
     return Basket(program, sold, earning, share, with_visit and is_visit(left), reasons)
 
 
+def goods_units(basket: Basket, lines: Lines) -> int:
+    """Count what some of a basket's lines earn, without saying why."""
+    program, share = basket.program, basket.share
+    if share <= 0:
+        return 0
+    units = 0
+    if program.earn.amount is not None:
+        units += _amount_counted(program, program.earn.amount, lines, share)[1]
+    if program.earn.band:
+        units += _bands_worth(program, basket.sold, lines, share).units
+    if program.earn.product is not None:
+        units += _product_worth(program, lines).units
+    return max(units, 0)
+
+
 def goods_worth(basket: Basket, lines: Lines) -> Worth:
     """Count what some of a basket's lines earn; nothing where all was paid without earning."""
     program, share = basket.program, basket.share
@@ -114,16 +129,10 @@ def shown(amount: Decimal) -> Decimal:
 def _amount_worth(program: Program, lines: Lines, share: Decimal) -> Worth:
     terms = program.earn.amount
     assert terms is not None
-    including = terms.basis is Basis.INCLUDING_TAX
-    amounts = [line.total_incl if including else line.total_excl for line in lines]
-    if terms.scope is Scope.SALE:
-        amounts = [sum(amounts, ZERO)]
-    base = sum(amounts, ZERO) * share
+    base, units = _amount_counted(program, terms, lines, share)
     note = because(Why.BASE, basis=terms.basis.replace("_", " "), amount=shown(base))
     if base <= 0:
         return Worth(0, (note, because(Why.NEGATIVE)))
-    # Line by line, a negative line may round to more than the others; other points stay whole.
-    units = max(sum(_amount_units(program, amount * share) for amount in amounts), 0)
     return Worth(
         units,
         (
@@ -138,6 +147,21 @@ def _amount_worth(program: Program, lines: Lines, share: Decimal) -> Worth:
             ),
         ),
     )
+
+
+def _amount_counted(
+    program: Program, terms: AmountTerms, lines: Lines, share: Decimal
+) -> tuple[Decimal, int]:
+    """Return the amount of lines that counts, and the ledger units that it earns."""
+    including = terms.basis is Basis.INCLUDING_TAX
+    amounts = [line.total_incl if including else line.total_excl for line in lines]
+    base = sum(amounts, ZERO) * share
+    if base <= 0:
+        return base, 0
+    if terms.scope is Scope.SALE:
+        return base, max(_amount_units(program, base), 0)
+    # Line by line, a negative line may round to more than the others; other points stay whole.
+    return base, max(sum(_amount_units(program, amount * share) for amount in amounts), 0)
 
 
 def _bands_worth(program: Program, sold: Lines, left: Lines, share: Decimal) -> Worth:

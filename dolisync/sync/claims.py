@@ -7,13 +7,14 @@ one day, the ledger follows it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import enum
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from sqlalchemy import Connection, Engine
 
-from dolisync.claims import ReadCode, make_code
+from dolisync.claims import ReadCode, make_code, read_code
 from dolisync.config import ClaimSettings
 from dolisync.errors import NotFound, UserError
 from dolisync.ledger import batches, outbox
@@ -37,6 +38,27 @@ class Claimant:
 
     customer: CustomerKey
     buyer: Buyer | None = None
+
+
+class Bar(enum.StrEnum):
+    """Why a receipt cannot be claimed; each has a sentence for the card."""
+
+    GONE = "claim_gone"
+    TAKEN = "claim_taken"
+    OWN = "claim_own"
+    LATE = "claim_late"
+
+
+class ClaimRefused(UserError):  # noqa: N818
+    """Say why a receipt cannot be claimed: of which sale, and until when it could be."""
+
+    def __init__(
+        self, bar: Bar, message: str, remedy: str, sale: str = "", last_day: date | None = None
+    ) -> None:
+        super().__init__(message, remedy)
+        self.bar = bar
+        self.sale = sale
+        self.last_day = last_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +103,36 @@ def named_sale(engine: Engine, code: ReadCode, sources: Mapping[str, int], rules
     raise NotFound(message, "compare it with the paper, letter by letter")
 
 
+@dataclass(frozen=True, slots=True)
+class Claiming:
+    """Where receipts are claimed, by the command line or on a card.
+
+    ``sources`` are the names of the sources that may be meant, with their entities; ``book`` brings
+    the ledger up to date with one sale, ``buyer_of`` reads a customer's card.
+    """
+
+    engine: Engine
+    clock: Clock
+    rules: Rules
+    terms: ClaimSettings
+    sources: Mapping[str, int]
+    book: Callable[[SaleKey], None]
+    buyer_of: Callable[[CustomerKey], Buyer | None]
+
+    def sale_of(self, code: str) -> SaleKey:
+        """Say which sale a code names. Raises ``UserError`` for a code that was never printed."""
+        return named_sale(self.engine, read_code(code), self.sources, self.rules)
+
+    def claim(self, sale: SaleKey, customer: CustomerKey, token: str) -> Claimed:
+        """Give a sale to the customer who holds its receipt. Raises ``ClaimRefused``.
+
+        Its ticket may be younger than the last look, so it is booked as it is now.
+        """
+        self.book(sale)
+        claimant = Claimant(customer, self.buyer_of(customer))
+        return claim(self.engine, self.clock, self.rules, self.terms, sale, claimant, token=token)
+
+
 def claim(
     engine: Engine,
     clock: Clock,
@@ -93,8 +145,8 @@ def claim(
 ) -> Claimed:
     """Give an unknown customer's sale to the one who holds its receipt.
 
-    ``token`` is made before the first attempt. Raises ``UserError`` for a sale that is somebody's,
-    that is gone, or whose days are over.
+    ``token`` is made before the first attempt. Raises ``ClaimRefused`` for a sale that is
+    somebody's, that is gone, or whose days are over.
     """
     return write(
         engine, lambda connection: _claim(connection, clock, rules, terms, key, claimant, token)
@@ -136,18 +188,24 @@ def _checked(
 ) -> KnownSale:
     if known is None or known.vanished_at or known.sale.status not in _COUNTING:
         message = "the sale of this receipt is not in Dolibarr any more"
-        raise UserError(message, "look for it in Dolibarr: it was deleted or reopened")
+        remedy = "look for it in Dolibarr: it was deleted or reopened"
+        raise ClaimRefused(Bar.GONE, message, remedy)
     sale = known.sale
     if known.erased_at or not _is_anonymous(rules, sale):
-        message = f"{sale.ref} is somebody's already: customer {sale.customer.rowid}"
+        bar, message = (
+            Bar.TAKEN,
+            f"{sale.ref} is somebody's already: customer {sale.customer.rowid}",
+        )
         remedy = f"dolisync explain {sale.ref} says since when"
         if sale.customer == claimant.customer:
-            message, remedy = f"{sale.ref} is his already", "its points are on his account"
-        raise UserError(message, remedy)
+            bar, message = Bar.OWN, f"{sale.ref} is his already"
+            remedy = "its points are on his account"
+        raise ClaimRefused(bar, message, remedy, sale.ref)
     last_day = sale.date + timedelta(days=terms.days)
     if today > last_day:
         message = f"{sale.ref} could be claimed until {last_day}"
-        raise UserError(message, "[claims] days says how long; dolisync adjust gives points anyway")
+        remedy = "[claims] days says how long; dolisync adjust gives points anyway"
+        raise ClaimRefused(Bar.LATE, message, remedy, sale.ref, last_day)
     return known
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 import structlog
 
@@ -567,7 +568,9 @@ class Verdicts:
         if found is not None:
             return found
         around = self.rules.around[family[0].key.source]
-        return judge_family(self.transaction, program, around, family)
+        return self.timeline.judging.judge(
+            self.transaction, program, around, family, NOTHING_BEFORE
+        )
 
     def before(self, program: Program, head: SaleKey) -> Before:
         """Return what the sales before one came to, nothing where its program does not look."""
@@ -580,7 +583,8 @@ class Verdicts:
 
 
 def _timeline(transaction: Transaction, rules: Rules, *, follows: bool) -> Timeline:
-    judging = Judging(judge_family, _trusted, load_families)
+    # Why is read only where nothing is written.
+    judging = Judging(partial(judge_family, is_told=not follows), _trusted, load_families)
     return Timeline(transaction, rules.book, rules.around, judging, follows)
 
 
@@ -621,10 +625,13 @@ def judge_family(
     around: Surroundings,
     family: Sequence[KnownSale],
     before: Before = NOTHING_BEFORE,
+    *,
+    is_told: bool = True,
 ) -> tuple[Verdict, ...]:
     """Judge a loaded family in one program, in the order given; vanished sales hold nothing.
 
-    ``before`` is what its member's sales before it came to, where rules look back.
+    ``before`` is what its member's sales before it came to, where rules look back; ``is_told`` says
+    whether anybody reads why.
     """
     head = family[0]
     if head.erased_at is not None:
@@ -633,7 +640,7 @@ def judge_family(
         return tuple(_nothing_of(program, head, known.sale) for known in family)
     if head.sale.kind is SaleKind.CREDIT_NOTE:
         return (_judge_lone_return(transaction, program, around, head.sale),)
-    return _judge_with_returns(transaction, program, around, family, before)
+    return _judge_with_returns(transaction, program, around, family, before, is_told=is_told)
 
 
 def _judge_lone_return(
@@ -663,6 +670,8 @@ def _judge_with_returns(
     around: Surroundings,
     family: Sequence[KnownSale],
     before: Before,
+    *,
+    is_told: bool,
 ) -> tuple[Verdict, ...]:
     origin = family[0].sale
     verdicts: dict[SaleKey, Verdict] = {}
@@ -676,7 +685,8 @@ def _judge_with_returns(
         else:
             trusted.append(known.sale)
     other = _other_visit(transaction, program, around, family[0])
-    for verdict in assess(program, around, Family(origin, tuple(trusted), other, before)):
+    judged = Family(origin, tuple(trusted), other, before, is_told)
+    for verdict in assess(program, around, judged):
         verdicts[verdict.sale] = verdict
     return tuple(verdicts[known.key] for known in family)
 

@@ -19,6 +19,7 @@ from dolisync.answers import sentence
 from dolisync.config import Source
 from dolisync.errors import StopRequested, TransientError, UserError
 from dolisync.ledger import requests
+from dolisync.ledger.batches import BATCH_PREFIX
 from dolisync.ledger.book import NotEnoughPoints
 from dolisync.ledger.courses import TierSetting
 from dolisync.ledger.engine import reading, write
@@ -43,6 +44,7 @@ from dolisync.program.wishes import (
 from dolisync.requests import CardFields, card_fields_of, draft_fields_of
 from dolisync.sync import redeem
 from dolisync.sync.adjust import adjust
+from dolisync.sync.claims import Claimed, Claiming, ClaimRefused
 from dolisync.sync.drafts import Drafts
 from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.rests import Rests
@@ -72,7 +74,10 @@ class Report:
 
 @dataclass(slots=True)
 class Clerk:
-    """Obey the requests on the cards of one source; on its drafts, where ``drafts`` are given."""
+    """Obey the requests on the cards of one source.
+
+    On its drafts too, where ``drafts`` are given; receipts are claimed on cards with ``claiming``.
+    """
 
     engine: Engine
     clock: Clock
@@ -81,6 +86,7 @@ class Clerk:
     rules: Rules
     desk: RequestDesk
     drafts: Drafts | None = None
+    claiming: Claiming | None = None
     watch: Watch = field(init=False)
     # Who wrote these incomplete requests was allowed to: they wait for their reason.
     vouched: dict[Place, Content] = field(default_factory=dict)
@@ -150,7 +156,7 @@ class Clerk:
 
     def _fields(self, program: Program, element: str) -> CardFields | None:
         if element == CUSTOMER:
-            return card_fields_of(program, self.source)
+            return card_fields_of(program, self.source, with_claims=self.claiming is not None)
         return draft_fields_of(program, self.source) if self.drafts is not None else None
 
     def _opened(self, program: Program, element: str) -> set[int]:
@@ -381,6 +387,7 @@ class _Doing:
             Part.REDEEM: self._redeem,
             Part.TIER: self._set_tier,
             Part.JOIN: self._join,
+            Part.CLAIM: self._claim,
         }
         texts, state = [], State.REFUSED
         for part, text in acting(self.request.content).items():
@@ -479,6 +486,31 @@ class _Doing:
         if self._source.opt_out_field is None:
             raise _Refused(self._say("no_opt_out"))
         return self._say("joined" if takes_part else "left")
+
+    def _claim(self, text: str) -> str:
+        claiming = self.clerk.claiming
+        assert claiming is not None, "without claims there is no such field"
+        self._refuse_strangers()
+        try:
+            sale = claiming.sale_of(text)
+        except UserError:
+            raise _Refused(self._say("claim_unknown")) from None
+        # Batches have names of their own kind; the same request names the same one.
+        token = f"{BATCH_PREFIX}{self.request.token.removeprefix(redeem.TOKEN_PREFIX)}"
+        try:
+            done = claiming.claim(sale, self.request.customer, token)
+        except ClaimRefused as refused:
+            last = self._day(refused.last_day)
+            raise _Refused(self._say(refused.bar, sale=refused.sale, last=last)) from None
+        return self._claimed(done)
+
+    def _claimed(self, done: Claimed) -> str:
+        mine = (self.program.name, self.request.customer)
+        gained = sum(c.units for c in done.changes if (c.program.name, c.customer) == mine)
+        signed = number(self._language, self.program.points_of(gained), signed=True)
+        name = "claimed" if gained else "claimed_none"
+        balance = self._points(self._view().balance)
+        return self._say(name, sale=done.sale.ref, points=signed, balance=balance)
 
     def _refuse_strangers(self) -> None:
         """Refuse for the till's default customer, and for those whom the program leaves out."""

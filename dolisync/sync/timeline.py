@@ -19,7 +19,7 @@ from dolisync.ledger.campaign_uses import UseRow
 from dolisync.ledger.courses import CountedSale
 from dolisync.ledger.rulesets import RuleBook
 from dolisync.ledger.store import KnownSale, Transaction
-from dolisync.model import CustomerKey, SaleKey, SaleKind
+from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind
 from dolisync.program.assess import (
     CampaignUse,
     Family,
@@ -297,8 +297,7 @@ class Timeline:
         if program is None or around is None:
             return
         day = unit.day
-        sold = unit.family[0].sale.lines
-        before = member.before(program, day, by_campaign(kinds_of_sale(program, sold, sold)))
+        before = member.before(program, day, _kinds(program, unit.family[0].sale))
         place = (member.program, known.key)
         verdicts = self.judging.judge(self.transaction, program, around, unit.family, before)
         of_sale = {verdict.sale: verdict for verdict in verdicts}
@@ -355,7 +354,7 @@ class Timeline:
     ) -> list[UseRow]:
         """Return what a judged sale takes of the limits of campaigns."""
         known = unit.known
-        if unit.is_alone or not known.counts:
+        if not program.limited_campaigns or unit.is_alone or not known.counts:
             return []
         returns = tuple(entry.sale for entry in unit.trusted)
         family = Family(known.sale, returns, before=before)
@@ -411,6 +410,12 @@ class _Member:
         """Add a sale as it was kept."""
         self.course.add(row.day, row.counted)
         self.course.tier = row.tier_after
+
+
+def _kinds(program: Program, sale: Sale) -> Kinds:
+    if not program.tag_challenges:
+        return NO_KINDS
+    return by_campaign(kinds_of_sale(program, sale.lines, sale.lines))
 
 
 def _place(step: _Unit | CountedSale) -> tuple[int, int]:

@@ -94,8 +94,10 @@ def a_customer(shop: Shop) -> int:
     )
 
 
-def an_office_invoice(shop: Shop, customer: int) -> int:
+def an_office_invoice(shop: Shop, customer: int, product: int | None = None) -> int:
     line = {"desc": "Atelier", "subprice": 100, "qty": 1, "tva_tx": 20, "product_type": 1}
+    if product is not None:
+        line["fk_product"] = product
     invoice = int(shop.rest("POST", "/invoices", {"socid": customer, "lines": [line]}))
     shop.rest("POST", f"/invoices/{invoice}/validate", {})
     account = shop.rest("GET", "/bankaccounts")[0]["id"]

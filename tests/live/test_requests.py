@@ -9,6 +9,7 @@ import pytest
 from connectors.dolibarr_database import Database, open_engine
 from tests.contract.office import RealOffice
 from tests.contract.site import unique
+from tests.live.pages import Pages
 from tests.live.place import Shop, a_customer, setting
 
 pytestmark = pytest.mark.live
@@ -74,3 +75,33 @@ def test_a_form_saved_whole(shop: Shop, office: RealOffice) -> None:
     assert shop.read("balance", str(customer))["balance"] == "0"
     # The discount stands where Dolibarr's own screens offer it.
     assert "12" in office._as().get("/comm/remx.php", id=customer)
+
+
+def test_the_receipt_of_nobody_is_claimed_on_the_card(shop: Shop, office: RealOffice) -> None:
+    text = shop.config.read_text(encoding="utf-8")
+    asked = text.replace("[[program]]", "staff_requests = true\n[[program]]", 1)
+    shop.config.write_text(f"{asked}\n[claims]\ndays = 3\n", encoding="utf-8")
+    shop.dolisync("setup", "--yes")
+    shop.dolisync("db", "upgrade")
+    shop.dolisync("sync")
+    pages = Pages(shop.url)
+    pages.log_in(setting("LOGIN"), setting("PASSWORD"))
+    till = pages.open_till()
+    till.add(int(setting("PRODUCT", "1")), 2)
+    till.pay("LIQ")
+    shop.dolisync("sync")
+    ref = shop.rest("GET", f"/invoices/{till.invoice}")["ref"]
+    code = shop.read("receipt", ref)["claim"]["code"]
+
+    def ask(customer: int) -> str:
+        office.edit_field(customer, "loyclaim", code)
+        shop.dolisync("sync")
+        options = shop.rest("GET", f"/thirdparties/{customer}")["array_options"]
+        assert not options["options_loyclaim"]
+        return str(options["options_loyanswer"])
+
+    zoe, yan = a_customer(shop), a_customer(shop)
+    assert f"ticket {ref} : +24, solde 24 points" in ask(zoe)
+    assert f"le ticket {ref} est déjà à quelqu'un" in ask(yan)
+    assert shop.read("balance", str(zoe))["balance"] == "24"
+    assert shop.read("verify")["holds"] is True

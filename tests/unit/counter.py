@@ -14,7 +14,7 @@ from connectors.dolibarr_desk import SqlDesk
 from connectors.dolibarr_sql_sink import SqlSink
 from connectors.standin import StandIn
 from connectors.standin.testing import MovingClock
-from dolisync.config import Settings, Source
+from dolisync.config import ClaimSettings, Settings, Source
 from dolisync.display import requirements
 from dolisync.ledger import rulesets, tables
 from dolisync.ledger.engine import reading
@@ -146,7 +146,7 @@ class Counter:
     def shown(self, customer: int) -> dict[str, Any]:
         """Return what stands in the request fields that are not blank, without the answer."""
         found = self.shop.customer_fields(customer)
-        names = ("adjust", "reason", "redeem", "settier", "join")
+        names = ("adjust", "reason", "redeem", "settier", "join", "claim")
         return {name: found[f"loy{name}"] for name in names if found.get(f"loy{name}") is not None}
 
     def answer(self, customer: int) -> str:
@@ -168,9 +168,11 @@ class Counter:
         return [str(breach) for breach in verify(self.engine, self.clock, self.rules)]
 
 
-def make_fields(standin: StandIn, source: Source, terms: Program) -> None:
+def make_fields(
+    standin: StandIn, source: Source, terms: Program, claims: ClaimSettings | None = None
+) -> None:
     """Make the fields as ``dolisync setup`` does, and the shop's own field for who opted out."""
-    settings = Settings(source=(source,), program=(terms,))
+    settings = Settings(source=(source,), program=(terms,), claims=claims)
     steps = dolibarr_setup.apply(requirements(settings, source), None, standin.database_url)
     assert "failed" not in {step.state for step in steps}
     standin.shop.add_extra_field("societe", "nopoints", type="boolean", label="No points", list="1")
