@@ -129,11 +129,11 @@ def _not_held(
 
 
 def _possible(program: Program, sale: Sale) -> Sequence[CampaignTerms]:
-    """Return the campaigns that can hold for sales of this day and till, in their order.
+    """Return the campaigns that can hold for sales of this day, till and warehouse, in their order.
 
     They have many sales: what depends on these alone is asked once.
     """
-    place = (sale.date, sale.is_pos, sale.terminal)
+    place = (sale.date, sale.is_pos, sale.terminal, sale.warehouses)
     known = program.campaigns_by_place
     if place not in known:
         known[place] = tuple(

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
+from dolisync.model import Warehouse
 from dolisync.program.article_terms import ArticleTerms
 from dolisync.program.bonus_terms import BonusTerms
 from dolisync.program.campaign_terms import (
@@ -39,6 +40,9 @@ from dolisync.program.section import (
     Section,
     TimezoneName,
 )
+
+# A day, whether it was at a till, the till, and from where goods were taken.
+Place = tuple[date, bool, str, tuple[Warehouse, ...]]
 
 
 class Moment(enum.StrEnum):
@@ -864,8 +868,8 @@ class Program(Section):
         return sale, day, month, member
 
     @cached_property
-    def campaigns_by_place(self) -> dict[tuple[date, bool, str | None], tuple[CampaignTerms, ...]]:
-        """Where it is remembered which campaigns can hold on a day, at a till."""
+    def campaigns_by_place(self) -> dict[Place, tuple[CampaignTerms, ...]]:
+        """Where it is remembered which campaigns can hold on a day, at a till, from warehouses."""
         return {}
 
     @property

@@ -97,6 +97,12 @@ def test_a_campaign_in_one_of_the_shops(
     assert (Why.CAMPAIGN_WAREHOUSE in {reason.why for reason in reasons}) is against
 
 
+def test_one_program_tells_its_shops_apart_on_one_day() -> None:
+    terms = program(campaign=[{"bonus": 5, "warehouses": ["Shop Nord"]}])
+    sold = [from_(NORTH), from_(SOUTH), from_(), from_(NORTH, SOUTH)]
+    assert [assess(terms, AROUND, Family(one))[0].units for one in sold] == [15, 10, 10, 15]
+
+
 def test_a_return_is_taken_back_wherever_its_goods_come() -> None:
     terms = program(earn={"amount": {}, "warehouses": ["Shop Nord"]})
     back = replace(credit_note(2, 4, 1), warehouses=(SOUTH,))
