@@ -25,15 +25,20 @@ from dolisync.member_links import Link, make_token, read_token
 from dolisync.sync.member_pages import MemberPages
 from tests.system.place import ROOT, Place
 
-PAGE = '\n[page]\nurl = "https://points.example.org/"\n'
+PAGE = '[page]\nurl = "https://points.example.org/"\n'
 START = "https://points.example.org/m/"
 
 
 @pytest.fixture
 def place(open_shop: Place) -> Place:
-    with open_shop.config.open("a", encoding="utf-8") as config:
-        config.write(PAGE)
+    _put(open_shop, PAGE)
     return open_shop
+
+
+def _put(place: Place, section: str) -> None:
+    text = place.config.read_text(encoding="utf-8")
+    assert "\n[page]\n" in text
+    place.config.write_text(text.replace("[page]\n", section, 1), encoding="utf-8")
 
 
 @contextmanager
@@ -167,8 +172,7 @@ def test_html_in_a_title_is_text(place: Place, monkeypatch: pytest.MonkeyPatch) 
 def test_the_server_answers_and_check_says_so(place: Place) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    text = place.config.read_text(encoding="utf-8")
-    place.config.write_text(f"{text}port = {port}\n", encoding="utf-8")
+    _put(place, f"[page]\nport = {port}\n")
     warned = [one["message"] for one in place.read("check")["findings"]]
     assert f"no page server answers on port {port} of this machine" in warned
     address = link(place)
