@@ -24,6 +24,7 @@ import commands.catalogue
 import commands.claims
 import commands.demo
 import commands.many_tiers
+import commands.pages
 import commands.printing
 import commands.privacy
 import commands.rewards
@@ -161,6 +162,8 @@ for _command in (
     commands.work.run,
     commands.work.sync,
     commands.printing.print_server,
+    commands.pages.page_server,
+    commands.pages.page_link,
     commands.backfill.backfill,
     commands.simulate.simulate,
     commands.rules.rules,

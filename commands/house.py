@@ -36,7 +36,7 @@ from dolisync.errors import NotFound, UserError
 from dolisync.ledger import schema, standing_marks
 from dolisync.ledger.engine import open_engine, reading, write
 from dolisync.ledger.rulesets import RuleBook, adopt, consult
-from dolisync.ledger.signing import CLAIMS, ensure_signing_key
+from dolisync.ledger.signing import CLAIMS, PAGES, ensure_signing_key
 from dolisync.ledger.vouchers import begin_to_sell, sold_since
 from dolisync.model import Buyer, Customer, CustomerKey, Sale, SaleKey
 from dolisync.ports import (
@@ -308,6 +308,8 @@ class House:
         """The rule sets; the configured programs come into force when this is first read."""
         if self.settings.claims is not None:
             ensure_signing_key(self.engine, CLAIMS, self.clock.now())
+        if self.settings.page.url is not None:
+            ensure_signing_key(self.engine, PAGES, self.clock.now())
         product = self.gift_card_product
         if product is not None:
             write(self.engine, lambda c: begin_to_sell(c, product, self.clock.now()))

@@ -17,6 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from commands import terminal
 from commands.house import Doors, House, buyer_question, product_fields
 from commands.options import Day, json_option, pass_house, source_option
+from commands.pages import page_findings
 from commands.printing import printing_findings
 from commands.shops import program_of, shops
 from connectors import dolibarr_setup
@@ -434,6 +435,8 @@ def _sections(house: House) -> Iterator[Section]:
         yield Section(source.name, list(_source_findings(house, house.doors[source.name])))
     if settings.print_server is not None:
         yield Section("print server", list(printing_findings(house)))
+    if settings.page.url is not None:
+        yield Section("page", list(page_findings(house)))
 
 
 def _config_findings(error: UserError) -> list[Finding]:

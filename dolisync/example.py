@@ -81,6 +81,7 @@ _EXAMPLES: Values = {
     "voucher.automatic_points": 200,
     "voucher.program": "loyalty",
     "gift_card.product": "GIFTCARD",
+    "page.url": "https://points.example.org",
     "receipts.templates": "/etc/dolisync/templates",
     "print_server.printer.columns": 42,
 }

@@ -132,6 +132,7 @@ def test_each_command_is_summed_up_in_one_line(
 def test_commands_speak_json_where_there_is_something_to_say() -> None:
     silent = {
         *("dolisync run", "dolisync demo", "dolisync config example", "dolisync anchors"),
+        "dolisync page-server",
         "dolisync print-server",
         # It speaks nothing else.
         "dolisync privacy export",
