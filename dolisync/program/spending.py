@@ -101,8 +101,11 @@ def _asked(
 def _barred(program: Program, available: Decimal, bill: Bill | None) -> Bar | None:
     if available < minimum_of(program):
         return Bar.BELOW_MINIMUM
-    if bill is None:
-        return None
+    return None if bill is None else bar_on(program, bill)
+
+
+def bar_on(program: Program, bill: Bill) -> Bar | None:
+    """Say why nothing can be taken off a bill for points, if so."""
     if bill.has_discounts and not program.redeem.with_discounts:
         return Bar.OTHER_DISCOUNT
     return Bar.NO_ROOM if bill.most(program) <= 0 else None

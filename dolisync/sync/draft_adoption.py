@@ -76,9 +76,13 @@ def _program_of(programs: Mapping[str, Program], sale: Sale, token: str) -> Prog
         if program.takes(sale.key.source) and program.value_of_point is not None
     ]
     texts = " ".join(line.text for line in sale.lines if token in line.text)
-    titled = [program for program in able if _title(program) in texts]
+    titled = [program for program in able if any(title in texts for title in _titles(program))]
     chosen = titled or able
     return chosen[0] if len(chosen) == 1 else None
+
+
+def _titles(program: Program) -> list[str]:
+    return [reward.title for reward in program.reward] or [program.title]
 
 
 def _title(program: Program) -> str:
@@ -126,7 +130,7 @@ def _work(
         transaction.load_books([key])
         book = transaction.book(key)
         transaction.flush()
-        reward = _reward(program, shares)
+        reward = _reward(program, shares, _title_on(sale, token))
         units, now = program.units(reward.points), transaction.now
         id_ = redemptions.add(connection, book.member_id, reward, units, token, now, State.DRAFTED)
         drafts.add(connection, id_, sale.key, shares)
@@ -143,19 +147,29 @@ def _work(
     return work
 
 
-def _reward(program: Program, shares: Sequence[Share]) -> RewardTerms:
+def _title_on(sale: Sale, token: str) -> str:
+    """Return what stands before a token."""
+    texts = (line.text for line in sale.lines if token in line.text)
+    return next(texts, "").partition(token)[0].strip()
+
+
+def _reward(program: Program, shares: Sequence[Share], title: str) -> RewardTerms:
+    """Say what such lines cost: a reward of this title and amount its price, else as points."""
     # A shop may keep more decimals than money has.
     amount = sum((share.amount for share in shares), ZERO).quantize(CENT, ROUND_HALF_UP)
+    rate = max(shares, key=lambda share: share.amount).tax_rate
+    fitting = [r for r in program.reward if (r.title, r.amount) == (title, amount)]
+    if len(fitting) == 1:
+        return fitting[0].model_copy(update={"tax_rate": rate})
     value = program.value_of_point
     assert value is not None, "only programs whose points have a value pay for lines"
     units = round_units(amount / value * program.scale, Rounding.UP)
-    largest = max(shares, key=lambda share: share.amount)
     return RewardTerms(
         name="draft",
-        title=_title(program),
+        title=program.reward[0].title if program.reward else program.title,
         points=program.points_of(units),
         amount=amount,
-        tax_rate=largest.tax_rate,
+        tax_rate=rate,
     )
 
 

@@ -18,7 +18,6 @@ from dolisync.answers import sentence
 from dolisync.config import Source
 from dolisync.errors import RefusedError, TransientError
 from dolisync.ledger import drafts, outbox, redemptions
-from dolisync.ledger.book import NotEnoughPoints
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.redemptions import Redemption, State
 from dolisync.ledger.requests import Request
@@ -26,7 +25,7 @@ from dolisync.ledger.requests import State as RequestState
 from dolisync.ledger.store import Transaction
 from dolisync.ledger.views import MemberView, member_view
 from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind, SaleLine, SaleStatus
-from dolisync.phrases import money, number, points_text
+from dolisync.phrases import money, points_text
 from dolisync.ports import Clock, DraftDoor, SaleSource
 from dolisync.program.draft_shares import Share, bought_by_rate, has_other_taxes, rooms, shared
 from dolisync.program.gift_cards import is_sold
@@ -37,6 +36,7 @@ from dolisync.program.wishes import Part, RefusedWish, draft_reward, wanted_use,
 from dolisync.sync import redeem
 from dolisync.sync.draft_adoption import adopt
 from dolisync.sync.judge import Rules
+from dolisync.sync.refusals import REFUSALS, why_not
 from dolisync.sync.rests import Rests
 
 log = structlog.get_logger()
@@ -79,7 +79,8 @@ class Drafts:
         try:
             self._reserve(program, request, key, text)
         except RefusedWish as refused:
-            return RequestState.REFUSED, self._say(refused.why, named=refused.named)
+            said = self._say(refused.why, named=refused.named, near=refused.near)
+            return RequestState.REFUSED, said
         except RefusedError as refused:
             return RequestState.REFUSED, str(refused)
         return None
@@ -112,7 +113,7 @@ class Drafts:
 
     def _reserve(self, program: Program, request: Request, key: SaleKey, text: str) -> None:
         """Take the points, and wish for the lines. Raises ``RefusedWish``, ``RefusedError``."""
-        wish = wanted_use(text, self.source.currency)
+        wish = wanted_use(program, text, self.source.currency)
         sale = self._draft(program, key)
         with reading(self.engine) as connection:
             before = drafts.on_draft(connection, key, *TAKEN)
@@ -144,11 +145,9 @@ class Drafts:
 
         try:
             write(self.engine, work)
-        except NotEnoughPoints:
-            wanted = self._points(program, program.units(reward.points))
-            shown = number(self.source.language, available)
-            message = self._say("not_enough", points=wanted, available=shown)
-            raise RefusedError(message) from None
+        except REFUSALS as error:
+            said = why_not(self.source.language, program, reward, available, error)
+            raise RefusedError(said) from None
 
     def _draft(self, program: Program, key: SaleKey) -> Sale:
         """Read a draft that points may be taken off. Raises ``RefusedError`` with the reason."""

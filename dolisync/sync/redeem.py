@@ -29,6 +29,7 @@ from dolisync.ledger.store import MemberKey, Transaction
 from dolisync.ledger.tokens import random_token
 from dolisync.model import CustomerKey
 from dolisync.ports import Clock
+from dolisync.program.reward_names import Named, named_by_beginning, named_in_full, nearest
 from dolisync.program.spending import minimum_of
 from dolisync.program.terms import Program, RewardTerms
 from dolisync.sync.activity import follow_activity
@@ -49,16 +50,33 @@ def new_token() -> str:
 
 
 def choose_reward(program: Program, name: str | None) -> RewardTerms:
-    """Return the reward of this name, or the only one. Raises ``UserError``."""
+    """Return the reward that is meant, or the only one. Raises ``UserError``.
+
+    It may be named by its title too, or by how its name or title begins.
+    """
     if not program.reward:
         message = f"program '{program.name}' has no reward"
         raise UserError(message, "add a section [[program.reward]] to config.toml")
-    named = [reward for reward in program.reward if name in {None, reward.name}]
-    if len(named) == 1:
-        return named[0]
-    known = ", ".join(reward.name for reward in program.reward)
-    message = f"no reward is named '{name}'" if name else "the program has several rewards"
-    raise UserError(message, f"name one of: {known}")
+    if name is None:
+        if len(program.reward) == 1:
+            return program.reward[0]
+        known = ", ".join(reward.name for reward in program.reward)
+        raise UserError("the program has several rewards", f"name one of: {known}")
+    found = named_in_full(program.reward, name)
+    if not found.rewards:
+        found = named_by_beginning(program.reward, name)
+    if found.one is not None:
+        return found.one
+    raise UserError(*_which(program, name, found))
+
+
+def _which(program: Program, name: str, found: Named) -> tuple[str, str]:
+    known = ", ".join(reward.name for reward in found.rewards or program.reward)
+    if found.rewards:
+        return f"several rewards are named '{name}'", f"name one of: {known}"
+    near = nearest(program.reward, name)
+    meant = f"did you mean {near.name}? " if near else ""
+    return f"no reward is named '{name}'", f"{meant}name one of: {known}"
 
 
 def redeem(

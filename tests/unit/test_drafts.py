@@ -23,7 +23,7 @@ from dolisync.sync.drafts import Drafts
 from dolisync.sync.intake import Intake, is_provisional
 from dolisync.sync.requests import Clerk
 from tests.builders import SOURCE
-from tests.unit.counter import Counter, counter_terms, make_fields, source_terms
+from tests.unit.counter import REWARDS, Counter, counter_terms, make_fields, source_terms
 
 MIXED = (("40", "20"), ("10", "10"), ("7.77", "5.5"))
 
@@ -187,6 +187,52 @@ def test_what_the_terms_refuse_is_said_on_the_draft(strict: DraftCounter) -> Non
     assert "something is reduced already" in strict.said(draft)
     assert strict.states() == []
     assert strict.balance(rich) == 500
+
+
+def test_a_reward_by_its_name_takes_off_what_it_is_worth(counter: DraftCounter) -> None:
+    customer = counter.customer(500)
+    draft = counter.draft(customer)
+    before = counter.total(draft)
+    counter.ask(draft, "LITTLE th")
+    assert counter.total(draft) == before - 5
+    assert (counter.balance(customer), counter.states()) == (400, ["drafted"])
+    assert "€5.00 taken off for 100 points, 400 points now" in counter.said(draft)
+    assert {row["description"].split(" DS-")[0] for row in counter.ours(draft)} == {"Little thanks"}
+    assert counter.reasons()[-1].startswith("Little thanks DS-")
+    counter.shop.validate(draft)
+    counter.turn()
+    note = int(counter.shop.credit_note(draft))
+    counter.shop.validate(note)
+    counter.made.append(note)
+    counter.turn()
+    assert counter.balance(customer) == 500
+    assert counter.breaches() == []
+
+
+def test_the_limits_of_a_reward_hold_on_drafts_too(
+    place: tuple[StandIn, MovingClock], ledger: Engine
+) -> None:
+    stocked = {**REWARDS[0], "stock": 2, "per_member": 1, "last_day": "2026-12-31"}
+    late = {**REWARDS[0], "name": "late", "title": "Late thanks", "first_day": "2027-01-01"}
+    terms = counter_terms(reward=[stocked, REWARDS[1], late], redeem={"minimum": 90})
+    counter = DraftCounter(*place, ledger, source_terms(), terms)
+    rich, second, third = (counter.customer(500) for _ in range(3))
+    poor = counter.customer(80)
+    for customer, what, said in (
+        (rich, "small", "€5.00 taken off"),
+        (rich, "small", "no more of this reward can be had"),
+        (second, "Little thanks", "€5.00 taken off"),
+        (third, "small", "no more of this reward can be had"),
+        (third, "noble", "for members of other tiers"),
+        (third, "late", "this reward can be had from 01/01/2027 to ..."),
+        (third, "smal1", "did you mean Little thanks?"),
+        (poor, "small", "points can be spent from 90 on"),
+    ):
+        draft = counter.draft(customer)
+        counter.ask(draft, what)
+        assert said in counter.said(draft)
+    assert [counter.balance(one) for one in (rich, second, third, poor)] == [400, 400, 500, 80]
+    assert counter.breaches() == []
 
 
 def test_all_that_fits(counter: DraftCounter) -> None:
