@@ -277,6 +277,7 @@ def _account_json(account: Account) -> dict[str, object]:
             "title": reward.title,
             "points": reward.points,
             "amount": reward.amount,
+            "percent": reward.percent,
             "missing": account.missing(reward),
         }
         if reward
@@ -365,7 +366,15 @@ def _reward_pairs(account: Account) -> Iterator[tuple[str, tuple[str, str]]]:
 
 
 def _reward_text(account: Account, reward: RewardTerms) -> str:
-    return f"{reward.title}, {reward.amount:.2f} {account.currency}"
+    return f"{reward.title}, {worth_text(reward, account.currency)}"
+
+
+def worth_text(reward: RewardTerms, currency: str = "") -> str:
+    """Write what a reward is worth: an amount, or a percentage with its limit."""
+    if reward.percent is None:
+        return f"{reward.worth:.2f} {currency}".strip()
+    limit = "" if reward.at_most is None else f", at most {reward.at_most:.2f} {currency}".rstrip()
+    return f"{reward.percent.normalize():f} %{limit}"
 
 
 def _show_lots(program: Program, lots: Sequence[LotView]) -> None:

@@ -66,6 +66,8 @@ _EXAMPLES: Values = {
     "program.campaign.challenge.badge": "Regular guest",
     "program.campaign.challenge.badge_days": 365,
     "rules.since": date(2027, 1, 1),
+    "program.reward.percent": 10,
+    "program.reward.at_most": 20,
     "program.reward.first_day": date(2026, 12, 1),
     "program.reward.last_day": date(2026, 12, 24),
     "program.reward.stock": 100,

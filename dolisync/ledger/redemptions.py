@@ -157,7 +157,7 @@ def add(
             "reward": reward.name,
             "title": reward.title,
             "points": units,
-            "amount_minor": int(reward.amount * MINOR),
+            "amount_minor": int(reward.worth * MINOR),
             "tax_rate": str(reward.tax_rate),
             "state": state,
             "reason": "",
@@ -189,6 +189,15 @@ def set_state(connection: Connection, redemption: Redemption, state: str, reason
     connection.execute(
         update(table).where(table.c.id == redemption.id).values(state=state, reason=reason[:255])
     )
+
+
+def set_amount(
+    connection: Connection, redemption: Redemption, amount: Decimal, tax_rate: Decimal
+) -> None:
+    """Note what a percentage comes to by now."""
+    table = tables.redemption
+    values = {"amount_minor": int(amount * MINOR), "tax_rate": str(tax_rate)}
+    connection.execute(update(table).where(table.c.id == redemption.id).values(values))
 
 
 def write_uses(

@@ -258,6 +258,9 @@ draft_use = Table(
     Column("entity", Integer, nullable=False),
     Column("sale_rowid", Key, nullable=False),
     Column("shares", LongText, nullable=False),
+    # A percentage follows the goods of its draft, up to an amount.
+    Column("percent", String(12)),
+    Column("at_most_minor", BigInteger),
     Index(None, "source", "entity", "sale_rowid"),
     **_OPTIONS,
 )

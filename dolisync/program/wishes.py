@@ -21,7 +21,7 @@ from dolisync.program.reward_names import (
     named_in_full,
     nearest,
 )
-from dolisync.program.spending import Bar, Bill, Spend, bar_on, spend
+from dolisync.program.spending import Bar, Bill, Spend, bar_on, percent_of, spend
 from dolisync.program.terms import Program, RewardTerms, TierTerms
 
 T = TypeVar("T")
@@ -164,12 +164,12 @@ def _begun(program: Program, text: str) -> RewardTerms:
 
 def _for_points(program: Program, available: Decimal, points: Decimal | None) -> RewardTerms:
     """Make a reward of so many points, or of all, as a discount like the program's first one."""
-    if program.value_of_point is None or not program.reward:
+    if program.value_of_point is None or not program.rewards_on_card:
         raise RefusedWish(Refusal.NO_VALUE)
     if points is not None and program.points_of(program.units(points)) != points:
         raise RefusedWish(Refusal.FRACTION)
     found = _allowed(program, spend(program, available, points=points))
-    like = program.reward[0]
+    like = program.rewards_on_card[0]
     # Like it in its words and its VAT rate only: what limits that reward limits no points.
     return RewardTerms(
         name="points",
@@ -260,11 +260,15 @@ def draft_reward(program: Program, wish: DraftWish, available: Decimal, bill: Bi
         return _on_bill(program, wish.reward, bill)
     found = spend(program, available, points=wish.points, amount=wish.amount, bill=bill)
     found = _allowed(program, found)
-    title = program.reward[0].title if program.reward else program.title
-    rate = Decimal(0)
+    title, rate = title_of_points(program), Decimal(0)
     return RewardTerms(
         name="draft", title=title, points=found.points, amount=found.amount, tax_rate=rate
     )
+
+
+def title_of_points(program: Program) -> str:
+    """Return what stands on lines that take points off without a reward's name."""
+    return next((reward.title for reward in program.rewards_on_card), program.title)
 
 
 def _on_bill(program: Program, reward: RewardTerms, bill: Bill) -> RewardTerms:
@@ -272,7 +276,12 @@ def _on_bill(program: Program, reward: RewardTerms, bill: Bill) -> RewardTerms:
     bar = bar_on(program, bill)
     if bar is not None:
         raise RefusedWish(Refusal(bar.value))
-    if reward.amount > bill.most(program):
+    if reward.percent is not None:
+        amount = percent_of(reward.percent, reward.at_most, bill)
+        reward = reward.model_copy(update={"amount": amount})
+    if reward.worth <= 0:
+        raise RefusedWish(Refusal.TOO_SMALL)
+    if reward.worth > bill.most(program):
         raise RefusedWish(Refusal.LESS_ROOM, f"{bill.most(program):.2f}")
     return reward
 

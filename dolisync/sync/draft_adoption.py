@@ -25,6 +25,7 @@ from dolisync.program.rounding import round_units
 from dolisync.program.spent import tokens_in
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program, RewardTerms, Rounding
+from dolisync.program.wishes import title_of_points
 from dolisync.sync.judge import Rules, judge_again
 
 log = structlog.get_logger()
@@ -73,7 +74,7 @@ def _program_of(programs: Mapping[str, Program], sale: Sale, token: str) -> Prog
     able = [
         program
         for program in programs.values()
-        if program.takes(sale.key.source) and program.value_of_point is not None
+        if program.takes(sale.key.source) and (program.value_of_point or program.reward)
     ]
     texts = " ".join(line.text for line in sale.lines if token in line.text)
     titled = [program for program in able if any(title in texts for title in _titles(program))]
@@ -85,10 +86,6 @@ def _titles(program: Program) -> list[str]:
     return [reward.title for reward in program.reward] or [program.title]
 
 
-def _title(program: Program) -> str:
-    return program.reward[0].title if program.reward else program.title
-
-
 def adopt(
     engine: Engine, clock: Clock, rules: Rules, program: Program, sale: Sale, token: str
 ) -> bool:
@@ -96,7 +93,10 @@ def adopt(
     shares = shares_on(rules.around[sale.key.source], sale, token)
     if not shares or sale.kind is SaleKind.CREDIT_NOTE:
         return False
-    work = _work(clock, rules, program, sale, token, shares)
+    reward = _reward(program, shares, _title_on(sale, token))
+    if reward is None:
+        return False
+    work = _work(clock, rules, program, sale, token, shares, reward)
     is_new = write(engine, work)
     if is_new:
         log.warning("points of lines on a document taken again", token=token, sale=sale.ref)
@@ -121,6 +121,7 @@ def _work(
     sale: Sale,
     token: str,
     shares: Sequence[Share],
+    reward: RewardTerms,
 ) -> Callable[[Connection], bool]:
     def work(connection: Connection) -> bool:
         if redemptions.by_tokens(connection, [token]):
@@ -130,10 +131,10 @@ def _work(
         transaction.load_books([key])
         book = transaction.book(key)
         transaction.flush()
-        reward = _reward(program, shares, _title_on(sale, token))
         units, now = program.units(reward.points), transaction.now
         id_ = redemptions.add(connection, book.member_id, reward, units, token, now, State.DRAFTED)
-        drafts.add(connection, id_, sale.key, shares)
+        use = drafts.DraftUse(tuple(shares), reward.percent, reward.at_most)
+        drafts.add(connection, id_, sale.key, use)
         today = now.astimezone(program.zone).date()
         reason = f"{reward.title} {token}: found on a document"
         entry = Entry(f"redeem:{token}", Kind.REDEEM, today, now, reason, redemption_id=id_)
@@ -153,20 +154,22 @@ def _title_on(sale: Sale, token: str) -> str:
     return next(texts, "").partition(token)[0].strip()
 
 
-def _reward(program: Program, shares: Sequence[Share], title: str) -> RewardTerms:
-    """Say what such lines cost: a reward of this title and amount its price, else as points."""
+def _reward(program: Program, shares: Sequence[Share], title: str) -> RewardTerms | None:
+    """Say what such lines cost: a reward of this title its price, else as points are worth."""
     # A shop may keep more decimals than money has.
     amount = sum((share.amount for share in shares), ZERO).quantize(CENT, ROUND_HALF_UP)
     rate = max(shares, key=lambda share: share.amount).tax_rate
-    fitting = [r for r in program.reward if (r.title, r.amount) == (title, amount)]
+    titled = [r for r in program.reward if r.title == title]
+    fitting = [r for r in titled if r.percent is not None or r.amount == amount]
     if len(fitting) == 1:
-        return fitting[0].model_copy(update={"tax_rate": rate})
+        return fitting[0].model_copy(update={"tax_rate": rate, "amount": amount})
     value = program.value_of_point
-    assert value is not None, "only programs whose points have a value pay for lines"
+    if value is None:
+        return None
     units = round_units(amount / value * program.scale, Rounding.UP)
     return RewardTerms(
         name="draft",
-        title=program.reward[0].title if program.reward else program.title,
+        title=title_of_points(program),
         points=program.points_of(units),
         amount=amount,
         tax_rate=rate,

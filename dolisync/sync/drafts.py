@@ -27,9 +27,10 @@ from dolisync.ledger.views import MemberView, member_view
 from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind, SaleLine, SaleStatus
 from dolisync.phrases import money, points_text
 from dolisync.ports import Clock, DraftDoor, SaleSource
-from dolisync.program.draft_shares import Share, bought_by_rate, has_other_taxes, rooms, shared
+from dolisync.program.draft_bills import bill_of
+from dolisync.program.draft_shares import Share, bought_by_rate, has_other_taxes, rooms
 from dolisync.program.gift_cards import is_sold
-from dolisync.program.spending import Bill, by_points, is_reduced, share_of
+from dolisync.program.spending import by_points, share_of
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.program.wishes import Part, RefusedWish, draft_reward, wanted_use, wants_off
@@ -119,18 +120,13 @@ class Drafts:
             before = drafts.on_draft(connection, key, *TAKEN)
         if before:
             raise RefusedError(self._say("use_again", amount=self._money(before[0].amount)))
-        # Points buy no gift cards: that would be money with no last day.
-        room = rooms(line for line in sale.lines if not is_sold(line))
-        view = self._view(program, sale.customer)
-        available = program.points_of(view.available)
-        reduced = any(is_reduced(Surroundings(), line) for line in sale.lines)
-        taken = by_points(Surroundings(), sale.lines)
-        bill = Bill(sale.total_incl, sum(room.values(), ZERO), reduced, taken)
-        reward = draft_reward(program, wish, available, bill)
-        shares = shared(reward.amount, room)
-        # The rate of most of it: what a list of redemptions shows.
-        rate = max(shares, key=lambda share: share.amount).tax_rate
-        chosen = reward.model_copy(update={"tax_rate": rate})
+        found = bill_of(self._around, sale)
+        available = program.points_of(self._view(program, sale.customer).available)
+        reward = draft_reward(program, wish, available, found.bill)
+        shares = found.shares(reward.worth)
+        # A list of redemptions shows one rate.
+        chosen = reward.model_copy(update={"tax_rate": _main_rate(shares)})
+        use = drafts.DraftUse(shares, reward.percent, reward.at_most)
         who = f"asked by {request.asked_by}" if request.asked_by else "asked on the draft"
 
         def work(connection: Connection) -> None:
@@ -138,7 +134,7 @@ class Drafts:
                 return
             transaction = Transaction(connection, self.clock.now())
             id_ = redeem.spend(transaction, program, sale.customer, chosen, request.token, who)
-            drafts.add(connection, id_, key, shares)
+            drafts.add(connection, id_, key, use)
             target = outbox.Target("draft", key.source, key.entity, key.rowid, request.token)
             card = outbox.customer_target(sale.customer)
             outbox.wish(connection, [target, card], transaction.now)
@@ -174,27 +170,82 @@ class Drafts:
         """
         assert wanted.draft is not None
         with reading(self.engine) as connection:
-            shares = drafts.shares_of(connection, wanted.id)
+            use = drafts.use_of(connection, wanted.id)
         sale = self._read(wanted.draft)
         if sale is None:
             raise RefusedError(self._say("use_no_draft"))
-        placed = {line.tax_rate for line in ours(sale, wanted.token)}
+        placed = ours(sale, wanted.token)
         if sale.status is not SaleStatus.DRAFT:
             if placed:
                 # Validated since: what stands there is used, and the rest comes back by the sales.
                 return
             raise RefusedError(self._say("use_no_draft"))
-        if not placed and (sale.customer != wanted.customer or not _fits(sale, shares)):
+        if not placed and sale.customer != wanted.customer:
             raise RefusedError(self._say("use_meanwhile"))
-        text = f"{wanted.title} {wanted.token}"
+        shares = self._counted_anew(wanted, use, sale)
+        if not placed and not _fits(sale, shares):
+            raise RefusedError(self._say("use_meanwhile"))
         try:
-            for share in shares:
-                if share.tax_rate not in placed:
-                    self.door.add_line(wanted.draft, text, -share.amount, share.tax_rate)
+            self._make_lines(wanted, shares, placed)
         except RefusedError as error:
             self._clear(wanted)
             raise RefusedError(self._say("not_done", why=str(error))) from error
         self._read_back(wanted, shares)
+
+    def _counted_anew(
+        self, wanted: Redemption, use: drafts.DraftUse, sale: Sale
+    ) -> tuple[Share, ...]:
+        """Return what is to be taken off now: a percentage follows the goods until it is placed.
+
+        Raises ``RefusedError`` where nothing is left to take it off.
+        """
+        if use.percent is None:
+            return use.shares
+        shares = self._percent_shares(wanted, use, sale)
+        if not shares:
+            self._clear(wanted)
+            raise RefusedError(self._say("use_no_goods"))
+        if shares != use.shares:
+            self._note(wanted, shares, wanted.state)
+        return shares
+
+    def _percent_shares(
+        self, wanted: Redemption, use: drafts.DraftUse, sale: Sale
+    ) -> tuple[Share, ...]:
+        assert use.percent is not None
+        return bill_of(self._around, sale, wanted.token).percent_shares(use.percent, use.at_most)
+
+    def _note(self, wanted: Redemption, shares: Sequence[Share], state: str) -> None:
+        """Note what a percentage comes to by now, and have its lines put right where asked."""
+        assert wanted.draft is not None
+        draft, amount = wanted.draft, sum((share.amount for share in shares), ZERO)
+        target = outbox.Target("draft", draft.source, draft.entity, draft.rowid, wanted.token)
+
+        def work(connection: Connection) -> None:
+            drafts.share_anew(connection, wanted.id, shares)
+            redemptions.set_amount(connection, wanted, amount, _main_rate(shares))
+            if state != wanted.state:
+                redemptions.set_state(connection, wanted, state)
+                outbox.wish(connection, [target], self.clock.now())
+
+        write(self.engine, work)
+
+    def _make_lines(
+        self, wanted: Redemption, shares: Sequence[Share], placed: Sequence[SaleLine]
+    ) -> None:
+        """Put the lines there that are missing, in place of those that say something else."""
+        assert wanted.draft is not None
+        kept: set[Share] = set()
+        for line in placed:
+            share = Share(line.tax_rate, -line.total_incl)
+            if share in shares and share not in kept:
+                kept.add(share)
+            else:
+                self.door.remove_line(wanted.draft, line.rowid)
+        text = f"{wanted.title} {wanted.token}"
+        for share in shares:
+            if share not in kept:
+                self.door.add_line(wanted.draft, text, -share.amount, share.tax_rate)
 
     def _read_back(self, wanted: Redemption, shares: Sequence[Share]) -> None:
         assert wanted.draft is not None
@@ -245,15 +296,14 @@ class Drafts:
         """
         with reading(self.engine) as connection:
             found = redemptions.in_state(connection, self.source.name, State.DRAFTED)
-            shares = {one.id: drafts.shares_of(connection, one.id) for one in found}
+            uses = {one.id: drafts.use_of(connection, one.id) for one in found}
         keys = sorted({one.draft.rowid for one in found if one.draft is not None})
         sales = {sale.key: sale for sale in self.reader.get(keys)} if keys else {}
         returned: list[tuple[Redemption, str]] = []
         now = self.clock.now()
         for one in found:
             sale = sales.get(one.draft) if one.draft else None
-            program = self.programs.get(one.program)
-            wrong = "use_gone" if sale is None else problem(sale, one, shares[one.id], program)
+            wrong = "use_gone" if sale is None else self._wrong(sale, one, uses[one.id])
             is_used = sale is not None and sale.status is not SaleStatus.DRAFT
             if not wrong or (is_used and wrong != "use_gone"):
                 continue
@@ -271,6 +321,26 @@ class Drafts:
                 # What failed here may be all of Dolibarr: the others have their turn at the next.
                 break
         return returned
+
+    def _wrong(self, sale: Sale, one: Redemption, use: drafts.DraftUse) -> str:
+        """Name what is wrong with lines on a document; have those of a percentage follow it."""
+        program = self.programs.get(one.program)
+        if use.percent is None or sale.status is not SaleStatus.DRAFT:
+            return problem(sale, one, use.shares, program)
+        wrong = _tampered(sale, one, use.shares)
+        if wrong:
+            return wrong
+        shares = self._percent_shares(one, use, sale)
+        if not shares:
+            return "use_no_goods"
+        if shares == use.shares:
+            return problem(sale, one, shares, program)
+        self._note(one, shares, State.WANTED)
+        return ""
+
+    @property
+    def _around(self) -> Surroundings:
+        return self.rules.around.get(self.source.name, Surroundings())
 
     # --- words and reads -------------------------------------------------------------------------
 
@@ -301,6 +371,16 @@ def problem(
     sale: Sale, wanted: Redemption, shares: Sequence[Share], program: Program | None = None
 ) -> str:
     """Name what is wrong with the lines of a redemption on a document; empty when they hold."""
+    wrong = _tampered(sale, wanted, shares)
+    if wrong:
+        return wrong
+    if any(sums.is_below_zero for sums in bought_by_rate(sale.lines).values()):
+        return "use_below_zero"
+    return "use_share" if program is not None and _is_beyond_share(program, sale) else ""
+
+
+def _tampered(sale: Sale, wanted: Redemption, shares: Sequence[Share]) -> str:
+    """Name what others did to the lines of a redemption, or to whose document it is."""
     lines = ours(sale, wanted.token)
     if not lines:
         return "use_gone"
@@ -309,9 +389,12 @@ def problem(
     found = sorted((line.tax_rate, -line.total_incl) for line in lines)
     if found != sorted((share.tax_rate, share.amount) for share in shares):
         return "use_changed"
-    if any(sums.is_below_zero for sums in bought_by_rate(sale.lines).values()):
-        return "use_below_zero"
-    return "use_share" if program is not None and _is_beyond_share(program, sale) else ""
+    return ""
+
+
+def _main_rate(shares: Sequence[Share]) -> Decimal:
+    """Return the rate of most of it."""
+    return max(shares, key=lambda share: share.amount).tax_rate
 
 
 def _is_beyond_share(program: Program, sale: Sale) -> bool:

@@ -89,11 +89,14 @@ def redeem(
     token: str,
     reason: str = "redeemed by command",
 ) -> Redemption:
-    """Spend points for a reward and wish for its discount.
+    """Spend points for a reward and wish for its discount on the customer card.
 
-    Raises ``NotEnoughPoints``, or ``Unavailable`` when he cannot have it.
+    Raises ``NotEnoughPoints``, or ``Unavailable`` when he cannot have it, or not there.
     ``token`` is made before the first attempt, so that a repeated transaction is the same one.
     """
+    if not reward.is_on_card:
+        message = f"'{reward.title}' is a percentage: it is known only against a document"
+        raise OnDraftOnly(message, "staff write its name on a draft: docs/staff.md, On a draft")
 
     def work(connection: Connection) -> None:
         # The commit of an earlier attempt may have gone through, and its answer been lost.
@@ -172,6 +175,10 @@ class BelowMinimum(NotEnoughPoints):
 
 class Unavailable(UserError):  # noqa: N818
     """Say why a member cannot have a reward, however many points he has."""
+
+
+class OnDraftOnly(Unavailable):
+    """Say that a reward is taken off documents, and is no discount of the card."""
 
 
 class NotInTier(Unavailable):

@@ -15,25 +15,26 @@ from dolisync.sync import redeem
 # What ``redeem.spend`` raises where a member cannot have a reward.
 REFUSALS = (NotEnoughPoints, redeem.Unavailable)
 
+_SENTENCES: dict[type[UserError], str] = {
+    redeem.OnDraftOnly: "ask_on_draft",
+    redeem.NotInTier: "not_for_tier",
+    redeem.NotNow: "not_now",
+    redeem.OutOfStock: "out_of_stock",
+}
+
 
 def why_not(
     language: str, program: Program, reward: RewardTerms, available: Decimal, error: UserError
 ) -> str:
     """Say why a reward was refused; ``available`` are the member's points."""
-    match error:
-        case redeem.BelowMinimum():
-            return sentence(language, "ask_below_minimum", named=f"{program.redeem.minimum:f}")
-        case NotEnoughPoints():
-            wanted, there = points_text(language, reward.points), number(language, available)
-            return sentence(language, "not_enough", points=wanted, available=there)
-        case redeem.NotInTier():
-            return sentence(language, "not_for_tier")
-        case redeem.NotNow():
-            first, last = (_day(language, day) for day in (reward.first_day, reward.last_day))
-            return sentence(language, "not_now", first=first, last=last)
-        case redeem.OutOfStock():
-            return sentence(language, "out_of_stock")
-    return sentence(language, "not_done", why=str(error))
+    if isinstance(error, redeem.BelowMinimum):
+        return sentence(language, "ask_below_minimum", named=f"{program.redeem.minimum:f}")
+    if isinstance(error, NotEnoughPoints):
+        wanted, there = points_text(language, reward.points), number(language, available)
+        return sentence(language, "not_enough", points=wanted, available=there)
+    name = next((name for kind, name in _SENTENCES.items() if isinstance(error, kind)), "not_done")
+    first, last = (_day(language, day) for day in (reward.first_day, reward.last_day))
+    return sentence(language, name, first=first, last=last, why=str(error))
 
 
 def _day(language: str, day: date | None) -> str:

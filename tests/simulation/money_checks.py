@@ -119,7 +119,7 @@ def _draft(
     if one.state == State.WANTED:
         yield f"{one.token} waits for ever"
     if one.state == State.DRAFTED:
-        wanted = sorted((s.tax_rate, s.amount) for s in drafts.shares_of(connection, one.id))
+        wanted = sorted((s.tax_rate, s.amount) for s in drafts.use_of(connection, one.id).shares)
         if wanted != sorted((line.tax_rate, -line.total_incl) for line in lines):
             yield f"{one.token} stands on {one.draft.rowid} with {used}, not {one.amount}"
     if sale is not None and sale.status is SaleStatus.ABANDONED:

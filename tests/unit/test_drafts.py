@@ -235,6 +235,138 @@ def test_the_limits_of_a_reward_hold_on_drafts_too(
     assert counter.breaches() == []
 
 
+TENTH = {"name": "tenth", "title": "A tenth off", "points": 200, "percent": "10", "at_most": 20}
+
+
+@pytest.fixture
+def tenth(place: tuple[StandIn, MovingClock], ledger: Engine) -> DraftCounter:
+    """Give a counter at which 200 points buy a tenth off, up to 20.00."""
+    terms = counter_terms(reward=[*REWARDS, TENTH])
+    return DraftCounter(*place, ledger, source_terms(), terms)
+
+
+def by_rate(counter: DraftCounter, draft: int) -> dict[Decimal, Decimal]:
+    """Return what stands of ours on a draft, by VAT rate."""
+    rows = counter.ours(draft)
+    assert len({row["tva_tx"] for row in rows}) == len(rows)
+    return {Decimal(str(row["tva_tx"])): Decimal(str(row["total_ttc"])) for row in rows}
+
+
+def test_a_percentage_is_taken_off_each_rate(tenth: DraftCounter) -> None:
+    customer = tenth.customer(500)
+    draft = tenth.draft(customer)
+    assert tenth.total(draft) == Decimal("67.20")
+    tenth.ask(draft, "a tenth")
+    assert tenth.total(draft) == Decimal("60.48")
+    assert by_rate(tenth, draft) == {
+        Decimal(20): Decimal("-4.80"),
+        Decimal(10): Decimal("-1.10"),
+        Decimal("5.5"): Decimal("-0.82"),
+    }
+    assert (tenth.balance(customer), tenth.states()) == (300, ["drafted"])
+    assert "€6.72 taken off for 200 points, 300 points now" in tenth.said(draft)
+    assert tenth.reasons()[-1].startswith("A tenth off DS-")
+    tenth.shop.validate(draft)
+    tenth.turn()
+    assert (tenth.balance(customer), tenth.states()) == (300, ["used"])
+    assert tenth.breaches() == []
+
+
+def test_a_percentage_follows_the_goods_until_it_is_validated(tenth: DraftCounter) -> None:
+    customer = tenth.customer(500)
+    draft = tenth.draft(customer)
+    tenth.ask(draft, "tenth")
+    added = int(tenth.shop.add_line(draft, None, 1, Decimal(50), tva_tx=Decimal(20)))
+    tenth.turn()
+    assert tenth.total(draft) == Decimal("127.20") - Decimal("12.72")
+    tenth.shop.add_line(draft, None, 1, Decimal(500), tva_tx=Decimal(10))
+    tenth.turn()
+    assert tenth.total(draft) == Decimal("677.20") - 20, "no more than at_most"
+    for row in tenth.shop.lines(draft):
+        if "DS-" not in (row["description"] or "") and row["rowid"] != added:
+            tenth.shop.delete_line(row["rowid"])
+    tenth.turn()
+    assert by_rate(tenth, draft) == {Decimal(20): Decimal("-6.00")}
+    assert (tenth.balance(customer), tenth.states()) == (300, ["drafted"])
+    tenth.shop.validate(draft)
+    tenth.turn()
+    note = int(tenth.shop.credit_note(draft))
+    tenth.shop.validate(note)
+    tenth.made.append(note)
+    tenth.turn()
+    assert tenth.balance(customer) == 500
+    assert tenth.breaches() == []
+
+
+def test_a_percentage_of_nothing_that_is_left_gives_its_points_back(tenth: DraftCounter) -> None:
+    customer = tenth.customer(500)
+    draft = tenth.draft(customer)
+    tenth.ask(draft, "tenth")
+    for row in tenth.shop.lines(draft):
+        if "DS-" not in (row["description"] or ""):
+            tenth.shop.delete_line(row["rowid"])
+    tenth.rest()
+    assert (tenth.balance(customer), tenth.states()) == (500, ["revoked"])
+    assert tenth.ours(draft) == []
+    assert "no goods are left to take it off" in tenth.said(draft)
+
+
+@pytest.mark.parametrize("act", ["line", "customer"])
+def test_a_percentage_that_staff_take_off_is_not_put_there_again(
+    tenth: DraftCounter, act: str
+) -> None:
+    customer, other = tenth.customer(500), tenth.customer()
+    draft = tenth.draft(customer)
+    tenth.ask(draft, "tenth")
+    if act == "line":
+        tenth.shop.delete_line(tenth.ours(draft)[0]["rowid"])
+    else:
+        tenth.shop.pos_choose(draft, other)
+    tenth.rest()
+    assert (tenth.balance(customer), tenth.states()) == (500, ["revoked"])
+    assert tenth.ours(draft) == []
+
+
+@pytest.mark.parametrize("call", ["add_line", "remove_line"])
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("error", [UnknownOutcome("lost"), TransientError("down")])
+def test_what_breaks_while_a_percentage_follows_heals(
+    tenth: DraftCounter, call: str, when: str, error: Exception
+) -> None:
+    customer = tenth.customer(500)
+    draft = tenth.draft(customer)
+    tenth.ask(draft, "tenth")
+    tenth.shop.add_line(draft, None, 1, Decimal(50), tva_tx=Decimal(20))
+
+    def breaks() -> None:
+        raise error
+
+    getattr(tenth.door, when)[call] = breaks
+    tenth.turn()
+    tenth.rest()
+    assert tenth.total(draft) == Decimal("127.20") - Decimal("12.72")
+    assert len(by_rate(tenth, draft)) == len(MIXED)
+    assert (tenth.balance(customer), tenth.states()) == (300, ["drafted"])
+    assert tenth.breaches() == []
+
+
+def test_a_percentage_is_no_discount_of_the_card(tenth: DraftCounter) -> None:
+    customer = tenth.customer(500)
+    tenth.write(customer, redeem="tenth")
+    tenth.look()
+    assert tenth.answer(customer) == "this reward is taken off a draft: write its name there"
+    assert (tenth.balance(customer), tenth.states()) == (500, [])
+
+
+def test_a_percentage_that_is_less_than_a_cent_is_refused(tenth: DraftCounter) -> None:
+    customer = tenth.customer(500)
+    draft = int(tenth.shop.new_invoice(customer))
+    tenth.shop.add_line(draft, None, 1, Decimal("0.03"), tva_tx=Decimal(20))
+    tenth.ask(draft, "tenth")
+    assert "less than a cent" in tenth.said(draft)
+    assert tenth.balance(customer) == 500
+
+
 def test_all_that_fits(counter: DraftCounter) -> None:
     customer = counter.customer(9000)
     draft = counter.draft(customer)

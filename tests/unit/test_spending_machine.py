@@ -12,6 +12,7 @@ from collections import Counter as Count
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +37,16 @@ from connectors.standin.store import ShopError
 from connectors.standin.testing import MovingClock, opened
 from dolisync.config import ReconcileSettings
 from dolisync.errors import TransientError, UnknownOutcome
-from dolisync.ledger import outbox, redemptions, tables
+from dolisync.ledger import drafts, outbox, redemptions, tables
 from dolisync.ledger.engine import reading
 from dolisync.ledger.redemptions import State
-from dolisync.model import Sale
+from dolisync.model import Sale, SaleStatus
+from dolisync.program.draft_bills import bill_of
 from dolisync.program.surroundings import Surroundings
 from dolisync.sync.reconcile import Reconciler
 from dolisync.sync.till_line import TillLine
 from tests.builders import SOURCE
-from tests.unit.counter import counter_terms, make_fields, source_terms
+from tests.unit.counter import REWARDS, counter_terms, make_fields, source_terms
 from tests.unit.desk import OPENING, _copied
 from tests.unit.test_drafts import BreakingDoor, DraftCounter
 
@@ -54,7 +56,10 @@ VALIDATED, PAID = 1, 2
 TILL = st.sampled_from([1, 2])
 WHICH = st.integers(0, 50)
 WHO = st.integers(0, 1)
-TERMS = counter_terms(point_value="0.05", redeem={"product_field": "loyprice"})
+TENTH = {"name": "tenth", "title": "A tenth off", "points": 60, "percent": 10, "at_most": 6}
+TERMS = counter_terms(
+    point_value="0.05", redeem={"product_field": "loyprice"}, reward=[*REWARDS, TENTH]
+)
 BOUGHT_BEFORE = (400, 150)
 
 
@@ -255,13 +260,13 @@ class Life(RuleBasedStateMachine):
         found = self._some(fits)
         return found[which % len(found)]
 
-    @rule(who=WHO, what=st.sampled_from(["max", "10 EUR", "100", "2.37 EUR"]))
+    @rule(who=WHO, what=st.sampled_from(["max", "10 EUR", "a tenth", "small", "2.37 EUR"]))
     def make_a_draft(self, who: int, what: str) -> None:
         draft = self.shop.draft(self.people[who])
         extrafields.write(self.shop.standin.store, "facture", draft, {"loyuse": what})
 
     @precondition(lambda self: self._some(_is_draft))
-    @rule(which=WHICH, what=st.sampled_from(["max", "10 EUR", "0"]))
+    @rule(which=WHICH, what=st.sampled_from(["max", "tenth", "0"]))
     def ask_again(self, which: int, what: str) -> None:
         draft = self._one(which, _is_draft)
         extrafields.write(self.shop.standin.store, "facture", draft, {"loyuse": what})
@@ -278,6 +283,13 @@ class Life(RuleBasedStateMachine):
         lines = self.office.lines(self._one(which, _is_draft))
         if lines:
             self.office.delete_line(lines[line % len(lines)]["rowid"])
+
+    @precondition(lambda self: self._some(_is_draft))
+    @rule(which=WHICH, cents=st.sampled_from([3, 999, 2000, -250]), rate=st.sampled_from([5.5, 20]))
+    def add_to_a_draft(self, which: int, cents: int, rate: float) -> None:
+        draft = self._one(which, _is_draft)
+        price, percent = Decimal(cents) / 100, Decimal(str(rate))
+        self.office.add_line(draft, None, 1, price, tva_tx=percent)
 
     @precondition(lambda self: self._some(_is_draft))
     @rule(which=WHICH)
@@ -414,10 +426,16 @@ class Life(RuleBasedStateMachine):
                 *money_checks._drafts(connection, world),
             ]
             placed = redemptions.in_state(connection, SOURCE, State.DRAFTED)
+            uses = {one.id: drafts.use_of(connection, one.id) for one in placed}
         assert problems == []
         for one in placed:
             assert one.draft is not None
-            assert world.sales[one.draft.rowid].customer == one.customer
+            sale = world.sales[one.draft.rowid]
+            assert sale.customer == one.customer
+            use = uses[one.id]
+            if use.percent is not None and sale.status is SaleStatus.DRAFT:
+                bill = bill_of(Surroundings(), sale, one.token)
+                assert use.shares == bill.percent_shares(use.percent, use.at_most)
         assert waiting == []
         self._no_ticket_gives_too_much()
 
