@@ -278,6 +278,7 @@ def _account_json(account: Account) -> dict[str, object]:
             "points": reward.points,
             "amount": reward.amount,
             "percent": reward.percent,
+            "product": reward.product,
             "missing": account.missing(reward),
         }
         if reward
@@ -370,7 +371,9 @@ def _reward_text(account: Account, reward: RewardTerms) -> str:
 
 
 def worth_text(reward: RewardTerms, currency: str = "") -> str:
-    """Write what a reward is worth: an amount, or a percentage with its limit."""
+    """Write what a reward is worth: an amount, a percentage with its limit, or an article."""
+    if reward.product is not None:
+        return reward.product
     if reward.percent is None:
         return f"{reward.worth:.2f} {currency}".strip()
     limit = "" if reward.at_most is None else f", at most {reward.at_most:.2f} {currency}".rstrip()

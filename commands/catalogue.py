@@ -114,6 +114,7 @@ def _entry_json(entry: Entry) -> dict[str, object]:
         "amount": reward.amount,
         "percent": reward.percent,
         "at_most": reward.at_most,
+        "product": reward.product,
         "first_day": reward.first_day,
         "last_day": reward.last_day,
         "left": entry.left,

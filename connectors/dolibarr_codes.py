@@ -53,7 +53,7 @@ class DolibarrCodes:
         self._name, self._entity = name, entity
         self._database = Database(engine, table_prefix)
         self._till = DolibarrTill(name, engine, http, entity, table_prefix)
-        self._drafts = RestDrafts(http)
+        self._drafts = RestDrafts(http, engine, entity, table_prefix)
 
     def close(self) -> None:
         """Close the connections, unless they are shared with others."""

@@ -68,6 +68,7 @@ _EXAMPLES: Values = {
     "rules.since": date(2027, 1, 1),
     "program.reward.percent": 10,
     "program.reward.at_most": 20,
+    "program.reward.product": "MUG-BLUE",
     "program.reward.first_day": date(2026, 12, 1),
     "program.reward.last_day": date(2026, 12, 24),
     "program.reward.stock": 100,

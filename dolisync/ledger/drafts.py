@@ -1,4 +1,4 @@
-"""Redemptions whose discount is put on a draft: which one, and how it is shared over VAT rates."""
+"""Redemptions that are put on a draft: which one, and what is taken off or given there."""
 
 from __future__ import annotations
 
@@ -17,14 +17,19 @@ from dolisync.program.draft_shares import Share
 
 @dataclass(frozen=True, slots=True)
 class DraftUse:
-    """What a redemption takes off its draft at which rate.
+    """What a redemption takes off its draft at which rate, or gives there.
 
-    A percentage follows the goods of the draft, up to ``at_most``.
+    A percentage follows the goods of the draft, up to ``at_most``. Of an article (``product`` is
+    its reference) so many ``pieces`` are given: on a line of ours, or on that with ``line_rowid``,
+    which staff had put there.
     """
 
-    shares: tuple[Share, ...]
+    shares: tuple[Share, ...] = ()
     percent: Decimal | None = None
     at_most: Decimal | None = None
+    product: str | None = None
+    pieces: int = 1
+    line_rowid: int | None = None
 
 
 def add(connection: Connection, redemption_id: int, sale: SaleKey, use: DraftUse) -> None:
@@ -37,6 +42,9 @@ def add(connection: Connection, redemption_id: int, sale: SaleKey, use: DraftUse
         "shares": _written(use.shares),
         "percent": None if use.percent is None else f"{use.percent:f}",
         "at_most_minor": None if use.at_most is None else int(use.at_most * MINOR),
+        "product": use.product,
+        "pieces": None if use.product is None else use.pieces,
+        "line_rowid": use.line_rowid,
     }
     connection.execute(insert(tables.draft_use), values)
 
@@ -44,14 +52,12 @@ def add(connection: Connection, redemption_id: int, sale: SaleKey, use: DraftUse
 def use_of(connection: Connection, redemption_id: int) -> DraftUse:
     """Return what a redemption takes off its draft."""
     draft = tables.draft_use.c
-    query = select(draft.shares, draft.percent, draft.at_most_minor).where(
-        draft.redemption_id == redemption_id
-    )
+    query = select(tables.draft_use).where(draft.redemption_id == redemption_id)
     row = connection.execute(query).one()
     shares = tuple(Share(Decimal(rate), Decimal(amount)) for rate, amount in json.loads(row.shares))
     percent = None if row.percent is None else Decimal(row.percent)
     at_most = None if row.at_most_minor is None else Decimal(row.at_most_minor) / MINOR
-    return DraftUse(shares, percent, at_most)
+    return DraftUse(shares, percent, at_most, row.product, row.pieces or 1, row.line_rowid)
 
 
 def share_anew(connection: Connection, redemption_id: int, shares: Sequence[Share]) -> None:

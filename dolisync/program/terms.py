@@ -550,10 +550,10 @@ class CampaignsTerms(Section):
 
 
 class RewardTerms(Section):
-    """A reward, paid with points: an amount off, or a percentage off.
+    """A reward, paid with points: an amount off, a percentage off, or a free article.
 
     An amount is a fixed discount on the customer card, or is taken off a draft. A percentage is
-    known only against a document, so it can be had on drafts and open tickets alone.
+    known only against a document, so it can be had on drafts and open tickets alone, as an article.
     """
 
     name: Name = Field("discount", description="A short name, used by `dolisync redeem`.")
@@ -569,6 +569,11 @@ class RewardTerms(Section):
     )
     at_most: PositiveAmount | None = Field(
         None, description="With percent: it takes off no more than this, including tax."
+    )
+    product: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
+        None,
+        description="In place of an amount: the reference of an article, one piece of which is "
+        "free. Staff ask for it on a draft by its name; at a till it is free when it is rung up.",
     )
     tax_rate: Annotated[Decimal, Field(ge=0, lt=100, max_digits=6, decimal_places=4)] = Field(
         Decimal(20),
@@ -602,40 +607,41 @@ class RewardTerms(Section):
     @property
     def is_on_card(self) -> bool:
         """Tell whether it can be had as a discount on the customer card."""
-        return self.percent is None
+        return self.percent is None and self.product is None
 
     @property
     def worth(self) -> Decimal:
-        """What it takes off, including tax: of a percentage, once a document says of what."""
-        assert self.amount is not None, "a percentage was not computed"
+        """What it is worth, including tax: of all but an amount, once a document says so."""
+        assert self.amount is not None, "nothing says yet what this reward is worth"
         return self.amount
 
     @model_validator(mode="before")
     @classmethod
     def _without_amount(cls, value: Any) -> Any:
         """Leave the usual amount out where the reward is something else."""
-        if isinstance(value, Mapping) and value.get("percent") is not None:
+        if isinstance(value, Mapping) and (value.get("percent") or value.get("product")):
             return {"amount": None, **value}
         return value
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         where = f"reward '{self.name}'"
-        if self.percent is None:
-            if self.amount is None:
-                message = f"{where} is worth nothing: write an amount, or a percent"
-                raise ValueError(message)
-            if self.at_most is not None:
-                message = f"{where}: at_most limits a percent, and it has none"
-                raise ValueError(message)
-            return self
-        if self.amount is not None:
-            message = f"{where} has an amount and a percent: put a # before one of them"
+        kinds = {"amount": self.amount, "percent": self.percent, "product": self.product}
+        found = [name for name, value in kinds.items() if value is not None]
+        if not found:
+            message = f"{where} is worth nothing: write an amount, a percent or a product"
             raise ValueError(message)
-        if self.automatic:
+        if len(found) > 1:
+            message = f"{where} has {' and '.join(found)}: put a # before all but one of them"
+            raise ValueError(message)
+        if self.at_most is not None and self.percent is None:
+            message = f"{where}: at_most limits a percent, and it has none"
+            raise ValueError(message)
+        if self.automatic and not self.is_on_card:
+            what = "a percentage is known only against a" if self.percent else "an article is on a"
             message = (
-                f"{where} cannot be automatic: a percentage is known only against a document, so "
-                "staff write its name on a draft; leave automatic out"
+                f"{where} cannot be automatic: {what} document, so staff write its name on a "
+                "draft; leave automatic out"
             )
             raise ValueError(message)
         return self
@@ -769,6 +775,11 @@ class Program(Section):
                 raise ValueError(message)
             if not self._is_whole(reward.points):
                 message = f"reward '{reward.name}' costs parts of a point; set decimals = 2"
+                raise ValueError(message)
+            if reward.product is not None and not self.redeem.partial:
+                message = (
+                    f"reward '{reward.name}' is a product: partial = false does not go with it"
+                )
                 raise ValueError(message)
             share = self.redeem.max_share
             if share is not None and (reward.percent or 0) > share:
@@ -931,3 +942,10 @@ class Program(Section):
     def rewards_on_card(self) -> tuple[RewardTerms, ...]:
         """The rewards that can be had as a discount on the customer card, in their order."""
         return tuple(reward for reward in self.reward if reward.is_on_card)
+
+    @cached_property
+    def given_articles(self) -> Mapping[str, RewardTerms]:
+        """The rewards that are articles, by their references; of several the cheapest."""
+        found = [reward for reward in self.reward if reward.product is not None]
+        by_price = sorted(found, key=lambda reward: reward.points, reverse=True)
+        return {reward.product: reward for reward in by_price if reward.product is not None}

@@ -26,6 +26,7 @@ from dolisync.program.spent import tokens_in
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program, RewardTerms, Rounding
 from dolisync.program.wishes import title_of_points
+from dolisync.sync.draft_articles import Gift, gift_of_line
 from dolisync.sync.judge import Rules, judge_again
 
 log = structlog.get_logger()
@@ -76,9 +77,12 @@ def _program_of(programs: Mapping[str, Program], sale: Sale, token: str) -> Prog
         for program in programs.values()
         if program.takes(sale.key.source) and (program.value_of_point or program.reward)
     ]
-    texts = " ".join(line.text for line in sale.lines if token in line.text)
+    lines = [line for line in sale.lines if token in line.text]
+    texts = " ".join(line.text for line in lines)
+    refs = {line.product_ref for line in lines}
+    giving = [program for program in able if refs & program.given_articles.keys()]
     titled = [program for program in able if any(title in texts for title in _titles(program))]
-    chosen = titled or able
+    chosen = giving or titled or able
     return chosen[0] if len(chosen) == 1 else None
 
 
@@ -90,17 +94,27 @@ def adopt(
     engine: Engine, clock: Clock, rules: Rules, program: Program, sale: Sale, token: str
 ) -> bool:
     """Book the lines of a token as a redemption; tell whether it was not booked already."""
-    shares = shares_on(rules.around[sale.key.source], sale, token)
-    if not shares or sale.kind is SaleKind.CREDIT_NOTE:
+    gift = None if sale.kind is SaleKind.CREDIT_NOTE else _found(rules, program, sale, token)
+    if gift is None:
         return False
-    reward = _reward(program, shares, _title_on(sale, token))
-    if reward is None:
-        return False
-    work = _work(clock, rules, program, sale, token, shares, reward)
+    work = _work(clock, rules, program, sale, token, gift)
     is_new = write(engine, work)
     if is_new:
         log.warning("points of lines on a document taken again", token=token, sale=sale.ref)
     return is_new
+
+
+def _found(rules: Rules, program: Program, sale: Sale, token: str) -> Gift | None:
+    """Say what the lines of a token are: an article that is given, or what they take off."""
+    given = [line for line in sale.lines if token in line.text and line.product_rowid is not None]
+    for line in given:
+        reward = program.given_articles.get(line.product_ref)
+        return None if reward is None else gift_of_line(reward, line)
+    shares = shares_on(rules.around[sale.key.source], sale, token)
+    reward = _reward(program, shares, _title_on(sale, token)) if shares else None
+    if reward is None:
+        return None
+    return Gift(reward, drafts.DraftUse(shares, reward.percent, reward.at_most))
 
 
 def shares_on(around: Surroundings, sale: Sale, token: str) -> tuple[Share, ...]:
@@ -120,8 +134,7 @@ def _work(
     program: Program,
     sale: Sale,
     token: str,
-    shares: Sequence[Share],
-    reward: RewardTerms,
+    gift: Gift,
 ) -> Callable[[Connection], bool]:
     def work(connection: Connection) -> bool:
         if redemptions.by_tokens(connection, [token]):
@@ -131,10 +144,10 @@ def _work(
         transaction.load_books([key])
         book = transaction.book(key)
         transaction.flush()
+        reward = gift.reward
         units, now = program.units(reward.points), transaction.now
         id_ = redemptions.add(connection, book.member_id, reward, units, token, now, State.DRAFTED)
-        use = drafts.DraftUse(tuple(shares), reward.percent, reward.at_most)
-        drafts.add(connection, id_, sale.key, use)
+        drafts.add(connection, id_, sale.key, gift.use)
         today = now.astimezone(program.zone).date()
         reason = f"{reward.title} {token}: found on a document"
         entry = Entry(f"redeem:{token}", Kind.REDEEM, today, now, reason, redemption_id=id_)

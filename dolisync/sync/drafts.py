@@ -8,7 +8,7 @@ the points come back. Once validated, it is a sale like any other and the sales 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import structlog
@@ -26,16 +26,32 @@ from dolisync.ledger.store import Transaction
 from dolisync.ledger.views import MemberView, member_view
 from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind, SaleLine, SaleStatus
 from dolisync.phrases import money, points_text
-from dolisync.ports import Clock, DraftDoor, SaleSource
+from dolisync.ports import Clock, GoodsDoor, SaleSource
 from dolisync.program.draft_bills import bill_of
 from dolisync.program.draft_shares import Share, bought_by_rate, has_other_taxes, rooms
 from dolisync.program.gift_cards import is_sold
 from dolisync.program.spending import by_points, share_of
 from dolisync.program.surroundings import Surroundings
-from dolisync.program.terms import Program
-from dolisync.program.wishes import Part, RefusedWish, draft_reward, wanted_use, wants_off
-from dolisync.sync import redeem
+from dolisync.program.terms import Program, RewardTerms
+from dolisync.program.wishes import (
+    DraftWish,
+    Part,
+    RefusedWish,
+    draft_reward,
+    wanted_use,
+    wants_off,
+)
+from dolisync.sync import draft_articles, redeem
 from dolisync.sync.draft_adoption import adopt
+from dolisync.sync.draft_articles import (
+    Gift,
+    can_be_given,
+    gift_added,
+    gift_of_line,
+    is_tampered,
+    single_line,
+    take_back,
+)
 from dolisync.sync.judge import Rules
 from dolisync.sync.refusals import REFUSALS, why_not
 from dolisync.sync.rests import Rests
@@ -59,7 +75,7 @@ class Drafts:
     source: Source
     programs: Mapping[str, Program]
     reader: SaleSource
-    door: DraftDoor
+    door: GoodsDoor
     rules: Rules
     rests: Rests = field(default_factory=Rests)
 
@@ -77,8 +93,9 @@ class Drafts:
             return self._outcome(program, found[0])
         if self._adopt(program, request, key):
             return None
+        who = f"asked by {request.asked_by}" if request.asked_by else "asked on the draft"
         try:
-            self._reserve(program, request, key, text)
+            self.ask(program, key, text, request.token, who)
         except RefusedWish as refused:
             said = self._say(refused.why, named=refused.named, near=refused.near)
             return RequestState.REFUSED, said
@@ -98,10 +115,13 @@ class Drafts:
             return None
         if redemption.state in {State.REFUSED, State.REVOKED}:
             return RequestState.REFUSED, redemption.reason
-        amount = money(self.source.language, redemption.amount, self.source.currency)
-        points = self._points(program, redemption.points)
-        balance = self._points(program, self._view(program, redemption.customer).balance)
-        return RequestState.DONE, self._say("used", amount=amount, points=points, balance=balance)
+        return RequestState.DONE, self._say(
+            "used" if redemption.pieces is None else "given",
+            title=redemption.title,
+            amount=self._money(redemption.amount),
+            points=self._points(program, redemption.points),
+            balance=self._points(program, self._view(program, redemption.customer).balance),
+        )
 
     def _take_all_off(self, key: SaleKey) -> Outcome:
         with reading(self.engine) as connection:
@@ -112,14 +132,28 @@ class Drafts:
             return RequestState.REFUSED, self._say("ask_nothing")
         return RequestState.DONE, self._say("taken_off")
 
-    def _reserve(self, program: Program, request: Request, key: SaleKey, text: str) -> None:
-        """Take the points, and wish for the lines. Raises ``RefusedWish``, ``RefusedError``."""
+    def ask(self, program: Program, key: SaleKey, text: str, token: str, who: str) -> None:
+        """Take the points for what is asked, and wish for its lines.
+
+        Raises ``RefusedWish``, ``RefusedError``.
+        """
         wish = wanted_use(program, text, self.source.currency)
         sale = self._draft(program, key)
+        if wish.reward is not None and wish.reward.product is not None:
+            gift = self._gift(wish.reward, sale)
+            self._give(program, sale, gift, token, who)
+        else:
+            self._take_off_for(program, sale, wish, token, who)
+
+    def _take_off_for(
+        self, program: Program, sale: Sale, wish: DraftWish, token: str, who: str
+    ) -> None:
         with reading(self.engine) as connection:
-            before = drafts.on_draft(connection, key, *TAKEN)
-        if before:
-            raise RefusedError(self._say("use_again", amount=self._money(before[0].amount)))
+            before = drafts.on_draft(connection, sale.key, *TAKEN)
+        for one in before:
+            # Articles beside it are lines of their own.
+            if one.pieces is None:
+                raise RefusedError(self._say("use_again", amount=self._money(one.amount)))
         found = bill_of(self._around, sale)
         available = program.points_of(self._view(program, sale.customer).available)
         reward = draft_reward(program, wish, available, found.bill)
@@ -127,21 +161,56 @@ class Drafts:
         # A list of redemptions shows one rate.
         chosen = reward.model_copy(update={"tax_rate": _main_rate(shares)})
         use = drafts.DraftUse(shares, reward.percent, reward.at_most)
-        who = f"asked by {request.asked_by}" if request.asked_by else "asked on the draft"
+        self._book(program, sale, Gift(chosen, use), token, who)
+
+    def _gift(self, reward: RewardTerms, sale: Sale) -> Gift:
+        assert reward.product is not None
+        line = single_line(sale, reward.product)
+        gift = gift_added(self.door, reward) if line is None else gift_of_line(reward, line)
+        if gift is None:
+            raise RefusedError(self._say("use_no_article", named=reward.product))
+        return gift
+
+    def _give(self, program: Program, sale: Sale, gift: Gift, token: str, who: str) -> None:
+        bill = bill_of(self._around, sale).bill
+        if bill.has_discounts and not program.redeem.with_discounts:
+            raise RefusedError(self._say("ask_other_discount"))
+        self._book(program, sale, gift, token, who)
+
+    def offer(self, program: Program, sale: Sale, line: SaleLine) -> bool:
+        """Give an article that was rung up, where its customer can have it; tell whether."""
+        reward = program.given_articles.get(line.product_ref)
+        if reward is None or not can_be_given(line, line.product_ref):
+            return False
+        gift = gift_of_line(reward, line)
+        available = program.points_of(self._view(program, sale.customer).available)
+        if available < gift.reward.points:
+            return False
+        try:
+            self._give(program, sale, gift, redeem.new_token(), "rung up at the till")
+        except RefusedError as refused:
+            log.info("an article was not given", ticket=sale.key.rowid, reason=str(refused))
+            return False
+        return True
+
+    def _book(self, program: Program, sale: Sale, gift: Gift, token: str, who: str) -> None:
+        """Take the points and wish for the lines, once for a token. Raises ``RefusedError``."""
+        key, reward, use = sale.key, gift.reward, gift.use
 
         def work(connection: Connection) -> None:
-            if redemptions.by_tokens(connection, [request.token]):
+            if redemptions.by_tokens(connection, [token]):
                 return
             transaction = Transaction(connection, self.clock.now())
-            id_ = redeem.spend(transaction, program, sale.customer, chosen, request.token, who)
+            customer = sale.customer
+            id_ = redeem.spend(transaction, program, customer, reward, token, who, use.pieces)
             drafts.add(connection, id_, key, use)
-            target = outbox.Target("draft", key.source, key.entity, key.rowid, request.token)
-            card = outbox.customer_target(sale.customer)
-            outbox.wish(connection, [target, card], transaction.now)
+            target = outbox.Target("draft", key.source, key.entity, key.rowid, token)
+            outbox.wish(connection, [target, outbox.customer_target(customer)], transaction.now)
 
         try:
             write(self.engine, work)
         except REFUSALS as error:
+            available = program.points_of(self._view(program, sale.customer).available)
             said = why_not(self.source.language, program, reward, available, error)
             raise RefusedError(said) from None
 
@@ -182,6 +251,9 @@ class Drafts:
             raise RefusedError(self._say("use_no_draft"))
         if not placed and sale.customer != wanted.customer:
             raise RefusedError(self._say("use_meanwhile"))
+        if use.product is not None:
+            self._place_gift(wanted, use, sale, placed)
+            return
         shares = self._counted_anew(wanted, use, sale)
         if not placed and not _fits(sale, shares):
             raise RefusedError(self._say("use_meanwhile"))
@@ -190,7 +262,22 @@ class Drafts:
         except RefusedError as error:
             self._clear(wanted)
             raise RefusedError(self._say("not_done", why=str(error))) from error
-        self._read_back(wanted, shares)
+        self._read_back(wanted, replace(use, shares=shares))
+
+    def _place_gift(
+        self, wanted: Redemption, use: drafts.DraftUse, sale: Sale, placed: Sequence[SaleLine]
+    ) -> None:
+        if not placed:
+            program = self.programs.get(wanted.program)
+            told = self._points(program, wanted.points) if program else ""
+            try:
+                why = draft_articles.place(self.door, wanted, use, sale, told)
+            except RefusedError as error:
+                self._clear(wanted)
+                raise RefusedError(self._say("not_done", why=str(error))) from error
+            if why is not None:
+                raise RefusedError(self._say(why, named=use.product))
+        self._read_back(wanted, use)
 
     def _counted_anew(
         self, wanted: Redemption, use: drafts.DraftUse, sale: Sale
@@ -247,12 +334,12 @@ class Drafts:
             if share not in kept:
                 self.door.add_line(wanted.draft, text, -share.amount, share.tax_rate)
 
-    def _read_back(self, wanted: Redemption, shares: Sequence[Share]) -> None:
+    def _read_back(self, wanted: Redemption, use: drafts.DraftUse) -> None:
         assert wanted.draft is not None
         after = self._read(wanted.draft)
         if after is None:
             raise RefusedError(self._say("use_no_draft"))
-        wrong = problem(after, wanted, shares, self.programs.get(wanted.program))
+        wrong = problem(after, wanted, use, self.programs.get(wanted.program))
         if wrong and after.status is SaleStatus.DRAFT:
             log.warning("lines on a draft taken off", token=wanted.token, reason=wrong)
             self._clear(wanted)
@@ -271,12 +358,14 @@ class Drafts:
     def _clear(self, redemption: Redemption) -> bool:
         """Remove all lines of a redemption; tell whether none is left on anything but a draft."""
         assert redemption.draft is not None
+        with reading(self.engine) as connection:
+            use = drafts.use_of(connection, redemption.id)
         sale = self._read(redemption.draft)
         for line in ours(sale, redemption.token) if sale else ():
             if sale is None or sale.status is not SaleStatus.DRAFT:
                 return False
             try:
-                self.door.remove_line(redemption.draft, line.rowid)
+                take_back(self.door, redemption, use, line)
             except RefusedError as error:
                 log.info("a line was not removed", token=redemption.token, reason=str(error))
         left = self._read(redemption.draft)
@@ -326,15 +415,15 @@ class Drafts:
         """Name what is wrong with lines on a document; have those of a percentage follow it."""
         program = self.programs.get(one.program)
         if use.percent is None or sale.status is not SaleStatus.DRAFT:
-            return problem(sale, one, use.shares, program)
-        wrong = _tampered(sale, one, use.shares)
+            return problem(sale, one, use, program)
+        wrong = _tampered(sale, one, use)
         if wrong:
             return wrong
         shares = self._percent_shares(one, use, sale)
         if not shares:
             return "use_no_goods"
         if shares == use.shares:
-            return problem(sale, one, shares, program)
+            return problem(sale, one, use, program)
         self._note(one, shares, State.WANTED)
         return ""
 
@@ -368,26 +457,28 @@ def ours(sale: Sale, token: str) -> list[SaleLine]:
 
 
 def problem(
-    sale: Sale, wanted: Redemption, shares: Sequence[Share], program: Program | None = None
+    sale: Sale, wanted: Redemption, use: drafts.DraftUse, program: Program | None = None
 ) -> str:
     """Name what is wrong with the lines of a redemption on a document; empty when they hold."""
-    wrong = _tampered(sale, wanted, shares)
-    if wrong:
+    wrong = _tampered(sale, wanted, use)
+    if wrong or use.product is not None:
         return wrong
     if any(sums.is_below_zero for sums in bought_by_rate(sale.lines).values()):
         return "use_below_zero"
     return "use_share" if program is not None and _is_beyond_share(program, sale) else ""
 
 
-def _tampered(sale: Sale, wanted: Redemption, shares: Sequence[Share]) -> str:
+def _tampered(sale: Sale, wanted: Redemption, use: drafts.DraftUse) -> str:
     """Name what others did to the lines of a redemption, or to whose document it is."""
     lines = ours(sale, wanted.token)
     if not lines:
         return "use_gone"
     if sale.customer != wanted.customer:
         return "use_customer"
+    if use.product is not None:
+        return "use_changed" if is_tampered(use, lines) else ""
     found = sorted((line.tax_rate, -line.total_incl) for line in lines)
-    if found != sorted((share.tax_rate, share.amount) for share in shares):
+    if found != sorted((share.tax_rate, share.amount) for share in use.shares):
         return "use_changed"
     return ""
 

@@ -95,7 +95,8 @@ def redeem(
     ``token`` is made before the first attempt, so that a repeated transaction is the same one.
     """
     if not reward.is_on_card:
-        message = f"'{reward.title}' is a percentage: it is known only against a document"
+        what = "an article" if reward.product else "a percentage: known only against a document"
+        message = f"'{reward.title}' is {what}"
         raise OnDraftOnly(message, "staff write its name on a draft: docs/staff.md, On a draft")
 
     def work(connection: Connection) -> None:
@@ -118,10 +119,12 @@ def spend(
     reward: RewardTerms,
     token: str,
     reason: str,
+    pieces: int = 1,
 ) -> int:
     """Take points for a reward that is yet to be made; return the redemption's number.
 
-    Raises ``NotEnoughPoints``, or ``Unavailable``.
+    ``pieces`` are so many of an article; ``reward.points`` is the price of all of them. Raises
+    ``NotEnoughPoints``, or ``Unavailable``.
     """
     key = MemberKey(program.name, customer)
     transaction.load_books([key])
@@ -139,7 +142,7 @@ def spend(
         transaction.now,
         State.WANTED,
     )
-    _refuse_more(transaction.connection, program, book.member_id, reward)
+    _refuse_more(transaction.connection, program, book.member_id, reward, pieces)
     entry = Entry(
         f"redeem:{token}",
         Kind.REDEEM,
@@ -202,17 +205,17 @@ def _refuse_other_days(reward: RewardTerms, today: date) -> None:
 
 
 def _refuse_more(
-    connection: Connection, program: Program, member_id: int, reward: RewardTerms
+    connection: Connection, program: Program, member_id: int, reward: RewardTerms, pieces: int
 ) -> None:
-    """Refuse what is beyond the stock; this one is noted already, so that no other can be missed.
+    """Refuse what is beyond the stock; one of it is noted already, so that no other can be missed.
 
     Of two that are noted at once the second waits for the first, and is counted anew.
     """
-    taken = count_taken(connection, program.name, reward.name)
-    if reward.stock is not None and taken.in_all > reward.stock:
+    taken, more = count_taken(connection, program.name, reward.name), pieces - 1
+    if reward.stock is not None and taken.in_all + more > reward.stock:
         message = f"of '{reward.title}' there were {reward.stock}, and none is left"
         raise OutOfStock(message, "dolisync rewards lists what can be had now")
-    if reward.per_member is not None and taken.by_member[member_id] > reward.per_member:
+    if reward.per_member is not None and taken.by_member[member_id] + more > reward.per_member:
         message = f"a member can have '{reward.title}' {reward.per_member} times, and has had it"
         raise OutOfStock(message, "dolisync rewards lists what can be had now")
 

@@ -27,7 +27,7 @@ def key(site: Site, draft: int) -> SaleKey:
 
 
 def test_the_right_to_write_on_drafts_is_looked_at_without_writing(site: Site) -> None:
-    assert RestDrafts(site.http).may_write()
+    assert RestDrafts(site.http, site.database_url).may_write()
 
 
 def test_lines_of_ours_are_found_on_drafts_and_on_what_became_of_them(
@@ -35,7 +35,9 @@ def test_lines_of_ours_are_found_on_drafts_and_on_what_became_of_them(
 ) -> None:
     draft = site.draft(site.customer(), line(subprice=50))
     assert found(search, draft) == []
-    RestDrafts(site.http).add_line(key(site, draft), f"Thanks {TOKEN}", Decimal(-5), Decimal(20))
+    RestDrafts(site.http, site.database_url).add_line(
+        key(site, draft), f"Thanks {TOKEN}", Decimal(-5), Decimal(20)
+    )
     assert found(search, draft) == [f"Thanks {TOKEN}"]
     site.act(draft, "validate")
     assert found(search, draft) == [f"Thanks {TOKEN}"]

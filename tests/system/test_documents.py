@@ -55,7 +55,7 @@ def test_example_holds_as_it_stands() -> None:
 
 
 # A reward is one thing: these lines are in force for each kind of it.
-KINDS = {"amount": ("amount",), "percent": ("percent", "at_most")}
+KINDS = {"amount": ("amount",), "percent": ("percent", "at_most"), "product": ("product",)}
 
 
 def one_kind(lines: list[str], kind: str) -> list[str]:

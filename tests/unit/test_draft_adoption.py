@@ -163,7 +163,7 @@ def test_check_tells_whether_the_key_may_write_on_drafts(
 ) -> None:
     standin, _ = place
     key = standin.add_user(f"clerk{len(rights)}", frozenset(rights))
-    door = RestDrafts(DolibarrHttp(standin.url, key, retry_pause_s=0))
+    door = RestDrafts(DolibarrHttp(standin.url, key, retry_pause_s=0), standin.database_url)
     house = cast("House", SimpleNamespace(draft_door=lambda _doors: door))
     (found,) = _draft_findings(house, cast("Doors", None))
     assert (found.level, found.topic) == (level, "drafts")

@@ -56,7 +56,7 @@ class DraftCounter(Counter):
 
     def __post_init__(self) -> None:
         http = DolibarrHttp(self.standin.url, self.standin.api_key, retry_pause_s=0)
-        self.door = BreakingDoor(RestDrafts(http))
+        self.door = BreakingDoor(RestDrafts(http, self.standin.database_url))
         self.made: list[int] = []
         self.reader = SqlSaleSource(self.standin.database_url, SOURCE, timezone="Europe/Paris")
         super().__post_init__()

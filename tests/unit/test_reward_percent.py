@@ -133,7 +133,7 @@ def test_the_terms_of_the_program_hold() -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"amount": 5}, "reward 'tenth' has an amount and a percent: put a # before one of them"),
+        ({"amount": 5}, "reward 'tenth' has amount and percent: put a # before all but one"),
         ({"percent": None, "amount": None}, "reward 'tenth' is worth nothing"),
         ({"percent": None, "at_most": 5}, "at_most limits a percent, and it has none"),
         ({"automatic": True}, "cannot be automatic: a percentage is known only against a document"),

@@ -1,4 +1,4 @@
-"""Percentages on drafts: of what they are, and how much at most."""
+"""Percentages and free articles on drafts: of what, how much at most, which and how many."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ branch_labels: str | None = None
 depends_on: str | None = None
 
 TABLE = "draft_use"
-COLUMNS: dict[str, Any] = {"percent": sa.String(length=12), "at_most_minor": sa.BigInteger()}
+KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+COLUMNS: dict[str, Any] = {
+    "percent": sa.String(length=12),
+    "at_most_minor": sa.BigInteger(),
+    "product": sa.String(length=128),
+    "pieces": sa.Integer(),
+    "line_rowid": KEY,
+}
 
 
 def upgrade() -> None:
