@@ -69,6 +69,7 @@ from dolisync.sync.publish import Follower, Publisher
 from dolisync.sync.requests import Clerk
 from dolisync.sync.standing import StandingDiscounts
 from dolisync.sync.ticket_articles import TicketArticles
+from dolisync.sync.ticket_wishes import TicketWishes
 from dolisync.sync.tier_tags import TierTags, tagging
 from dolisync.sync.till_line import TillLine
 from dolisync.sync.turn import Turn
@@ -522,6 +523,7 @@ class House:
             self.bonuses(doors),
             self.standing(doors),
             self.events(doors),
+            self.ticket_wishes(doors),
         )
 
     def events(self, doors: Doors) -> Events | None:
@@ -547,6 +549,17 @@ class House:
         if doors.codes is None:
             return None
         return CodeLines(self.engine, self.clock, doors.source, doors.reader, doors.codes)
+
+    def ticket_wishes(self, doors: Doors) -> TicketWishes | None:
+        """Make what obeys cashiers on open tickets, where staff may ask on drafts."""
+        drafts = self.drafts(doors)
+        if drafts is None or doors.database is None or doors.http is None:
+            return None
+        source = doors.source
+        door = DolibarrCodes(
+            source.name, doors.database, doors.http, source.entity, source.table_prefix
+        )
+        return TicketWishes(drafts, self.programs, door)
 
     def vouchers(self, doors: Doors) -> Vouchers:
         """Make what keeps codes, with the days of a source."""

@@ -27,7 +27,8 @@ from dolisync.ports import OpenTicket, RewardLine, TicketNote
 # Dolibarr keeps small numbers for itself: TakePOS uses 1 to 4 for orders sent to the kitchen.
 NOTE_CODE = 53265
 _NO_TICKET = 2147483647
-_PLACES = "(PROV-POS%"
+# How Dolibarr numbers what is open at a till.
+OPEN_TICKETS = "(PROV-POS%"
 _OPEN = f"""
 SELECT f.rowid, f.fk_soc, f.tms, COUNT(l.rowid),
        SUM(CASE WHEN l.special_code = {NOTE_CODE} THEN 1 ELSE 0 END)
@@ -87,7 +88,7 @@ class DolibarrTill:
     def open_tickets(self) -> tuple[OpenTicket, ...]:
         """Return the tickets on which there is any line."""
         with self._database.reading("open tickets") as reader:
-            rows = reader.rows(_OPEN, (_PLACES, self._entity))
+            rows = reader.rows(_OPEN, (OPEN_TICKETS, self._entity))
             notes = self._notes(reader, [int(row[0]) for row in rows if row[4]])
             rewards = self._rewards(reader, [int(row[0]) for row in rows])
             articles = self._given(reader, [int(row[0]) for row in rows])

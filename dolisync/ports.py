@@ -416,6 +416,19 @@ class CodeDoor(DraftDoor, Protocol):
         """Give such a line another text. Raises ``RefusedError`` where it is no draft any more."""
 
 
+class WishDoor(Protocol):
+    """Where cashiers type what they want on open tickets, behind an asterisk, and are answered."""
+
+    def asked(self) -> tuple[TypedLine, ...]:
+        """Return the lines without product and price on open tickets that begin with one."""
+
+    def answer(self, line: TypedLine, text: str) -> None:
+        """Give such a line another text. Raises ``RefusedError`` where it is no draft any more."""
+
+    def remove_line(self, sale: SaleKey, line_rowid: int) -> None:
+        """Remove a line. Raises ``RefusedError`` when it is gone, or paid by now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Save:
     """A save of a card in the outside system, as its own log of events names it.

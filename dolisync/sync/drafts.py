@@ -86,7 +86,7 @@ class Drafts:
         key = SaleKey(request.customer.source, request.customer.entity, request.place.rowid)
         text = request.content[Part.USE]
         if wants_off(text):
-            return self._take_all_off(key)
+            return self.take_all_off(key)
         with reading(self.engine) as connection:
             found = redemptions.by_tokens(connection, [request.token])
         if found:
@@ -123,7 +123,8 @@ class Drafts:
             balance=self._points(program, self._view(program, redemption.customer).balance),
         )
 
-    def _take_all_off(self, key: SaleKey) -> Outcome:
+    def take_all_off(self, key: SaleKey) -> Outcome:
+        """Take all that points do on a draft off again; say what came of it."""
         with reading(self.engine) as connection:
             found = drafts.on_draft(connection, key, State.DRAFTED)
         for redemption in found:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from connectors.dolibarr_codes import DolibarrCodes
 from connectors.dolibarr_drafts import SqlDraftSearch
 from connectors.dolibarr_http import DolibarrHttp
 from connectors.dolibarr_till import DolibarrTill
@@ -24,6 +25,7 @@ from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync.draft_adoption import adopt_drafts
 from dolisync.sync.ticket_articles import TicketArticles
+from dolisync.sync.ticket_wishes import TicketWishes
 from dolisync.sync.till_line import TillLine
 from tests.builders import SOURCE, program
 from tests.unit.counter import REWARDS, counter_terms, make_fields, source_terms
@@ -39,10 +41,10 @@ class ArticleCounter(DraftCounter):
 
     def __post_init__(self) -> None:
         self.around = Surroundings(pos_customers=frozenset({self.standin.pos_customer}))
-        http = DolibarrHttp(self.standin.url, self.standin.api_key, retry_pause_s=0)
+        self.http = DolibarrHttp(self.standin.url, self.standin.api_key, retry_pause_s=0)
         refs = sorted(self.terms.given_articles)
         self.screen = DolibarrTill(
-            SOURCE, self.standin.database_url, http, price_field="loyprice", articles=refs
+            SOURCE, self.standin.database_url, self.http, price_field="loyprice", articles=refs
         )
         super().__post_init__()
         table = self.shop.tables.product
@@ -55,11 +57,14 @@ class ArticleCounter(DraftCounter):
         drafts = self.clerk.drafts
         assert drafts is not None
         articles = TicketArticles(drafts, programs)
+        door = DolibarrCodes(SOURCE, self.standin.database_url, self.http)
+        self.wishes = TicketWishes(drafts, programs, door)
         self.tills = TillLine(self.engine, self.clock, self.source, programs, self.screen, articles)
 
     def turn(self, times: int = 2) -> None:
         for _ in range(times):
             super().turn(1)
+            self.wishes.run_once()
             self.tills.run_once()
             self.publisher.run_once()
 
@@ -362,6 +367,119 @@ def test_the_catalogues_price_comes_before_the_one_on_the_product_card(
         counter.shop.pos_discard(ticket)
     finally:
         extrafields.write(counter.standin.store, "product", counter.mug, {"loyprice": None})
+
+
+# --- typed at a till -----------------------------------------------------------------------------
+
+
+def typed(counter: ArticleCounter, ticket: int, text: str) -> int:
+    """Type a free line without price, as a cashier does."""
+    return int(counter.shop.add_line(ticket, None, 1, D(0), description=text, tva_tx=D(20)))
+
+
+def texts(counter: ArticleCounter, ticket: int) -> list[str]:
+    return [row["description"] or "" for row in counter.shop.lines(ticket)]
+
+
+def test_a_percentage_is_asked_for_by_a_line_of_text(counter: ArticleCounter) -> None:
+    customer = counter.customer(210)
+    ticket = counter.ticket(customer)
+    typed(counter, ticket, "*Tenth")
+    # The mug is free as well for who has the points left: here he has not.
+    counter.shop.delete_line(
+        next(r["rowid"] for r in counter.shop.lines(ticket) if r["fk_product"] == counter.mug)
+    )
+    counter.turn()
+    assert counter.total(ticket) == D("24.00") - D("2.40")
+    assert not any(text.startswith("*") for text in texts(counter, ticket))
+    assert counter.balance(customer) == 10
+    counter.shop.add_line(ticket, None, 1, D(10), tva_tx=D(20))
+    counter.turn()
+    assert counter.total(ticket) == D("36.00") - D("3.60")
+    counter.shop.pos_pay(ticket, "LIQ")
+    counter.turn()
+    # 32.40 were paid, and what points took off earns nothing.
+    assert (counter.balance(customer), counter.states()) == (10 + 32, ["used"])
+    assert counter.breaches() == []
+
+
+def test_what_is_typed_is_taken_off_again_by_nought(counter: ArticleCounter) -> None:
+    customer = counter.customer(200)
+    ticket = counter.ticket(customer, mugs=4)
+    typed(counter, ticket, "* tenth")
+    counter.turn()
+    assert counter.balance(customer) == 0
+    typed(counter, ticket, "*0")
+    counter.turn()
+    assert (counter.balance(customer), counter.ours(ticket)) == (200, [])
+    assert not any(text.startswith("*") for text in texts(counter, ticket))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("*tentth", "tentth: no such reward; did you mean A tenth off?"),
+        ("*tenth", "tenth: 200 points wanted, 100 available: nothing was done"),
+        ("*noble", "noble: this reward is for members of other tiers"),
+        ("*20 EUR", "20 EUR: 400 points wanted, 100 available: nothing was done"),
+    ],
+)
+def test_what_cannot_be_done_is_said_on_the_line(
+    counter: ArticleCounter, text: str, said: str
+) -> None:
+    customer = counter.customer(100)
+    ticket = counter.ticket(customer)
+    typed(counter, ticket, text)
+    counter.turn()
+    found = texts(counter, ticket)
+    assert not any(line.startswith("*") for line in found)
+    assert any(said in line for line in found)
+    assert counter.balance(customer) == 100
+    before = found
+    counter.turn()
+    assert texts(counter, ticket) == before
+
+
+def test_it_waits_for_goods_and_customer(counter: ArticleCounter) -> None:
+    customer = counter.customer(200)
+    counter.shop.pos_discard(int(counter.shop.pos_open(1)))
+    ticket = int(counter.shop.pos_open(1))
+    counter.made.append(ticket)
+    counter.shop.pos_choose(ticket, counter.standin.pos_customer)
+    typed(counter, ticket, "*tenth")
+    counter.turn()
+    counter.shop.add_line(ticket, None, 1, D(20), tva_tx=D(20))
+    counter.turn()
+    assert "*tenth" in texts(counter, ticket)
+    counter.shop.pos_choose(ticket, customer)
+    counter.turn()
+    assert counter.total(ticket) == D("21.60")
+    assert counter.balance(customer) == 0
+
+
+def test_a_line_that_was_obeyed_and_stayed_is_not_obeyed_twice(counter: ArticleCounter) -> None:
+    customer = counter.customer(500)
+    ticket = counter.ticket(customer, mugs=9)
+    line = typed(counter, ticket, "*mug")
+    counter.turn(1)
+    table = counter.shop.tables.facturedet
+    assert counter.balance(customer) == 380
+    row = counter.shop.store.get(table, line)
+    counter.restart()
+    counter.turn()
+    assert counter.balance(customer) == 380
+    assert row is None or counter.shop.store.get(table, line) is None
+
+
+def test_other_lines_of_text_are_nobodys_wish(counter: ArticleCounter) -> None:
+    customer = counter.customer(500)
+    ticket = counter.ticket(customer, mugs=9)
+    typed(counter, ticket, "tenth")
+    typed(counter, ticket, "*")
+    draft = counter.draft(customer)
+    typed(counter, draft, "*tenth")
+    counter.turn()
+    assert (counter.balance(customer), counter.states()) == (500, [])
 
 
 # --- after a ledger was restored -----------------------------------------------------------------
