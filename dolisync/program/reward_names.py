@@ -42,11 +42,12 @@ def named_in_full(rewards: Iterable[RewardTerms], text: str) -> Named:
 
 
 def named_by_beginning(rewards: Iterable[RewardTerms], text: str) -> Named:
-    """Find the rewards whose name or title begins with this text."""
-    wanted = folded(text)
+    """Find the rewards whose name or title begins with this text, or else a word of the title."""
+    known, wanted = list(rewards), folded(text)
     if len(wanted) < _SHORTEST_BEGINNING:
         return Named(())
-    return Named(tuple(r for r in rewards if any(w.startswith(wanted) for w in _words(r))))
+    begun = tuple(r for r in known if any(w.startswith(wanted) for w in _words(r)))
+    return Named(begun or tuple(r for r in known if f" {wanted}" in folded(r.title)))
 
 
 def nearest(rewards: Iterable[RewardTerms], text: str) -> RewardTerms | None:

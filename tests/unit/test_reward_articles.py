@@ -111,11 +111,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StandIn, M
 
 @pytest.fixture
 def counter(place: tuple[StandIn, MovingClock], ledger: Engine) -> ArticleCounter:
-    return ArticleCounter(*place, ledger, source_terms(till_line=True), terms())
+    return open_counter(place, ledger)
 
 
 def open_counter(place: Any, ledger: Engine, **more: Any) -> ArticleCounter:
-    return ArticleCounter(*place, ledger, source_terms(till_line=True), terms(**more))
+    return ArticleCounter(*place, ledger, at_till(place), terms(**more))
+
+
+def at_till(place: Any) -> Any:
+    return source_terms(till_line=True, pos_customers=[place[0].pos_customer])
 
 
 # --- by its name on a draft ----------------------------------------------------------------------
@@ -351,7 +355,7 @@ def test_the_catalogues_price_comes_before_the_one_on_the_product_card(
     found = terms()
     redeem = found.redeem.model_copy(update={"product_field": "loyprice"})
     both = found.model_copy(update={"redeem": redeem})
-    counter = ArticleCounter(*place, ledger, source_terms(till_line=True), both)
+    counter = ArticleCounter(*place, ledger, at_till(place), both)
     extrafields.write(counter.standin.store, "product", counter.mug, {"loyprice": 40})
     try:
         rich, poor = counter.customer(500), counter.customer(100)

@@ -64,6 +64,9 @@ def refused(text: str, **more: Any) -> RefusedWish:
         ("10 € off", "ten"),
         ("te", None),
         ("mak", "maker"),
+        # A word of a title, where no title and no name begins so.
+        ("glac", "tea"),
+        ("of", "ten"),
     ],
 )
 def test_what_is_meant(text: str, name: str | None) -> None:
