@@ -173,7 +173,8 @@ class Account:
 
     def _rewards(self) -> list[RewardTerms]:
         mine = (reward for reward in self.program.reward if reward.is_for(self.view.tier_name))
-        now = (reward for reward in mine if reward.is_on(self.today))
+        left = (reward for reward in mine if reward.name not in self.view.used_up)
+        now = (reward for reward in left if reward.is_on(self.today))
         return sorted(now, key=lambda reward: reward.points)
 
 

@@ -238,7 +238,7 @@ def _prices(program: Program, view: MemberView, available: Decimal, today: date)
     """List what a member may buy now: the rewards of his tier, else what points are worth."""
     minimum = minimum_of(program)
     of_tier = (reward for reward in program.reward if reward.is_for(view.tier_name))
-    mine = [reward for reward in of_tier if reward.is_on(today)]
+    mine = [r for r in of_tier if r.is_on(today) and r.name not in view.used_up]
     if program.reward:
         prices = [_Price(max(r.points, minimum), r.points, r.amount, r.title) for r in mine]
         return sorted(prices, key=lambda price: (price.needed, price.points))
