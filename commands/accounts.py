@@ -50,6 +50,7 @@ from dolisync.sync.explain import (
 from dolisync.sync.explain import explain as explain_families
 from dolisync.sync.pending import pending_units
 from dolisync.sync.receipts import build_receipt
+from dolisync.sync.rewards_left import with_rewards_left
 from dolisync.sync.tiers import with_standing
 
 
@@ -71,7 +72,8 @@ def view_of(house: House, program: Program, customer: CustomerKey) -> MemberView
     today = house.clock.now().astimezone(program.zone).date()
     with reading(house.engine) as connection:
         view = member_view(connection, program.name, customer, today)
-        return with_standing(connection, program, {customer: view}, today)[customer]
+        views = with_standing(connection, program, {customer: view}, today)
+        return with_rewards_left(connection, program, views)[customer]
 
 
 def tier_json(held: TierToday | None) -> dict[str, object] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
@@ -12,18 +13,24 @@ from dolisync.model import CustomerKey
 from dolisync.program.terms import Program, RewardTerms
 
 
-def used_up(
+def with_rewards_left(
     connection: Connection, program: Program, views: Mapping[CustomerKey, MemberView]
-) -> dict[CustomerKey, frozenset[str]]:
-    """Return the names of the rewards that each of these members cannot have any more."""
+) -> dict[CustomerKey, MemberView]:
+    """Add to accounts the names of the rewards that each member cannot have any more.
+
+    All that was taken of them is counted: it is for cards and people, not for every second.
+    """
     limited = [reward for reward in program.reward if reward.stock or reward.per_member]
-    found: dict[CustomerKey, set[str]] = {customer: set() for customer in views}
+    gone: dict[CustomerKey, set[str]] = {customer: set() for customer in views}
     for reward in limited:
         taken = count_taken(connection, program.name, reward.name)
         for customer, view in views.items():
             if _none_left(reward, taken.in_all, taken.by_member.get(view.member_id or 0, 0)):
-                found[customer].add(reward.name)
-    return {customer: frozenset(names) for customer, names in found.items()}
+                gone[customer].add(reward.name)
+    return {
+        customer: replace(view, used_up=frozenset(gone[customer]))
+        for customer, view in views.items()
+    }
 
 
 def _none_left(reward: RewardTerms, in_all: int, by_member: int) -> bool:

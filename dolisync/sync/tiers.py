@@ -21,7 +21,6 @@ from dolisync.program.terms import Program
 from dolisync.program.tiers import TierToday, tier_today
 from dolisync.sync import badges
 from dolisync.sync.judge import Rules, Showing, Tally, judge_again
-from dolisync.sync.rewards_left import used_up
 
 PAGE = 500
 
@@ -48,17 +47,11 @@ def with_standing(
     views: Mapping[CustomerKey, MemberView],
     today: date,
 ) -> dict[CustomerKey, MemberView]:
-    """Add their tiers and badges to accounts, and the rewards that they cannot have any more."""
+    """Add their tiers and badges to accounts."""
     found = tiers_of(connection, program, views, today)
     borne = badges.badges_of(connection, program, views, today)
-    gone = used_up(connection, program, views)
     return {
-        customer: replace(
-            view,
-            tier=found.get(customer),
-            badges=borne.get(customer, ()),
-            used_up=gone[customer],
-        )
+        customer: replace(view, tier=found.get(customer), badges=borne.get(customer, ()))
         for customer, view in views.items()
     }
 
