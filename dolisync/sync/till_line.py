@@ -164,6 +164,8 @@ class TillLine:
 
     @property
     def _given(self) -> set[str]:
+        if self.articles is None:
+            return set()
         return {ref for program in self._mine for ref in program.given_articles}
 
     @property

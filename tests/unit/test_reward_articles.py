@@ -17,6 +17,7 @@ from connectors.dolibarr_http import DolibarrHttp
 from connectors.dolibarr_till import DolibarrTill
 from connectors.standin import StandIn, extrafields
 from connectors.standin.testing import MovingClock, opened
+from dolisync.config import Settings
 from dolisync.errors import TransientError, UnknownOutcome
 from dolisync.ledger import schema
 from dolisync.ledger.engine import reading
@@ -535,6 +536,16 @@ def test_what_cannot_be_meant_is_said_in_words(more: dict[str, Any], said: str) 
 def test_whoever_spends_any_does_not_spend_all_for_a_mug() -> None:
     with pytest.raises(ValueError, match="is a product: partial = false does not go with it"):
         program(reward=[MUG], redeem={"partial": False})
+
+
+def test_points_buy_no_gift_card() -> None:
+    values = {
+        "source": [{"url": "http://x", "api_key": {"env": "K"}}],
+        "program": [program(reward=[{**MUG, "product": "CARD"}]).model_dump()],
+        "gift_card": {"product": "CARD"},
+    }
+    with pytest.raises(ValueError, match="reward 'mug' gives 'CARD', which is sold as a gift card"):
+        Settings.model_validate(values)
 
 
 def test_of_two_prices_the_lower_one_counts() -> None:
