@@ -530,6 +530,7 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
         yield from _request_findings(doors)
         yield from _till_findings(doors)
         yield from _draft_findings(house, doors)
+        yield from _reward_findings(house, doors)
         yield from _code_findings(doors)
         yield from _identity_findings(house, doors)
     except UserError as error:
@@ -581,6 +582,21 @@ def _gift_card_findings(doors: Doors) -> Iterator[Finding]:
         message = f"no product has the reference '{doors.gift_card}': no gift card can be sold"
         remedy = "make it in Dolibarr: a service without VAT, its price what is on the card"
         yield Finding("error", "gift cards", message, remedy)
+
+
+def _reward_findings(house: House, doors: Doors) -> Iterator[Finding]:
+    """Look whether rewards that are had on drafts can be, and whether their articles are there."""
+    mine = [program for program in doors.programs if program.takes(doors.source.name)]
+    on_drafts = [reward for p in mine for reward in p.reward if not reward.is_on_card]
+    if on_drafts and house.drafts(doors) is None:
+        titles = ", ".join(f"'{reward.title}'" for reward in on_drafts)
+        remedy = "set staff_requests = true, and name url with api_key, and database_url"
+        yield Finding("error", "rewards", f"nobody can have {titles}: not on the card", remedy)
+    for reward in on_drafts:
+        if reward.product is not None and not doors.reader.has_product(reward.product):
+            message = f"no product has the reference '{reward.product}' of '{reward.title}'"
+            remedy = "write it as on the product card in Dolibarr, or make it there"
+            yield Finding("error", "rewards", message, remedy)
 
 
 def _missing_tags(

@@ -442,6 +442,7 @@ class Settings(Section):
         self._vouchers_have_points()
         for program in self.program:
             self._knows_birthdays(program)
+            self._gives_no_gift_cards(program)
             for name in program.sources:
                 if name not in known:
                     message = (
@@ -501,6 +502,17 @@ class Settings(Section):
             message = (
                 f"standing discounts at '{source.name}' would be set by '{mine[0].name}' and by "
                 f"'{mine[1].name}': leave standing_discount out of one of them"
+            )
+            raise ValueError(message)
+
+    def _gives_no_gift_cards(self, program: Program) -> None:
+        """Refuse points that buy a gift card: that would be money with no last day."""
+        sold = self.gift_card.product if self.gift_card is not None else None
+        reward = program.given_articles.get(sold) if sold is not None else None
+        if reward is not None:
+            message = (
+                f"reward '{reward.name}' gives '{sold}', which is sold as a gift card: points buy "
+                "none; make a voucher of them"
             )
             raise ValueError(message)
 

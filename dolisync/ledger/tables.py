@@ -258,6 +258,13 @@ draft_use = Table(
     Column("entity", Integer, nullable=False),
     Column("sale_rowid", Key, nullable=False),
     Column("shares", LongText, nullable=False),
+    # A percentage follows the goods of its draft, up to an amount.
+    Column("percent", String(12)),
+    Column("at_most_minor", BigInteger),
+    # An article that is given: how many pieces, on which line of staff's, if it is not ours.
+    Column("product", String(128)),
+    Column("pieces", Integer),
+    Column("line_rowid", Key),
     Index(None, "source", "entity", "sale_rowid"),
     **_OPTIONS,
 )

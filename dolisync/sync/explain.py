@@ -65,9 +65,10 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class RewardUse:
-    """A reward used on a sale: its token, and why which of its points come back."""
+    """A reward used on a sale: its token and title, and why which of its points come back."""
 
     token: str
+    title: str
     reason: Reason
 
 
@@ -178,9 +179,9 @@ def _rewards(
         for spending in spendings(transaction, rules.book, rules.around, distrust, tokens):
             for use in spending.uses:
                 if spending.program is not None:
-                    token = spending.redemption.token
+                    spent = spending.redemption
                     found[use.sale.key] += [
-                        RewardUse(token, reason)
+                        RewardUse(spent.token, spent.title, reason)
                         for reason in _spent_reasons(spending, spending.program, use)
                     ]
     return found

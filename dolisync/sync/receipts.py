@@ -124,7 +124,7 @@ class _Points:
     ) -> ReceiptPoints:
         units = movement.units if movement else 0
         balance = movement.balance_after if movement else self._balance(program)
-        reward = min(program.reward, key=lambda reward: reward.points, default=None)
+        reward = min(program.rewards_on_card, key=lambda reward: reward.points, default=None)
         return ReceiptPoints(
             title=program.title,
             decimals=program.decimals,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 
 import structlog
 from sqlalchemy import Engine
@@ -47,6 +47,7 @@ from dolisync.sync.adjust import adjust
 from dolisync.sync.claims import Claimed, Claiming, ClaimRefused
 from dolisync.sync.drafts import Drafts
 from dolisync.sync.judge import Rules, Showing
+from dolisync.sync.refusals import REFUSALS, why_not
 from dolisync.sync.rests import Rests
 from dolisync.sync.tiers import set_tier
 from dolisync.sync.watch import Card, Watch
@@ -395,7 +396,7 @@ class _Doing:
                 texts.append(ways[part](text))
                 state = State.DONE
             except RefusedWish as refused:
-                texts.append(self._say(refused.why, named=refused.named))
+                texts.append(self._say(refused.why, named=refused.named, near=refused.near))
             except _Refused as refused:
                 texts.append(str(refused))
             except UserError as error:
@@ -447,21 +448,9 @@ class _Doing:
                 token=self.request.token,
                 reason=self._reason_and_who,
             )
-        except redeem.BelowMinimum:
-            named = f"{self.program.redeem.minimum:f}"
-            raise _Refused(self._say("ask_below_minimum", named=named)) from None
-        except NotEnoughPoints:
-            raise _Refused(self._lacking(self.program.units(reward.points))) from None
-        except redeem.NotInTier:
-            raise _Refused(self._say("not_for_tier")) from None
-        except redeem.NotNow:
-            first, last = (self._day(day) for day in (reward.first_day, reward.last_day))
-            raise _Refused(self._say("not_now", first=first, last=last)) from None
-        except redeem.OutOfStock:
-            raise _Refused(self._say("out_of_stock")) from None
-
-    def _day(self, day: date | None) -> str:
-        return "..." if day is None else day_text(self._language, day)
+        except REFUSALS as error:
+            said = why_not(self._language, self.program, reward, available, error)
+            raise _Refused(said) from None
 
     def _set_tier(self, text: str) -> str:
         wish = wanted_tier(self.program, text)

@@ -26,6 +26,7 @@ from dolisync.sync.publish import Publisher
 from dolisync.sync.publish import Report as Published
 from dolisync.sync.requests import Clerk
 from dolisync.sync.standing import StandingDiscounts
+from dolisync.sync.ticket_wishes import TicketWishes
 from dolisync.sync.tier_tags import TierTags
 from dolisync.sync.till_line import TillLine
 from dolisync.sync.vouchers import Automatic
@@ -83,6 +84,7 @@ class Turn:
     bonuses: Bonuses | None = None
     standing: StandingDiscounts | None = None
     events: Events | None = None
+    wishes: TicketWishes | None = None
     # So long at most it writes what waits, where it has to look again soon; all of it otherwise.
     longest_publishing: timedelta | None = None
     _rewards_at: datetime | None = None
@@ -122,6 +124,7 @@ class Turn:
             "tags": lambda: self._follow_tags(report),
             "bonuses": lambda: self._give_bonuses(report),
             "standing discounts": self._keep_standing,
+            "wishes on tickets": lambda: self._obey_tickets(report),
             "open tickets": lambda: self._show_on_tickets(report),
             "codes": lambda: self._take_codes(report),
             "publishing": lambda: self._publish(report),
@@ -154,6 +157,10 @@ class Turn:
     def _show_on_tickets(self, report: TurnReport) -> None:
         if self.till_line is not None:
             report.till_lines = self.till_line.run_once()
+
+    def _obey_tickets(self, report: TurnReport) -> None:
+        if self.wishes is not None:
+            report.requests += self.wishes.run_once()
 
     def _take_codes(self, report: TurnReport) -> None:
         if self.code_lines is not None:

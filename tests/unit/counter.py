@@ -42,7 +42,7 @@ REWARDS = [
 
 def counter_terms(**more: Any) -> Program:
     """Give a point for a euro; a point is worth five cents."""
-    return program(start=date(2026, 11, 1), reward=REWARDS, tier=TIERS, **more)
+    return program(**{"start": date(2026, 11, 1), "reward": REWARDS, "tier": TIERS, **more})
 
 
 def source_terms(**more: Any) -> Source:
