@@ -66,6 +66,7 @@ from dolisync.sync.events import Events
 from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.publish import Follower, Publisher
+from dolisync.sync.recommend import People
 from dolisync.sync.requests import Clerk
 from dolisync.sync.standing import StandingDiscounts
 from dolisync.sync.tier_tags import TierTags, tagging
@@ -574,7 +575,12 @@ class House:
             self.rules,
             doors.desk,
             self.drafts(doors),
+            self.people(doors),
         )
+
+    def people(self, doors: Doors) -> People:
+        """Make who finds the customers that staff mean."""
+        return People(doors.reader, self.buyers(doors, doors.reader, self.rules.book))
 
     def requirements(self, source: Source) -> Requirements:
         """Say what must exist in a source."""

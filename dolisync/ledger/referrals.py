@@ -316,9 +316,9 @@ def _at(person: ColumnElement[Any], customer: CustomerKey) -> ColumnElement[bool
 # --- postings ------------------------------------------------------------------------------------
 
 
-def key_of(referral: Referral, side: Side, number: str = "") -> str:
+def key_of(id_: int, side: Side, number: str = "") -> str:
     """Begin the key of what is posted for one side; it names no customer of Dolibarr."""
-    return f"referral:{referral.id}:{side}:{number}"
+    return f"referral:{id_}:{side}:{number}"
 
 
 def given(connection: Connection, referral: Referral, side: Side) -> tuple[list[Spot], int]:
@@ -327,7 +327,7 @@ def given(connection: Connection, referral: Referral, side: Side) -> tuple[list[
     The latter is of the last giving.
     """
     posting, lot, allocation = tables.posting.c, tables.lot.c, tables.allocation.c
-    mine = _begins(posting.key, key_of(referral, side))
+    mine = _begins(posting.key, key_of(referral.id, side))
     opened = (
         select(lot.id, lot.member_id, lot.posting_id)
         .join(tables.posting, posting.id == lot.posting_id)
@@ -347,7 +347,7 @@ def given(connection: Connection, referral: Referral, side: Side) -> tuple[list[
 def forgiven(connection: Connection, referral: Referral, side: Side) -> int:
     """Return how many units were forgiven when they were taken back from one side."""
     posting = tables.posting.c
-    mine = and_(_begins(posting.key, key_of(referral, side)), posting.key.like("%forgiven"))
+    mine = and_(_begins(posting.key, key_of(referral.id, side)), posting.key.like("%forgiven"))
     return int(connection.execute(select(func.sum(posting.points)).where(mine)).scalar() or 0)
 
 

@@ -69,8 +69,7 @@ class ReferralTerms(Section):
         if not self.points and not self.new_points:
             message = "a recommendation gives nothing to either: set points or new_points"
             raise ValueError(message)
-        if self.wait_days is not None and self.valid_days is not None:
-            if self.valid_days < self.wait_days:
-                message = "the points would end before they can be used: raise valid_days"
-                raise ValueError(message)
+        if self.valid_days is not None and self.valid_days < (self.wait_days or 0):
+            message = "the points would end before they can be used: raise valid_days"
+            raise ValueError(message)
         return self

@@ -30,11 +30,12 @@ class Part(enum.StrEnum):
     REDEEM = "redeem"
     TIER = "settier"
     JOIN = "join"
+    REFER = "refer"
     USE = "use"
 
 
 # A reason by itself asks for nothing.
-ACTING = (Part.ADJUST, Part.REDEEM, Part.TIER, Part.JOIN, Part.USE)
+ACTING = (Part.ADJUST, Part.REDEEM, Part.TIER, Part.JOIN, Part.REFER, Part.USE)
 
 
 class Refusal(enum.StrEnum):
@@ -176,6 +177,11 @@ def wants_part(text: str) -> bool:
     if word in YES or word in NO:
         return word in YES
     raise RefusedWish(Refusal.UNCLEAR, text)
+
+
+def wants_nobody(text: str) -> bool:
+    """Tell whether a customer was recommended by nobody after all."""
+    return text in {"-", "--"}
 
 
 def wants_off(text: str) -> bool:

@@ -17,12 +17,13 @@ from dolisync.ledger.referrals import Referral
 from dolisync.ledger.store import Transaction
 from dolisync.model import CustomerKey
 from dolisync.phrases import day_text
-from dolisync.ports import Clock
+from dolisync.ports import Clock, CustomerSource
 from dolisync.program.referral_terms import ReferralTerms
 from dolisync.program.referrals import Void, closes_circle, first_day, last_day
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync.activity import follow_activity
+from dolisync.sync.buyers import Buyers
 from dolisync.sync.judge import Rules, referrals_in
 from dolisync.sync.referrals import bought_first, follow, newest
 
@@ -63,6 +64,33 @@ class Wish:
     by: CustomerKey
     said_on: date
     made_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """The customers of one source: who is meant by what staff typed, and who wants no part."""
+
+    customers: CustomerSource
+    buyers: Buyers
+
+    def meant(self, text: str) -> CustomerKey:
+        """Find the one customer who has this id, card number, code or e-mail.
+
+        Raises ``NotReferable``.
+        """
+        found = self.customers.find_customer(text)
+        if not found:
+            raise NotReferable(Refusal.UNKNOWN, text)
+        if len(found) > 1:
+            raise NotReferable(Refusal.SEVERAL, text)
+        return found[0].key
+
+    def refuse_who_opted_out(self, *customers: CustomerKey) -> None:
+        """Raise ``NotReferable`` where the card of one says that he wants no part."""
+        for customer in customers:
+            buyer = self.buyers.of(customer)
+            if buyer is not None and buyer.opted_out:
+                raise NotReferable(Refusal.NO_MEMBER)
 
 
 def refer(engine: Engine, clock: Clock, rules: Rules, wish: Wish, *, token: str) -> Referral:

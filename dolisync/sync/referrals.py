@@ -227,9 +227,7 @@ class Referrals:
 
     def _longest(self, name: str) -> int:
         terms = (program for rules in self.book.sets for program in rules.programs)
-        return max(
-            one.referral.within_days for one in terms if one.name == name and one.referral
-        )
+        return max(one.referral.within_days for one in terms if one.name == name and one.referral)
 
     def _units(self, name: str, families: Sequence[Sequence[KnownSale]]) -> dict[int, int]:
         """Return what each of these sales holds in a program."""
@@ -347,7 +345,7 @@ class _Booking:
         lots = [spot.lot_id for spot in spots if spot.member_id == book.member_id]
         transaction.load_lots(book, lots)
         today = transaction.now.astimezone(program.zone).date()
-        entry = self._entry(referral, side, today, f"{_title(program, side)}: {TAKEN_BACK}")
+        entry = self._entry(referral, side, today, f"{_title(program, side)}: taken back")
         book.take_lots_back(
             transaction.journal,
             entry,
@@ -392,7 +390,7 @@ class _Booking:
 
     def _entry(self, referral: Referral, side: Side, day: date, reason: str) -> Entry:
         return Entry(
-            key_of(referral, side, str(referral.revision + 1)),
+            key_of(referral.id, side, str(referral.revision + 1)),
             Kind.ADJUST,
             day,
             self.found.transaction.now,

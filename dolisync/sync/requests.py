@@ -37,6 +37,7 @@ from dolisync.program.wishes import (
     wanted_reward,
     wanted_tier,
     wanted_units,
+    wants_nobody,
     wants_part,
     words_of,
 )
@@ -45,6 +46,7 @@ from dolisync.sync import redeem
 from dolisync.sync.adjust import adjust
 from dolisync.sync.drafts import Drafts
 from dolisync.sync.judge import Rules, Showing
+from dolisync.sync.recommend import NotReferable, People, Refusal, Wish, refer, withdraw
 from dolisync.sync.rests import Rests
 from dolisync.sync.tiers import set_tier
 from dolisync.sync.watch import Card, Watch
@@ -81,6 +83,7 @@ class Clerk:
     rules: Rules
     desk: RequestDesk
     drafts: Drafts | None = None
+    people: People | None = None
     watch: Watch = field(init=False)
     # Who wrote these incomplete requests was allowed to: they wait for their reason.
     vouched: dict[Place, Content] = field(default_factory=dict)
@@ -381,6 +384,7 @@ class _Doing:
             Part.REDEEM: self._redeem,
             Part.TIER: self._set_tier,
             Part.JOIN: self._join,
+            Part.REFER: self._refer,
         }
         texts, state = [], State.REFUSED
         for part, text in acting(self.request.content).items():
@@ -391,6 +395,8 @@ class _Doing:
                 texts.append(self._say(refused.why, named=refused.named))
             except _Refused as refused:
                 texts.append(str(refused))
+            except NotReferable as refused:
+                texts.append(refused.said(self._language))
             except UserError as error:
                 texts.append(self._say("not_done", why=str(error)))
         return state, "; ".join(texts)
@@ -479,6 +485,30 @@ class _Doing:
         if self._source.opt_out_field is None:
             raise _Refused(self._say("no_opt_out"))
         return self._say("joined" if takes_part else "left")
+
+    def _refer(self, text: str) -> str:
+        clerk, program, request = self.clerk, self.program, self.request
+        if wants_nobody(text):
+            withdraw(
+                clerk.engine,
+                clerk.clock,
+                clerk.rules,
+                program,
+                request.customer,
+                since=request.asked_at,
+            )
+            return self._say("refer_withdrawn")
+        if clerk.people is None:
+            raise NotReferable(Refusal.NO_PROGRAM)
+        by = clerk.people.meant(text)
+        clerk.people.refuse_who_opted_out(request.customer, by)
+        said_on = request.asked_at.astimezone(program.zone).date()
+        wish = Wish(program, request.customer, by, said_on, request.asked_by or "Dolibarr")
+        found = refer(clerk.engine, clerk.clock, clerk.rules, wish, token=request.token)
+        if found.sale_id is None:
+            return self._say("referred")
+        given = number(self._language, program.points_of(found.held_by_by.units))
+        return self._say("refer_given", points=self._points(found.held_by_new.units), given=given)
 
     def _refuse_strangers(self) -> None:
         """Refuse for the till's default customer, and for those whom the program leaves out."""
