@@ -21,6 +21,11 @@ def with_referral(place: Place) -> Place:
     return place
 
 
+def test_check_says_how_they_are_noted(ready: Place) -> None:
+    said = {one["topic"] for one in with_referral(ready).read("check")["findings"]}
+    assert "recommendations" in said
+
+
 def a_ticket(place: Place, customer: int) -> int:
     sold = place.standin.shop.pos_sell([place.week.products["cake"]], customer, "LIQ")
     place.good("sync")

@@ -365,6 +365,21 @@ def test_only_so_many_are_rewarded_and_the_next_moves_up(ledger_engine: Engine) 
     assert points(shop, BY) == (300,)
 
 
+@pytest.mark.parametrize("first", [20, 21])
+def test_limits_follow_the_days_of_the_purchases(open_shop: OpenShop, first: int) -> None:
+    shop = open_shop(with_referral(max_a_year=1))
+    refer(shop, 20)
+    refer(shop, 21)
+    bought = {
+        20: sale(1, 10, buyer=20, day=TODAY + timedelta(days=1)),
+        21: sale(2, 10, buyer=21),
+    }
+    shop.put(bought[first])
+    shop.put(bought[41 - first])
+    assert points(shop, BY) == (100,)
+    assert (standing(shop, 20), standing(shop, 21)) == (["beyond"], ["given"])
+
+
 # --- taking back ----------------------------------------------------------------------------------
 
 
