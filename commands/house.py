@@ -66,7 +66,7 @@ from dolisync.sync.events import Events
 from dolisync.sync.intake import Intake
 from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.publish import Follower, Publisher
-from dolisync.sync.recommend import People
+from dolisync.sync.recommend import People, Recommendations
 from dolisync.sync.requests import Clerk
 from dolisync.sync.standing import StandingDiscounts
 from dolisync.sync.tier_tags import TierTags, tagging
@@ -511,6 +511,7 @@ class House:
             self.bonuses(doors),
             self.standing(doors),
             self.events(doors),
+            Recommendations(self.engine, self.clock, self.rules),
         )
 
     def events(self, doors: Doors) -> Events | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -30,6 +30,7 @@ from dolisync.model import CustomerKey
 from dolisync.program.referrals import Edge, Void, voids
 
 _ROW = tables.referral.c
+DUE_FOR = timedelta(minutes=1)
 
 
 class Side(enum.StrEnum):
@@ -207,8 +208,12 @@ def withdraw(connection: Connection, referral: Referral, now: datetime) -> None:
     look_for_voids(connection, referral.program, referral.source, referral.entity)
 
 
-def save(connection: Connection, referral: Referral) -> None:
-    """Write what a recommendation brought and holds; it is judged then."""
+def save(connection: Connection, referral: Referral, now: datetime) -> None:
+    """Write what a recommendation brought and holds; it is judged then.
+
+    One that was noted just now stays due for a while: another process may be booking a sale of the
+    new customer and know nothing of it yet, as this one knows nothing of that sale.
+    """
     mine, theirs = referral.held_by_new, referral.held_by_by
     change = update(tables.referral).where(_ROW.id == referral.id)
     connection.execute(
@@ -219,7 +224,7 @@ def save(connection: Connection, referral: Referral) -> None:
             by_units=theirs.units,
             by_sale_id=theirs.sale_id,
             revision=referral.revision,
-            is_due=0,
+            is_due=int(now - referral.recorded_at < DUE_FOR),
         )
     )
 
@@ -238,7 +243,14 @@ def look_for_voids(connection: Connection, program: str, source: str, entity: in
     columns = (_ROW.id, _ROW.customer_rowid, _ROW.by_rowid, _ROW.withdrawn_at, _ROW.void)
     rows = connection.execute(select(*columns).where(place)).all()
     found = voids(
-        Edge(row.id, row.customer_rowid, row.by_rowid, row.withdrawn_at is not None) for row in rows
+        Edge(
+            row.id,
+            row.customer_rowid,
+            row.by_rowid,
+            row.withdrawn_at is not None,
+            Void(row.void),
+        )
+        for row in rows
     )
     for row in rows:
         if found[row.id] != row.void:
@@ -377,10 +389,7 @@ def _begins(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
 def forget(connection: Connection, customer: CustomerKey) -> list[CustomerKey]:
     """Take a person out of all recommendations; return who had been recommended by him."""
     recommended = [one.new for one in of_by(connection, [customer]) if one.new is not None]
-    programs = _programs_of(connection, customer)
     for person, _ in _SIDES:
         change = update(tables.referral).where(_at(person, customer))
         connection.execute(change.values({person: None}))
-    for program in programs:
-        look_for_voids(connection, program, customer.source, customer.entity)
     return recommended

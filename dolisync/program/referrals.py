@@ -29,20 +29,22 @@ class Void(enum.StrEnum):
 class Edge:
     """One recommendation: customer ``new`` was recommended by ``by``. ``id`` tells the order.
 
-    An erased customer is ``None``, and nobody's like.
+    An erased customer is ``None``; ``void`` is what it was so far.
     """
 
     id: int
     new: int | None
     by: int | None
     is_withdrawn: bool = False
+    void: Void = Void.NONE
 
 
 def voids(edges: Iterable[Edge]) -> dict[int, Void]:
     """Say of the recommendations of one program which bring nothing, as if each came in its turn.
 
     Two customers may have become one since: then only the first who recommended him counts, nobody
-    has recommended himself, and a circle is broken where it was closed.
+    has recommended himself, and a circle is broken where it was closed. Who was erased is like
+    nobody: what his recommendation was by then, it stays.
     """
     found: dict[int, Void] = {}
     above: dict[int, int | None] = {}
@@ -57,11 +59,13 @@ def _void_of(edge: Edge, above: Mapping[int, int | None]) -> Void:
     if edge.is_withdrawn:
         return Void.WITHDRAWN
     if edge.new is None:
-        return Void.NONE
+        return edge.void
     if edge.new == edge.by:
         return Void.ONESELF
     if edge.new in above:
         return Void.TWICE
+    if edge.by is None:
+        return edge.void if edge.void in {Void.ONESELF, Void.CIRCLE} else Void.NONE
     return Void.CIRCLE if closes_circle(edge.new, edge.by, above) else Void.NONE
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from dolisync.answers import sentence
 from dolisync.errors import UserError
 from dolisync.ledger import outbox, referrals
-from dolisync.ledger.engine import write
+from dolisync.ledger.engine import reading, write
 from dolisync.ledger.referrals import Referral
 from dolisync.ledger.store import Transaction
 from dolisync.model import CustomerKey
@@ -25,7 +25,7 @@ from dolisync.program.terms import Program
 from dolisync.sync.activity import follow_activity
 from dolisync.sync.buyers import Buyers
 from dolisync.sync.judge import Rules, referrals_in
-from dolisync.sync.referrals import bought_first, follow, newest
+from dolisync.sync.referrals import are_wanted, bought_first, follow, newest
 
 
 class Refusal(enum.StrEnum):
@@ -212,6 +212,25 @@ def _refuse_old_customers(connection: Connection, terms: ReferralTerms, wish: Wi
     bought = bought_first(connection, wish.new)
     if bought is not None and bought < first_day(terms, wish.said_on):
         raise NotReferable(Refusal.NOT_NEW, day=bought)
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendations:
+    """Looks at what is due, though no sale of the new customers comes."""
+
+    engine: Engine
+    clock: Clock
+    rules: Rules
+
+    def run_once(self) -> int:
+        """Book what is due; return how many recommendations were looked at."""
+        if not are_wanted(self.rules.book):
+            return 0
+        with reading(self.engine) as connection:
+            waiting = len(referrals.due(connection))
+        if waiting:
+            write(self.engine, lambda c: _book(c, self.rules, self.clock.now(), ()))
+        return waiting
 
 
 # --- how they stand -------------------------------------------------------------------------------

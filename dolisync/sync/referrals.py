@@ -310,7 +310,7 @@ def follow(found: Referrals, customers: Collection[CustomerKey]) -> list[outbox.
         booking.give(one)
     found.transaction.flush()
     for referral in booking.known.values():
-        referrals.save(connection, referral)
+        referrals.save(connection, referral, found.transaction.now)
     return [outbox.customer_target(customer) for customer in dict.fromkeys(booking.moved)]
 
 

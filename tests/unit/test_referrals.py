@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from dolisync.ledger import privacy, referrals, tables
 from dolisync.ledger.engine import reading
 from dolisync.ledger.referrals import Referral
 from dolisync.phrases import LANGUAGES
+from dolisync.program.referrals import Edge, Void, voids
 from dolisync.program.terms import Program
 from dolisync.sync import merge_by_hand, recommend, undo
 from dolisync.sync.explain import explain
@@ -580,6 +582,54 @@ def test_merges_on_merges_come_apart_again(place: Merging) -> None:
     assert points(shop, NEW, BY, THIRD, FOURTH) == (0, 1, 2, 3)
 
 
+N, W, S, T, C = Void.NONE, Void.WITHDRAWN, Void.ONESELF, Void.TWICE, Void.CIRCLE
+
+
+@pytest.mark.parametrize(
+    ("edges", "expected"),
+    [
+        ([Edge(1, 7, 8), Edge(2, 8, 9)], [N, N]),
+        ([Edge(1, 7, 7), Edge(2, 7, 8)], [S, N]),
+        ([Edge(1, 7, 8), Edge(2, 7, 9)], [N, T]),
+        ([Edge(1, 7, 8, is_withdrawn=True), Edge(2, 7, 9)], [W, N]),
+        ([Edge(1, 7, 8), Edge(2, 8, 7), Edge(3, 8, 9)], [N, C, N]),
+        ([Edge(1, 7, 8), Edge(2, 8, 9), Edge(3, 9, 10), Edge(4, 10, 7)], [N, N, N, C]),
+        # The first is withdrawn: what it barred counts.
+        ([Edge(1, 7, 8, is_withdrawn=True), Edge(2, 8, 7)], [W, N]),
+        # Of erased customers it stays what it was.
+        ([Edge(1, None, 8, void=T), Edge(2, None, 8)], [T, N]),
+        ([Edge(1, 7, None, void=C), Edge(2, 8, None, void=T)], [C, N]),
+        ([Edge(1, 7, None), Edge(2, 7, None)], [N, T]),
+        ([Edge(1, 7, None), Edge(2, 8, 7)], [N, N]),
+    ],
+)
+def test_which_recommendations_bring_nothing(edges: list[Edge], expected: list[Void]) -> None:
+    for order in (edges, edges[::-1]):
+        assert [found for _, found in sorted(voids(order).items())] == expected
+
+
+# --- beside other processes -----------------------------------------------------------------------
+
+
+def test_a_sale_booked_meanwhile_is_found_with_the_next_turn(open_shop: OpenShop) -> None:
+    shop = open_shop(with_referral())
+    refer(shop)
+    with mock.patch("dolisync.sync.judge.follow_referrals", return_value=[]):
+        # As if the sale was booked by a process that could not see the word yet.
+        shop.put(sale(1, 10))
+    turn = recommend.Recommendations(shop.engine, shop.clock, shop.rules)
+    assert turn.run_once() == 1
+    assert points(shop) == (60, 100)
+    shop.clock.tick(61)
+    assert (turn.run_once(), turn.run_once()) == (1, 0)
+    assert points(shop) == (60, 100)
+
+
+def test_without_recommendations_nothing_is_looked_for(open_shop: OpenShop) -> None:
+    shop = open_shop(program())
+    assert recommend.Recommendations(shop.engine, shop.clock, shop.rules).run_once() == 0
+
+
 # --- privacy --------------------------------------------------------------------------------------
 
 
@@ -619,3 +669,18 @@ def test_what_an_erased_customer_brought_stays(ledger_engine: Engine) -> None:
     refer(shop, 4711, THIRD)
     shop.put(sale(3, 10, buyer=4711, day=shop.today))
     assert points(shop, 4711, THIRD) == (60, 100)
+
+
+def test_what_was_void_when_he_was_erased_stays_void(ledger_engine: Engine) -> None:
+    shop = Shop(ledger_engine, programs=(with_referral(),))
+    refer(shop, NEW, THIRD)
+    refer(shop, BY, FOURTH)
+    shop.put(sale(1, 10), sale(2, 20, buyer=BY))
+    by_hand(shop, BY, NEW)
+    erase(shop, NEW)
+    assert points(shop, THIRD, FOURTH) == (100, 0)
+    shop.clock.tick()
+    refer(shop, 20, 21)
+    withdraw(shop, 20)
+    shop.put(sale(3, 10, buyer=22))
+    assert points(shop, THIRD, FOURTH) == (100, 0)
