@@ -27,6 +27,7 @@ import commands.many_tiers
 import commands.pages
 import commands.printing
 import commands.privacy
+import commands.referrals
 import commands.rewards
 import commands.rules
 import commands.setting_up
@@ -179,6 +180,8 @@ for _command in (
     commands.rewards.adjust,
     commands.campaigns.campaigns,
     commands.bonuses.bonus,
+    commands.referrals.refer,
+    commands.referrals.referrals,
     commands.claims.claim,
     commands.vouchers.voucher,
     commands.tiers.tier,

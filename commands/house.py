@@ -67,6 +67,7 @@ from dolisync.sync.events import Events
 from dolisync.sync.intake import Intake, is_provisional
 from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.publish import Follower, Publisher
+from dolisync.sync.recommend import People, Recommendations
 from dolisync.sync.requests import Clerk
 from dolisync.sync.standing import StandingDiscounts
 from dolisync.sync.ticket_articles import TicketArticles
@@ -527,6 +528,7 @@ class House:
             self.standing(doors),
             self.events(doors),
             self.ticket_wishes(doors),
+            Recommendations(self.engine, self.clock, self.rules),
         )
 
     def events(self, doors: Doors) -> Events | None:
@@ -629,7 +631,12 @@ class House:
             doors.desk,
             self.drafts(doors),
             self.claiming({doors.source.name: doors}),
+            self.people(doors),
         )
+
+    def people(self, doors: Doors) -> People:
+        """Make who finds the customers that staff mean."""
+        return People(doors.reader, self.buyers(doors, doors.reader, self.rules.book))
 
     def requirements(self, source: Source) -> Requirements:
         """Say what must exist in a source."""

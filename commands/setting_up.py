@@ -525,6 +525,7 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
         yield from _gift_card_findings(doors)
         yield from _buyer_findings(doors)
         yield from _campaign_findings(doors)
+        yield from _referral_findings(doors)
         yield from _standing_findings(doors)
         yield from _writing_findings(doors)
         yield from _request_findings(doors)
@@ -638,6 +639,13 @@ def _campaign_findings(doors: Doors) -> Iterator[Finding]:
                 message = f"the campaign '{campaign.name}' of {program.name} gives nothing"
                 remedy = "set multiply or bonus, or a challenge with a badge"
                 yield Finding("warning", "campaigns", message, remedy)
+
+
+def _referral_findings(doors: Doors) -> Iterator[Finding]:
+    """Say how recommendations are noted where staff have no field for it."""
+    if doors.desk is None and any(program.referral for program in doors.programs):
+        message = "who recommended whom is noted by dolisync refer only: there is no field for it"
+        yield Finding("ok", "recommendations", message)
 
 
 def _weighed(finding: Finding) -> Finding:

@@ -37,6 +37,7 @@ def card_fields_of(program: Program, source: Source, *, with_claims: bool) -> Ca
         Part.TIER: bool(program.tier),
         Part.JOIN: source.opt_out_field is not None,
         Part.CLAIM: with_claims,
+        Part.REFER: program.referral is not None,
     }
     parts = {part: f"{program.field_prefix}{part}" for part, is_there in asked.items() if is_there}
     return CardFields(parts, f"{program.field_prefix}answer")

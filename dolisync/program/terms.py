@@ -30,6 +30,7 @@ from dolisync.program.campaign_terms import (
     OnlyCustomersTerms,
     Terminal,
 )
+from dolisync.program.referral_terms import ReferralTerms
 from dolisync.program.section import (
     FieldPrefix,
     Label,
@@ -721,6 +722,9 @@ class Program(Section):
     campaign: tuple[CampaignTerms, ...] = Field((), description="Campaigns.")
     reward: tuple[RewardTerms, ...] = Field((), description="What points buy.")
     bonus: tuple[BonusTerms, ...] = Field((), description="Points without a purchase.")
+    referral: ReferralTerms | None = Field(
+        None, description="Points for recommending the shop; left out, there are none."
+    )
 
     @model_validator(mode="after")
     def _tiers_consistent(self) -> Self:
@@ -805,6 +809,10 @@ class Program(Section):
             if not self._is_whole(bonus.points):
                 message = f"bonus '{bonus.name}' gives parts of a point; set decimals = 2"
                 raise ValueError(message)
+        referral = self.referral
+        if referral and not all(map(self._is_whole, (referral.points, referral.new_points))):
+            message = "a recommendation gives parts of a point; set decimals = 2"
+            raise ValueError(message)
         return self
 
     @model_validator(mode="after")

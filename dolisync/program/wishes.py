@@ -38,11 +38,20 @@ class Part(enum.StrEnum):
     TIER = "settier"
     JOIN = "join"
     CLAIM = "claim"
+    REFER = "refer"
     USE = "use"
 
 
 # A reason by itself asks for nothing.
-ACTING = (Part.ADJUST, Part.REDEEM, Part.TIER, Part.JOIN, Part.CLAIM, Part.USE)
+ACTING = (
+    Part.ADJUST,
+    Part.REDEEM,
+    Part.TIER,
+    Part.JOIN,
+    Part.CLAIM,
+    Part.REFER,
+    Part.USE,
+)
 
 
 class Refusal(enum.StrEnum):
@@ -208,6 +217,11 @@ def wants_part(text: str) -> bool:
     if word in YES or word in NO:
         return word in YES
     raise RefusedWish(Refusal.UNCLEAR, text)
+
+
+def wants_nobody(text: str) -> bool:
+    """Tell whether a customer was recommended by nobody after all."""
+    return text in {"-", "--"}
 
 
 def wants_off(text: str) -> bool:

@@ -38,6 +38,7 @@ from dolisync.program.wishes import (
     wanted_reward,
     wanted_tier,
     wanted_units,
+    wants_nobody,
     wants_part,
     words_of,
 )
@@ -47,6 +48,7 @@ from dolisync.sync.adjust import adjust
 from dolisync.sync.claims import Claimed, Claiming, ClaimRefused
 from dolisync.sync.drafts import Drafts
 from dolisync.sync.judge import Rules, Showing
+from dolisync.sync.recommend import NotReferable, People, Refusal, Wish, refer, withdraw
 from dolisync.sync.refusals import REFUSALS, why_not
 from dolisync.sync.rests import Rests
 from dolisync.sync.tiers import set_tier
@@ -88,6 +90,7 @@ class Clerk:
     desk: RequestDesk
     drafts: Drafts | None = None
     claiming: Claiming | None = None
+    people: People | None = None
     watch: Watch = field(init=False)
     # Who wrote these incomplete requests was allowed to: they wait for their reason.
     vouched: dict[Place, Content] = field(default_factory=dict)
@@ -389,6 +392,7 @@ class _Doing:
             Part.TIER: self._set_tier,
             Part.JOIN: self._join,
             Part.CLAIM: self._claim,
+            Part.REFER: self._refer,
         }
         texts, state = [], State.REFUSED
         for part, text in acting(self.request.content).items():
@@ -399,6 +403,8 @@ class _Doing:
                 texts.append(self._say(refused.why, named=refused.named, near=refused.near))
             except _Refused as refused:
                 texts.append(str(refused))
+            except NotReferable as refused:
+                texts.append(refused.said(self._language))
             except UserError as error:
                 texts.append(self._say("not_done", why=str(error)))
         return state, "; ".join(texts)
@@ -500,6 +506,30 @@ class _Doing:
         name = "claimed" if gained else "claimed_none"
         balance = self._points(self._view().balance)
         return self._say(name, sale=done.sale.ref, points=signed, balance=balance)
+
+    def _refer(self, text: str) -> str:
+        clerk, program, request = self.clerk, self.program, self.request
+        if wants_nobody(text):
+            withdraw(
+                clerk.engine,
+                clerk.clock,
+                clerk.rules,
+                program,
+                request.customer,
+                since=request.asked_at,
+            )
+            return self._say("refer_withdrawn")
+        if clerk.people is None:
+            raise NotReferable(Refusal.NO_PROGRAM)
+        by = clerk.people.meant(text)
+        clerk.people.refuse_who_opted_out(request.customer, by)
+        said_on = request.asked_at.astimezone(program.zone).date()
+        wish = Wish(program, request.customer, by, said_on, request.asked_by or "Dolibarr")
+        found = refer(clerk.engine, clerk.clock, clerk.rules, wish, token=request.token)
+        if found.sale_id is None:
+            return self._say("referred")
+        given = number(self._language, program.points_of(found.held_by_by.units))
+        return self._say("refer_given", points=self._points(found.held_by_new.units), given=given)
 
     def _refuse_strangers(self) -> None:
         """Refuse for the till's default customer, and for those whom the program leaves out."""

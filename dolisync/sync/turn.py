@@ -24,6 +24,7 @@ from dolisync.sync.intake import Intake, Progress
 from dolisync.sync.judge import Showing, Tally
 from dolisync.sync.publish import Publisher
 from dolisync.sync.publish import Report as Published
+from dolisync.sync.recommend import Recommendations
 from dolisync.sync.requests import Clerk
 from dolisync.sync.standing import StandingDiscounts
 from dolisync.sync.ticket_wishes import TicketWishes
@@ -85,6 +86,7 @@ class Turn:
     standing: StandingDiscounts | None = None
     events: Events | None = None
     wishes: TicketWishes | None = None
+    recommendations: Recommendations | None = None
     # So long at most it writes what waits, where it has to look again soon; all of it otherwise.
     longest_publishing: timedelta | None = None
     _rewards_at: datetime | None = None
@@ -123,6 +125,7 @@ class Turn:
             "requests": lambda: self._serve(report),
             "tags": lambda: self._follow_tags(report),
             "bonuses": lambda: self._give_bonuses(report),
+            "recommendations": self._follow_recommendations,
             "standing discounts": self._keep_standing,
             "wishes on tickets": lambda: self._obey_tickets(report),
             "open tickets": lambda: self._show_on_tickets(report),
@@ -149,6 +152,10 @@ class Turn:
     def _give_bonuses(self, report: TurnReport) -> None:
         if self.bonuses is not None:
             report.bonuses = self.bonuses.run_once()
+
+    def _follow_recommendations(self) -> None:
+        if self.recommendations is not None:
+            self.recommendations.run_once()
 
     def _keep_standing(self) -> None:
         if self.standing is not None:
