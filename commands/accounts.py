@@ -37,7 +37,7 @@ from dolisync.ledger.views import history as movements_of
 from dolisync.model import Customer, CustomerKey, SaleKey
 from dolisync.phrases import LANGUAGES
 from dolisync.program.spending import minimum_of
-from dolisync.program.terms import Program, RewardTerms, TierBasis
+from dolisync.program.terms import WAITING_TO_BE, Program, RewardTerms, TierBasis
 from dolisync.program.tiers import TierToday
 from dolisync.sentences import Tongue
 from dolisync.sync.explain import (
@@ -345,7 +345,8 @@ def _account_pairs(account: Account) -> Iterator[tuple[str, tuple[str, str]]]:
 def _pending_note(account: Account) -> str:
     places = []
     if account.unpaid:
-        places.append("in sales that are not paid in full yet")
+        done = WAITING_TO_BE[account.program.earn.moment]
+        places.append(f"in sales that are not {done} yet")
     if account.view.waiting:
         first = min(lot.available_from for lot in account.waiting_lots)
         places.append(f"in goods that may still come back, usable from {first}")

@@ -15,7 +15,7 @@ from commands.options import Day, json_option, pass_house, source_option
 from commands.work import tally_json
 from dolisync.errors import UserError
 from dolisync.ledger import batches as box
-from dolisync.program.terms import Program
+from dolisync.program.terms import WAITING_TO_BE, Program
 from dolisync.sync import backfill as history
 from dolisync.sync.backfill import Month, Outcome, SetAside
 from dolisync.sync.turn import recognise
@@ -168,7 +168,9 @@ def show_outcome(house: House, outcome: Outcome) -> None:
     for program in house.settings.program:
         if units := outcome.pending.get(program.name):
             points = points_text(program, units)
-            click.echo(f"  {program.name}: {points} points are pending until their sales are paid.")
+            done = WAITING_TO_BE[program.earn.moment].split()[0]
+            text = f"{points} points are pending until their sales are {done}."
+            click.echo(f"  {program.name}: {text}")
 
 
 def _month_row(program: Program, month: Month) -> tuple[object, ...]:

@@ -45,12 +45,14 @@ from dolisync.ports import (
     BuyerSource,
     Clock,
     CustomerSource,
+    DeliverySource,
     Pulse,
     RequestDesk,
     Requirements,
     SaleSource,
     Sink,
     TagDoor,
+    WarehouseSource,
     no_pulse,
 )
 from dolisync.program.paying import rewards
@@ -61,6 +63,7 @@ from dolisync.sync.buyers import Buyers, CardFields, buyer_question_of
 from dolisync.sync.catalogue import Catalogue, question_of
 from dolisync.sync.claims import Claiming
 from dolisync.sync.code_lines import CodeLines
+from dolisync.sync.deliveries import Deliveries, are_followed
 from dolisync.sync.draft_adoption import adopt_drafts
 from dolisync.sync.drafts import Drafts
 from dolisync.sync.events import Events
@@ -76,6 +79,7 @@ from dolisync.sync.tier_tags import TierTags, tagging
 from dolisync.sync.till_line import TillLine
 from dolisync.sync.turn import Turn
 from dolisync.sync.vouchers import Automatic, Vouchers
+from dolisync.sync.warehouses import Warehouses, are_asked
 
 COLLECTED_EVERY = (100_000, 20, 20)
 
@@ -88,7 +92,15 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-class Reader(SaleSource, CustomerSource, ArticleSource, BuyerSource, Protocol):
+class Reader(
+    SaleSource,
+    CustomerSource,
+    ArticleSource,
+    BuyerSource,
+    DeliverySource,
+    WarehouseSource,
+    Protocol,
+):
     """A door through which sales, customers and articles are read."""
 
 
@@ -414,6 +426,8 @@ class House:
             self.catalogue(reader, rules.book),
             reader,
             self.buyers(doors, reader, rules.book),
+            self.deliveries(doors, reader, rules.book),
+            self.warehouses(doors, reader, rules.book),
         )
 
     def catalogue(self, reader: Reader, book: RuleBook) -> Catalogue:
@@ -427,10 +441,29 @@ class House:
         question = buyer_question_of(programs, card_fields(doors.source))
         return Buyers(reader, self.clock, question)
 
+    def deliveries(self, doors: Doors, reader: Reader, book: RuleBook) -> Deliveries | None:
+        """Make what follows deliveries, where any program ever waited for them."""
+        programs = (program for rules in book.sets for program in rules.programs)
+        if not are_followed(programs, doors.source.name):
+            return None
+        return Deliveries(reader, self.clock)
+
+    def warehouses(self, doors: Doors, reader: Reader, book: RuleBook) -> Warehouses | None:
+        """Make what completes sales with their warehouses, where any program ever asked."""
+        programs = (program for rules in book.sets for program in rules.programs)
+        if not are_asked(programs, doors.source.name):
+            return None
+        return Warehouses(reader, self.clock)
+
     def completed(self, doors: Doors, book: RuleBook, sales: Sequence[Sale]) -> list[Sale]:
-        """Complete sales with what the rules want to know of their articles and customers."""
+        """Complete sales with what the rules want to know beyond their documents."""
         with_articles = self.catalogue(doors.reader, book).complete(sales)
-        return self.buyers(doors, doors.reader, book).complete(with_articles)
+        complete = self.buyers(doors, doors.reader, book).complete(with_articles)
+        deliveries = self.deliveries(doors, doors.reader, book)
+        if deliveries is not None:
+            complete = deliveries.complete(complete)
+        warehouses = self.warehouses(doors, doors.reader, book)
+        return complete if warehouses is None else warehouses.complete(complete)
 
     def publisher(self, doors: Doors) -> Publisher | None:
         """Make the publisher of one source, where anything is to be written."""

@@ -33,6 +33,7 @@ from dolisync.ledger.views import count_rows
 from dolisync.phrases import LANGUAGES, phrase
 from dolisync.ports import FieldSpec, Finding, Requirements, SetupStep
 from dolisync.program.terms import AmountTerms, Program, RewardTerms
+from dolisync.sync.deliveries import are_followed
 from dolisync.sync.turn import recognise
 
 EXIT_ERROR = 1
@@ -513,6 +514,8 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
             buyers=buyer_question(doors),
             request_groups=source.request_groups if doors.desk else (),
             tags_by=source.writes_by if doors.tags else None,
+            warehouses_by=doors.source.reads_by if _warehouses_named(doors) else (),
+            deliveries_by=doors.source.reads_by if _waits_for_deliveries(doors) else (),
             notes_events=source.events and source.writes_by == "sql",
             sets_percentages=_gives_percentages(doors) and source.writes_by == "sql",
         )
@@ -522,6 +525,7 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
             remedy = "where TakePOS is used: pos_customers = [id] (TakePOS > Setup > Terminal)"
             yield Finding("warning", "pos customer", message, remedy)
         yield from _tag_findings(doors)
+        yield from _warehouse_findings(doors)
         yield from _gift_card_findings(doors)
         yield from _buyer_findings(doors)
         yield from _campaign_findings(doors)
@@ -539,6 +543,35 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
     except DolisyncError:
         # What does not answer was reported above, by the look that met it first.
         return
+
+
+def _warehouses_named(doors: Doors) -> set[str]:
+    mine = (program for program in doors.programs if program.takes(doors.source.name))
+    return {name for program in mine for name in program.warehouses_named}
+
+
+def _warehouse_findings(doors: Doors) -> Iterator[Finding]:
+    """Look whether the warehouses that the programs name are there: a wrong one fits nothing."""
+    named = _warehouses_named(doors)
+    if not named:
+        return
+    try:
+        known = {name.casefold() for name in doors.reader.warehouse_names()}
+    except RefusedError:
+        # Which right is missing was said above.
+        return
+    missing = sorted(name for name in named if name.strip().casefold() not in known)
+    if not missing:
+        message = f"all {len(named)} warehouses that the programs name exist"
+        yield Finding("ok", "warehouses", message)
+    for name in missing:
+        message = f"there is no warehouse '{name}' in Dolibarr: no sale is from there"
+        remedy = "write its name (its reference) as in Dolibarr under Products > Warehouses"
+        yield Finding("error", "warehouses", message, remedy)
+
+
+def _waits_for_deliveries(doors: Doors) -> bool:
+    return are_followed(doors.programs, doors.source.name)
 
 
 def _gives_percentages(doors: Doors) -> bool:

@@ -102,7 +102,13 @@ def as_kept(kept: Sale, found: Sale) -> Sale:
         old if old.article is not None else new
         for old, new in zip(kept.lines, found.lines, strict=True)
     )
-    return replace(found, lines=lines, buyer=kept.buyer or found.buyer)
+    return replace(
+        found,
+        lines=lines,
+        buyer=kept.buyer or found.buyer,
+        delivery=kept.delivery or found.delivery,
+        warehouses=kept.warehouses or found.warehouses,
+    )
 
 
 # --- for people ----------------------------------------------------------------------------------

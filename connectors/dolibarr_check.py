@@ -15,10 +15,12 @@ from sqlalchemy.engine import Engine
 from connectors import dolibarr_check_database as tables
 from connectors import dolibarr_check_rest as rest
 from connectors.dolibarr_database import Database
+from connectors.dolibarr_deliveries import NAMES, ORDER, RIGHTS, SHIPMENT, may_read
 from connectors.dolibarr_http import DolibarrHttp, ServerStatus
 from connectors.dolibarr_present import Present
 from connectors.dolibarr_setup import ELEMENTS
 from connectors.dolibarr_tag_door import may_tag
+from connectors.dolibarr_warehouses import RIGHT, may_read_stock
 from dolisync.errors import DolisyncError, RefusedError
 from dolisync.ports import BuyerQuestion, Finding, Requirements
 
@@ -47,6 +49,8 @@ class Checked:
     tags_by: str | None
     sets_percentages: bool
     notes_events: bool
+    deliveries_by: Sequence[str]
+    warehouses_by: Sequence[str]
 
 
 def check(
@@ -67,12 +71,16 @@ def check(
     tags_by: str | None = None,
     sets_percentages: bool = False,
     notes_events: bool = False,
+    deliveries_by: Sequence[str] = (),
+    warehouses_by: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
     """Look at everything. ``fk_user`` and the fields of ``requirements`` tell what is written.
 
     ``tags_by`` is the door (sql or rest) through which tags are put on customers, if they are;
     ``sets_percentages`` tells that customers' standing discounts are set through the tables,
-    ``notes_events`` that movements are noted in the agenda.
+    ``notes_events`` that movements are noted in the agenda. ``deliveries_by`` are the doors through
+    which orders and shipments are followed, if they are, ``warehouses_by`` those through which it
+    is read from where goods were taken.
     """
     database = Database(engine, table_prefix) if engine is not None else None
     checked = Checked(
@@ -92,6 +100,8 @@ def check(
         tags_by=tags_by,
         sets_percentages=sets_percentages,
         notes_events=notes_events,
+        deliveries_by=deliveries_by,
+        warehouses_by=warehouses_by,
     )
     try:
         return tuple(_findings(checked))
@@ -211,6 +221,48 @@ def _tagging(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding
         yield Finding("error", "tags", message, remedy)
 
 
+def _orders(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]:
+    """Look whether the key may read orders and shipments, where the program waits for these."""
+    if "rest" not in checked.deliveries_by or checked.http is None:
+        return
+    for kind, module in ((ORDER, "MAIN_MODULE_COMMANDE"), (SHIPMENT, "MAIN_MODULE_EXPEDITION")):
+        what = NAMES[kind]
+        if may_read(checked.http, kind):
+            yield Finding("ok", "deliveries", f"the key reads {what}")
+        elif checked.present.constant(module) is False:
+            yield Finding("ok", "deliveries", f"{what} are not used: their module is off")
+        else:
+            message = f"the key may not read {what}, and the program waits for deliveries"
+            remedy = (
+                f"in Users & Groups > the user of the key > Permissions, give: {RIGHTS[kind]};"
+                " where the module is off, nothing is missing"
+            )
+            level = "error" if kind == ORDER else "warning"
+            yield Finding(level, "deliveries", message, remedy)
+
+
+def _stock(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]:
+    """Look whether sales bear a warehouse, where programs choose by it: only a movement tells."""
+    if not checked.warehouses_by:
+        return
+    if "rest" in checked.warehouses_by and checked.http is not None:
+        if may_read_stock(checked.http):
+            yield Finding("ok", "warehouses", "the key reads stock movements")
+        else:
+            message = "the key may not read stock movements, and the program asks for warehouses"
+            remedy = f"in Users & Groups > the user of the key > Permissions, give: {RIGHT}"
+            yield Finding("error", "warehouses", message, remedy)
+    if checked.present.constant_value("STOCK_CALCULATE_ON_BILL") in {None, "0"}:
+        message = "it is not seen that invoices of the office change stock: they bear no warehouse"
+        remedy = "Stock > Setup: decrease real stocks on validation of customer invoices"
+        yield Finding("warning", "warehouses", message, remedy)
+    for number in _terminals(checked.present):
+        if checked.present.constant_value(f"CASHDESK_NO_DECREASE_STOCK{number}") == "1":
+            message = f"tickets of terminal {number} change no stock: they bear no warehouse"
+            remedy = "TakePOS > Setup > Terminal, or name the terminal under terminals"
+            yield Finding("warning", "warehouses", message, remedy)
+
+
 def _required(topic: str, what: str, present: bool | None) -> Finding:  # noqa: FBT001
     if present:
         return Finding("ok", topic, f"{what} is there")
@@ -243,6 +295,8 @@ def _tables(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]
         tags=checked.tags_by == "sql",
         standing=checked.sets_percentages,
         events=checked.notes_events,
+        deliveries="sql" in checked.deliveries_by,
+        stock="sql" in checked.warehouses_by,
     )
 
 
@@ -261,11 +315,15 @@ def _pos_customers(checked: Checked, _status: ServerStatus | None) -> Iterator[F
         yield Finding("ok", "pos customer", "the till's default customers take no part")
 
 
-def _configured_tills(present: Present) -> set[int]:
+def _terminals(present: Present) -> Sequence[int]:
     terminals = present.constant_value("TAKEPOS_NUM_TERMINALS")
     if terminals is None or not terminals.isdecimal():
-        return set()
-    numbers = range(1, min(int(terminals), TERMINALS_MAX) + 1)
+        return ()
+    return range(1, min(int(terminals), TERMINALS_MAX) + 1)
+
+
+def _configured_tills(present: Present) -> set[int]:
+    numbers = _terminals(present)
     told = (present.constant_value(f"CASHDESK_ID_THIRDPARTY{number}") for number in numbers)
     return {int(customer) for customer in told if customer and customer.isdecimal()}
 
@@ -343,6 +401,8 @@ _LOOKS: tuple[tuple[str, _Look], ...] = (
     ("timezone", _time_zones),
     ("fields", _requirements),
     ("tags", _tagging),
+    ("deliveries", _orders),
+    ("warehouses", _stock),
     ("database", _tables),
     ("pos customer", _pos_customers),
     ("user", _user),

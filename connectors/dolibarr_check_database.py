@@ -12,6 +12,7 @@ from connectors import dolibarr_values as values
 from connectors.dolibarr_database import Database, translated, utc_now
 from connectors.dolibarr_grants import (
     Need,
+    delivery_needs,
     discount_needs,
     event_needs,
     field_needs,
@@ -20,6 +21,7 @@ from connectors.dolibarr_grants import (
     reading_needs,
     staff_needs,
     standing_needs,
+    stock_needs,
     tag_needs,
 )
 from dolisync.errors import DolisyncError
@@ -128,6 +130,8 @@ def grants(
     tags: bool,
     standing: bool,
     events: bool,
+    deliveries: bool,
+    stock: bool,
 ) -> Iterator[Finding]:
     """Compare the account's rights with what is done through it."""
     needs: list[Need] = list(reading_needs(product_fields, buyers))
@@ -140,6 +144,8 @@ def grants(
     needs += tag_needs()[1:] if tags else ()
     needs += standing_needs() if standing else ()
     needs += event_needs() if events else ()
+    needs += delivery_needs() if deliveries else ()
+    needs += stock_needs() if stock else ()
     known = read_grants(database)
     missing = [need for need in needs if not known.allows(need)]
     for need in missing:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from connectors.dolibarr_buyers import COLUMNS_NEEDED
 from connectors.dolibarr_database import Database, Reader
+from connectors.dolibarr_deliveries import COLUMNS_NEEDED as DELIVERY_COLUMNS
+from connectors.dolibarr_warehouses import COLUMNS_NEEDED as STOCK_COLUMNS
 from dolisync.ports import BuyerQuestion
 
 READ_TABLES = (
@@ -138,6 +140,16 @@ def _buyer_columns(question: BuyerQuestion) -> dict[str, dict[str, None]]:
     if question.fields:
         columns["llx_societe_extrafields"].update(dict.fromkeys(("fk_object", *question.fields)))
     return columns
+
+
+def delivery_needs() -> tuple[Need, ...]:
+    """List what following orders and shipments needs."""
+    return tuple(Need("SELECT", table, names) for table, names in DELIVERY_COLUMNS.items())
+
+
+def stock_needs() -> tuple[Need, ...]:
+    """List what reading from where goods were taken needs."""
+    return tuple(Need("SELECT", table, names) for table, names in STOCK_COLUMNS.items())
 
 
 def field_needs(table: str, names: Iterable[str]) -> tuple[Need, ...]:

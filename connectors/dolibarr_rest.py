@@ -8,7 +8,7 @@ reads as ``=``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
@@ -17,22 +17,26 @@ from zoneinfo import ZoneInfo
 from connectors import dolibarr_values as values
 from connectors.dolibarr_buyers import RestBuyers, customer_tags_by_rest
 from connectors.dolibarr_catalogue import articles_by_rest, has_product_by_rest, tag_labels_by_rest
+from connectors.dolibarr_deliveries import deliveries_by_rest, documents_by_rest, moved_by_rest
 from connectors.dolibarr_http import DolibarrHttp, Params
 from connectors.dolibarr_rest_products import Fields, ProductPoints, among, equals
 from connectors.dolibarr_sql_rows import chunks
+from connectors.dolibarr_warehouses import warehouse_names_by_rest, warehouses_by_rest
 from dolisync.errors import TransientError
 from dolisync.model import (
     Article,
     Buyer,
     Customer,
     CustomerKey,
+    Delivery,
     Payment,
     PaymentKind,
     Sale,
     SaleKey,
     SaleLine,
+    Warehouse,
 )
-from dolisync.ports import BuyerQuestion, DatedPage, Page, PaymentPage, Position
+from dolisync.ports import BuyerQuestion, DatedPage, HandOver, Page, PaymentPage, Position
 
 PAGE_SIZE = 100
 
@@ -170,6 +174,28 @@ class RestSaleSource:
     def buyer_gaps(self, question: BuyerQuestion) -> tuple[str, ...]:
         """Say which facts this version does not tell, and which extra fields no card shows."""
         return self._buyers.gaps(question)
+
+    def deliveries(self, rowids: Sequence[int]) -> dict[int, Delivery]:
+        """Read what became of the orders and shipments of these documents."""
+        return _read(lambda asked: deliveries_by_rest(self._http, asked), rowids)
+
+    def moved_deliveries(self, since: datetime) -> frozenset[HandOver]:
+        """Find the orders and shipments that changed since."""
+        return _read(lambda oldest: moved_by_rest(self._http, oldest), self._oldest(since))
+
+    def documents_of(self, moved: Collection[HandOver]) -> frozenset[int]:
+        """Find the documents that these are linked with."""
+        return _read(lambda asked: documents_by_rest(self._http, asked), moved)
+
+    def warehouses_of(
+        self, goods: Mapping[int, Collection[int]]
+    ) -> dict[int, tuple[Warehouse, ...]]:
+        """Read from which warehouses the goods of these documents were taken."""
+        return _read(lambda asked: warehouses_by_rest(self._http, asked), goods)
+
+    def warehouse_names(self) -> frozenset[str]:
+        """Return the names of all warehouses."""
+        return warehouse_names_by_rest(self._http)
 
     def find_customer(self, text: str) -> tuple[Customer, ...]:
         """Find customers by exact rowid, card number, customer code or e-mail."""

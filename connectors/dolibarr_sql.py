@@ -7,7 +7,7 @@ and used credit notes. MariaDB and MySQL serve a real Dolibarr, SQLite the stand
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,6 +25,7 @@ from connectors.dolibarr_database import (
     number_list,
     utc_now,
 )
+from connectors.dolibarr_deliveries import deliveries_by_sql, documents_by_sql, moved_by_sql
 from connectors.dolibarr_sql_rows import (
     BEYOND,
     CUSTOMER_COLUMNS,
@@ -38,8 +39,20 @@ from connectors.dolibarr_sql_rows import (
     sale_values,
     sales_statement,
 )
-from dolisync.model import Article, Buyer, Customer, CustomerKey, Payment, Sale, SaleKey, SaleLine
-from dolisync.ports import BuyerQuestion, DatedPage, Page, PaymentPage, Position
+from connectors.dolibarr_warehouses import warehouse_names_by_sql, warehouses_by_sql
+from dolisync.model import (
+    Article,
+    Buyer,
+    Customer,
+    CustomerKey,
+    Delivery,
+    Payment,
+    Sale,
+    SaleKey,
+    SaleLine,
+    Warehouse,
+)
+from dolisync.ports import BuyerQuestion, DatedPage, HandOver, Page, PaymentPage, Position
 
 _PROVISIONAL = f"{values.PROVISIONAL_PREFIX}%"
 
@@ -165,6 +178,28 @@ class SqlSaleSource:
     def buyer_gaps(self, question: BuyerQuestion) -> tuple[str, ...]:
         """Name the extra fields that are not seen."""
         return gaps_by_sql(self._database, question)
+
+    def deliveries(self, rowids: Sequence[int]) -> dict[int, Delivery]:
+        """Read what became of the orders and shipments of these documents."""
+        return deliveries_by_sql(self._database, rowids, self._zone)
+
+    def moved_deliveries(self, since: datetime) -> frozenset[HandOver]:
+        """Find the orders and shipments that changed since."""
+        return moved_by_sql(self._database, _stored(since))
+
+    def documents_of(self, moved: Collection[HandOver]) -> frozenset[int]:
+        """Find the documents that these are linked with."""
+        return documents_by_sql(self._database, moved)
+
+    def warehouses_of(
+        self, goods: Mapping[int, Collection[int]]
+    ) -> dict[int, tuple[Warehouse, ...]]:
+        """Read from which warehouses the goods of these documents were taken."""
+        return warehouses_by_sql(self._database, goods)
+
+    def warehouse_names(self) -> frozenset[str]:
+        """Return the names of all warehouses."""
+        return warehouse_names_by_sql(self._database)
 
     def find_customer(self, text: str) -> tuple[Customer, ...]:
         """Find customers by exact rowid, card number, customer code or e-mail."""

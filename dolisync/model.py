@@ -151,10 +151,31 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of goods that are handed over by themselves: ordered, shipped.
+
+    ``is_done``: all of them are with the customer; ``done_at`` is since when, where it is known.
+    """
+
+    is_done: bool
+    done_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """A place from which goods are taken, with the name it had when the sale was first read."""
+
+    rowid: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sale:
     """An invoice, a POS ticket or a credit note, as the rules see it.
 
     Amounts are in the company's currency; ``currency`` is the one that stands on the document.
+    ``delivery`` is ``None`` where goods are handed over with the document, or nobody asks;
+    ``warehouses`` are those from which they were taken, as far as that is known and somebody asks.
     """
 
     key: SaleKey
@@ -174,11 +195,18 @@ class Sale:
     lines: tuple[SaleLine, ...] = ()
     payments: tuple[Payment, ...] = ()
     buyer: Buyer | None = None
+    delivery: Delivery | None = None
+    warehouses: tuple[Warehouse, ...] = ()
 
     @property
     def is_pos(self) -> bool:
         """Tell whether it was made at a till."""
         return bool(self.terminal)
+
+    @property
+    def is_undelivered(self) -> bool:
+        """Tell whether some of its goods are still to be handed over."""
+        return self.delivery is not None and not self.delivery.is_done
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
-from dolisync.model import Article, Buyer, Customer, CustomerKey, Sale, SaleKey
+from dolisync.model import Article, Buyer, Customer, CustomerKey, Delivery, Sale, SaleKey, Warehouse
 
 
 class Clock(Protocol):
@@ -196,6 +196,49 @@ class BuyerSource(Protocol):
 
     def buyer_gaps(self, question: BuyerQuestion) -> tuple[str, ...]:
         """Say what of this cannot be read through this door, in words, and why."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class HandOver:
+    """An order or a shipment as it is now. ``kind`` and ``state`` are words of its source."""
+
+    kind: str
+    rowid: int
+    state: str
+
+
+class DeliverySource(Protocol):
+    """Read what became of goods that are ordered or shipped."""
+
+    def deliveries(self, rowids: Sequence[int]) -> dict[int, Delivery]:
+        """Read the deliveries of these documents; those that have none of their own are left out.
+
+        Raises ``RefusedError`` where there are any, and the right to read them is missing.
+        """
+
+    def moved_deliveries(self, since: datetime) -> frozenset[HandOver]:
+        """Return the orders and shipments that changed since, on the scale of ``SaleSource.now``.
+
+        More than these may be among them; none where the right to read them is missing.
+        """
+
+    def documents_of(self, moved: Collection[HandOver]) -> frozenset[int]:
+        """Return the documents (rowids) to which these belong."""
+
+
+class WarehouseSource(Protocol):
+    """Read from where goods were taken."""
+
+    def warehouses_of(
+        self, goods: Mapping[int, Collection[int]]
+    ) -> dict[int, tuple[Warehouse, ...]]:
+        """Read the warehouses of these documents, by rowid; ``goods`` are the products on each.
+
+        Documents that changed no stock are left out.
+        """
+
+    def warehouse_names(self) -> frozenset[str]:
+        """Return the names of all warehouses."""
 
 
 FieldValue = int | Decimal | str | None

@@ -31,8 +31,9 @@ class ReceiptPayment:
 class ReceiptPoints:
     """The loyalty block of one program.
 
-    ``earned`` is below zero on a return. ``pending`` will be earned once the sale is paid.
-    ``rule_points`` points are worth ``rule_amount`` ("300 points = 3 €"), where a reward says so.
+    ``earned`` is below zero on a return. ``pending`` will be earned once the sale is
+    paid, or delivered. ``rule_points`` points are worth ``rule_amount`` ("300 points = 3 €"), where
+    a reward says so.
     """
 
     title: str

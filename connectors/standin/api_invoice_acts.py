@@ -29,13 +29,15 @@ def _acted(call: Call, name: str, **arguments: Any) -> Object:
 def validate(call: Call) -> Object:
     """POST /invoices/{id}/validate: no paper is built."""
     old = invoice_row(call, WRITE_INVOICES)["ref"]
-    shown = present.tracked(_acted(call, "validate", document=False))
+    warehouse = int(call.body.get("idwarehouse") or 0)
+    shown = present.tracked(_acted(call, "validate", document=False, warehouse=warehouse))
     return {**shown, "oldref": old} if call.major == 16 else shown
 
 
 def settodraft(call: Call) -> Object:
     """POST /invoices/{id}/settodraft."""
-    return present.tracked(_acted(call, "set_draft"))
+    warehouse = int(call.body.get("idwarehouse") or -1)
+    return present.tracked(_acted(call, "set_draft", warehouse=warehouse))
 
 
 def settopaid(call: Call) -> Object:

@@ -74,7 +74,7 @@ def invoice_row(call: Call, *rights: int) -> sa.RowMapping:
 def shown_invoice(call: Call, rowid: int) -> Object:
     """Show one invoice as the single call does."""
     (shown,) = present.invoices(call.store, [rowid], call.url)
-    shown["linkedObjectsIds"] = []
+    shown["linkedObjectsIds"] = call.shop.links_of("facture", rowid) or []
     if call.major == 16:
         shown["linkedObjectsFullLoaded"] = {str(rowid): True}
     return shown

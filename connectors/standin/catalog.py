@@ -142,9 +142,3 @@ class Catalog(Desk):
             self.store.insert(const, name=name, value=value)
         else:
             self.store.update(const, rowid, value=value)
-
-    def const(self, name: str) -> str | None:
-        """Read a constant of the set-up."""
-        const = self.tables.const
-        found = self.store.scalar(sa.select(const.c.value).where(const.c.name == name))
-        return None if found is None else str(found)

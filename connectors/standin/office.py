@@ -21,12 +21,13 @@ from connectors.standin.lines import (
 from connectors.standin.money import Number, Totals
 from connectors.standin.numbering import PREFIX_OF_TYPE, is_last, is_provisional, next_ref
 from connectors.standin.payments import Payments
+from connectors.standin.stock import Stock
 from connectors.standin.store import ShopError, act
 
 COPIED = ("fk_product", "product_type", "description", "qty", "remise_percent", "tva_tx")
 
 
-class Office(Payments):
+class Office(Payments, Stock):
     """Invoices made at a desk."""
 
     @act
@@ -80,8 +81,11 @@ class Office(Payments):
         return invoice
 
     @act
-    def validate(self, invoice: int, *, document: bool = True) -> str:
-        """Validate a draft and give its reference; the office also builds the paper."""
+    def validate(self, invoice: int, *, document: bool = True, warehouse: int = 0) -> str:
+        """Validate a draft and give its reference; the office also builds the paper.
+
+        Goods are taken from the warehouse, where one is given and invoices change the stock.
+        """
         row = self.invoice(invoice)
         if row["fk_statut"] != DRAFT or not self.lines(invoice):
             raise ShopError("only a draft with lines is validated")
@@ -90,6 +94,8 @@ class Office(Payments):
             series = PREFIX_OF_TYPE[row["type"]]
             ref = next_ref(self.store, self.tables.facture.c.ref, series, row["datef"])
         self.number_it(invoice, ref)
+        if warehouse > 0 and self.invoices_move_stock:
+            self.take_goods(invoice, warehouse)
         if row["type"] == REPLACEMENT:
             self._retire(row["fk_facture_source"])
         if document:
@@ -119,10 +125,12 @@ class Office(Payments):
         )
 
     @act
-    def set_draft(self, invoice: int) -> None:
-        """Make an invoice a draft again: paye, payments and reference stay."""
+    def set_draft(self, invoice: int, *, warehouse: int = 0) -> None:
+        """Make an invoice a draft again: paye, payments and reference stay, goods go back."""
         if self.invoice(invoice)["fk_statut"] == DRAFT:
             raise ShopError("already a draft")
+        if warehouse > 0 and self.invoices_move_stock:
+            self.take_goods(invoice, warehouse, back=True)
         self.store.update(self.tables.facture, invoice, fk_statut=DRAFT)
 
     @act

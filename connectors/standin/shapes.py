@@ -370,3 +370,86 @@ DISCOUNT = Shape(
     },
     values={"array_options": [], "specimen": 0, "extraparams": [], "vat_src_code": ""},
 )
+
+ORDER = Shape(
+    everywhere="""
+    array_languages array_options availability availability_code availability_id billed
+    canvas civility_id cond_reglement_code cond_reglement_doc cond_reglement_id contact_id
+    contactid contacts_ids country_code country_id date date_cloture date_commande
+    date_creation date_modification date_validation delivery_date demand_reason_code
+    demand_reason_id deposit_percent entity expeditions extraparams firstname fk_account
+    fk_incoterms fk_multicurrency fk_project fk_remise_except id import_key label_incoterms
+    last_main_doc lastname lines linkedObjectsIds location_incoterms mode_reglement_code
+    mode_reglement_id module_source multicurrency_code multicurrency_total_ht
+    multicurrency_total_ttc multicurrency_total_tva multicurrency_tx name note_private
+    note_public online_payment_url origin_id pos_source ref ref_client ref_customer ref_ext
+    region_id remise_percent shipping_method_id socid source specimen state_id status statut
+    total_ht total_localtax1 total_localtax2 total_ttc total_tva transport_mode_id user
+    user_author user_author_id user_closing_id user_creation user_creation_id
+    user_modification user_modification_id user_valid user_validation user_validation_id
+    warehouse_id
+    """,
+    only={
+        (16,): """
+        brouillon date_livraison fk_bank fk_projet info_bits linkedObjectsFullLoaded
+        linked_objects model_pdf origin rang remise remise_absolue special_code
+        validateFieldsErrors
+        """,
+        (20, 22): """
+        actiontypecode code cond_reglement_supplier_id date_lim_reglement fk_user_creat
+        fk_user_modif line module multicurrency_total_localtax1
+        multicurrency_total_localtax2 origin_type product
+        retained_warranty_fk_cond_reglement shipping_method tms
+        """,
+    },
+    values={
+        "array_options": [],
+        "contacts_ids": [],
+        "extraparams": [],
+        "linked_objects": [],
+        "linkedObjectsFullLoaded": [],
+        "validateFieldsErrors": [],
+        "specimen": 0,
+    },
+)
+
+SHIPMENT = Shape(
+    everywhere="""
+    array_languages array_options billed civility_id cond_reglement_id contact_id
+    contacts_ids country_code country_id date date_cloture date_creation date_delivery
+    date_expedition date_modification date_shipping date_valid date_validation
+    demand_reason_id depth_units entity entrepot_id firstname fk_account fk_incoterms
+    fk_multicurrency fk_project height_units id import_key label_incoterms last_main_doc
+    lastname lines linkedObjectsIds listmeths location_incoterms meths mode_reglement_id
+    multicurrency_code multicurrency_subprice multicurrency_total_ht multicurrency_total_ttc
+    multicurrency_total_tva name note_private note_public origin_id ref ref_client
+    ref_customer ref_ext region_id shipping_method shipping_method_id size_units socid
+    specimen state_id status statut total_ht total_localtax1 total_localtax2 total_ttc
+    total_tva tracking_number tracking_url transport_mode_id trueDepth trueHeight trueSize
+    trueWeight trueWidth user user_author user_author_id user_closing_id user_creation
+    user_creation_id user_modification user_modification_id user_valid user_validation
+    user_validation_id weight_units width_units
+    """,
+    only={
+        (16,): """
+        brouillon canvas fk_bank fk_projet linkedObjectsFullLoaded linked_objects model_pdf
+        origin validateFieldsErrors
+        """,
+        (20, 22): """
+        actiontypecode commande commande_id cond_reglement_supplier_id deposit_percent
+        extraparams fk_user_author fk_user_creat fk_user_modif livraison_id module
+        multicurrency_total_localtax1 multicurrency_total_localtax2 multicurrency_tx
+        origin_type product retained_warranty_fk_cond_reglement signed_status sizeH sizeS
+        sizeW tms warehouse_id weight
+        """,
+    },
+    values={
+        "array_options": [],
+        "contacts_ids": [],
+        "extraparams": [],
+        "linked_objects": [],
+        "linkedObjectsFullLoaded": [],
+        "validateFieldsErrors": [],
+        "specimen": 0,
+    },
+)

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from connectors.standin.bulk import Bulk
 from connectors.standin.catalog import Catalog
 from connectors.standin.customers import Customers
+from connectors.standin.orders import Orders
 from connectors.standin.staff import Staff
 from connectors.standin.till import Till
 
 
-class Shop(Customers, Catalog, Staff, Till, Bulk):
+class Shop(Customers, Catalog, Staff, Till, Orders, Bulk):
     """What people do at the desk and at the till; each act is one transaction."""
 
     @contextmanager

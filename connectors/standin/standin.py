@@ -14,7 +14,9 @@ from connectors.standin import (
     api_catalog,
     api_invoice_acts,
     api_invoices,
+    api_orders,
     api_setup,
+    api_stock,
     api_thirdparties,
     dictionaries,
 )
@@ -28,6 +30,8 @@ VERSIONS = ("16.0.3", "20.0.2", "22.0.4")
 ROUTES = [
     *api_invoices.ROUTES,
     *api_invoice_acts.ROUTES,
+    *api_orders.ROUTES,
+    *api_stock.ROUTES,
     *api_thirdparties.ROUTES,
     *api_catalog.ROUTES,
     *api_setup.ROUTES,
@@ -156,6 +160,8 @@ class StandIn:
             "MAIN_LANG_DEFAULT": "fr_FR",
             "MAIN_MONNAIE": "EUR",
             "MAIN_MODULE_AGENDA": "1",
+            "MAIN_MODULE_COMMANDE": "1",
+            "MAIN_MODULE_EXPEDITION": "1",
             "MAIN_AGENDA_ACTIONAUTO_COMPANY_MODIFY": "1",
             "MAIN_INFO_SOCIETE_NOM": "The stand-in",
             "TAKEPOS_NUM_TERMINALS": "1",

@@ -169,6 +169,12 @@ class Desk:
         self.store = store
         self.tables = store.tables
 
+    def const(self, name: str) -> str | None:
+        """Read a constant of the installation."""
+        const = self.tables.const.c
+        found = self.store.scalar(sa.select(const.value).where(const.name == name))
+        return None if found is None else str(found)
+
 
 def act(method: Act) -> Act:
     """Make a method of a desk one transaction."""

@@ -51,6 +51,13 @@ class Tables:
     extrafields: sa.Table
     actioncomm: sa.Table
     const: sa.Table
+    commande: sa.Table
+    commandedet: sa.Table
+    expedition: sa.Table
+    expeditiondet: sa.Table
+    element_element: sa.Table
+    entrepot: sa.Table
+    stock_mouvement: sa.Table
     pos_cash_fence: sa.Table
     bank_account: sa.Table
     user: sa.Table
@@ -449,6 +456,108 @@ class _Builder:
             sa.Index("uk_const", "name", "entity", unique=True),
         )
 
+    def commande(self) -> sa.Table:
+        return self.table(
+            "commande",
+            key_column(),
+            sa.Column("ref", text_of(30), nullable=False),
+            entity_column(),
+            sa.Column("fk_soc", sa.Integer, nullable=False),
+            self.stamp(),
+            *moments("date_creation", "date_valid", "date_cloture"),
+            *numbers("fk_user_author", "fk_user_cloture"),
+            *zeros("fk_statut", "facture"),
+            sa.Index("uk_commande_ref", "ref", "entity", unique=True),
+            sa.Index("idx_commande_fk_soc", "fk_soc"),
+        )
+
+    def commandedet(self) -> sa.Table:
+        return self.table(
+            "commandedet",
+            key_column(),
+            sa.Column("fk_commande", sa.Integer, nullable=False),
+            *numbers("fk_product"),
+            *notes("description"),
+            sa.Column("tva_tx", Money),
+            sa.Column("qty", Money),
+            *monies("subprice"),
+            *zeros("product_type"),
+            sa.Index("idx_commandedet_fk_commande", "fk_commande"),
+        )
+
+    def expedition(self) -> sa.Table:
+        return self.table(
+            "expedition",
+            key_column(),
+            self.stamp(),
+            sa.Column("ref", text_of(30), nullable=False),
+            entity_column(),
+            sa.Column("fk_soc", sa.Integer, nullable=False),
+            *moments("date_creation", "date_valid"),
+            *numbers("fk_user_author"),
+            *zeros("fk_statut", "billed"),
+            sa.Index("idx_expedition_uk_ref", "ref", "entity", unique=True),
+            sa.Index("idx_expedition_fk_soc", "fk_soc"),
+        )
+
+    def expeditiondet(self) -> sa.Table:
+        order_line = "fk_origin_line" if self.major == 16 else "fk_elementdet"
+        return self.table(
+            "expeditiondet",
+            key_column(),
+            sa.Column("fk_expedition", sa.Integer, nullable=False),
+            # The line of the order; versions name it differently.
+            sa.Column(order_line, sa.Integer, key="order_line"),
+            sa.Column("qty", Money),
+            sa.Index("idx_expeditiondet_fk_expedition", "fk_expedition"),
+        )
+
+    def element_element(self) -> sa.Table:
+        ends = ("fk_source", "sourcetype", "fk_target", "targettype")
+        return self.table(
+            "element_element",
+            key_column(),
+            sa.Column("fk_source", sa.Integer, nullable=False),
+            sa.Column("sourcetype", text_of(64), nullable=False),
+            sa.Column("fk_target", sa.Integer, nullable=False),
+            sa.Column("targettype", text_of(64), nullable=False),
+            *texts(64, "relationtype"),
+            sa.Index("idx_element_element_idx1", *ends, unique=True),
+            sa.Index("idx_element_element_fk_target", "fk_target"),
+        )
+
+    def entrepot(self) -> sa.Table:
+        return self.table(
+            "entrepot",
+            key_column(),
+            sa.Column("ref", text_of(255), nullable=False),
+            entity_column(),
+            *moments("datec"),
+            self.stamp(),
+            *texts(64, "lieu"),
+            sa.Column("statut", sa.Integer, server_default="1"),
+            sa.Index("uk_entrepot_label", "ref", "entity", unique=True),
+        )
+
+    def stock_mouvement(self) -> sa.Table:
+        return self.table(
+            "stock_mouvement",
+            key_column(),
+            self.stamp(),
+            *moments("datem"),
+            *[
+                sa.Column(name, sa.Integer, nullable=False)
+                for name in ("fk_product", "fk_entrepot")
+            ],
+            sa.Column("value", Money),
+            *numbers("type_mouvement", "fk_user_author"),
+            *texts(255, "label"),
+            *numbers("fk_origin"),
+            *texts(64, "origintype"),
+            sa.Index("idx_stock_mouvement_fk_product", "fk_product"),
+            sa.Index("idx_stock_mouvement_fk_entrepot", "fk_entrepot"),
+        )
+
     def pos_cash_fence(self) -> sa.Table:
         return self.table(
             "pos_cash_fence",
@@ -545,6 +654,13 @@ def build_tables(major: int, *, mariadb: bool) -> Tables:
         extrafields=make.extrafields(),
         actioncomm=make.actioncomm(),
         const=make.const(),
+        commande=make.commande(),
+        commandedet=make.commandedet(),
+        expedition=make.expedition(),
+        expeditiondet=make.expeditiondet(),
+        element_element=make.element_element(),
+        entrepot=make.entrepot(),
+        stock_mouvement=make.stock_mouvement(),
         pos_cash_fence=make.pos_cash_fence(),
         bank_account=make.bank_account(),
         user=make.user(),

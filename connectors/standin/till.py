@@ -139,6 +139,9 @@ class Till(Office):
         ref = next_ref(self.store, self.tables.facture.c.ref, f"TC{row['pos_source']}-", today)
         self.store.update(self.tables.facture, row["rowid"], datef=today, date_lim_reglement=today)
         self.number_it(row["rowid"], ref)
+        warehouse = self.warehouse_of_terminal(row["pos_source"])
+        if warehouse:
+            self.take_goods(row["rowid"], warehouse)
 
     def _guess_source(self, ticket: int) -> None:
         """Point a return at the customer's newest sale, right or wrong."""

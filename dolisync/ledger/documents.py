@@ -13,6 +13,7 @@ from dolisync.model import (
     Article,
     Buyer,
     CustomerKey,
+    Delivery,
     DiscountKind,
     Payment,
     PaymentKind,
@@ -21,6 +22,7 @@ from dolisync.model import (
     SaleKind,
     SaleLine,
     SaleStatus,
+    Warehouse,
 )
 
 # Raised when the fields below change; every sale is then judged again, and differences posted.
@@ -45,6 +47,12 @@ def fingerprint(sale: Sale) -> str:
         [_line_facts(line) for line in sale.lines],
         [_payment_facts(payment) for payment in sale.payments],
     ]
+    # Only where there is any: what was read before anybody asked keeps its mark. Since when counts
+    # as it was first seen, as with the words of the catalogue.
+    if sale.delivery is not None:
+        facts.append("delivered" if sale.delivery.is_done else "undelivered")
+    if sale.warehouses:
+        facts.append([warehouse.rowid for warehouse in sale.warehouses])
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
@@ -76,6 +84,9 @@ def to_document(sale: Sale) -> str:
     """Write a sale as JSON text, whole."""
     # Only where it is known: most programs do not ask, and a document is written for each sale.
     buyer = {} if sale.buyer is None else {"buyer": _buyer_row(sale.buyer)}
+    delivery = {} if sale.delivery is None else {"delivery": _delivery_row(sale.delivery)}
+    rows = [[warehouse.rowid, warehouse.name] for warehouse in sale.warehouses]
+    warehouses = {"warehouses": rows} if rows else {}
     return _encode(
         {
             "ref": sale.ref,
@@ -94,6 +105,8 @@ def to_document(sale: Sale) -> str:
             "lines": [_line_row(line) for line in sale.lines],
             "payments": [_payment_facts(payment) for payment in sale.payments],
             **buyer,
+            **delivery,
+            **warehouses,
         }
     )
 
@@ -138,6 +151,10 @@ def _buyer_row(buyer: Buyer) -> list[Any]:
     ]
 
 
+def _delivery_row(delivery: Delivery) -> list[Any]:
+    return [int(delivery.is_done), _moment_text(delivery.done_at)]
+
+
 def from_document(key: SaleKey, text: str) -> Sale:
     """Read a sale back from ``to_document``'s text."""
     data = json.loads(text)
@@ -159,6 +176,8 @@ def from_document(key: SaleKey, text: str) -> Sale:
         lines=tuple(_line(row) for row in data["lines"]),
         payments=tuple(_payment(row) for row in data["payments"]),
         buyer=_buyer(data["buyer"]) if "buyer" in data else None,
+        delivery=_delivery(data["delivery"]) if "delivery" in data else None,
+        warehouses=tuple(Warehouse(*row) for row in data.get("warehouses", ())),
     )
 
 
@@ -195,6 +214,10 @@ def _buyer(row: list[Any]) -> Buyer:
     return Buyer(
         kind, tuple(tags), town, department, name, region, country, day, opted_out=bool(opted_out)
     )
+
+
+def _delivery(row: list[Any]) -> Delivery:
+    return Delivery(bool(row[0]), _moment(row[1]))
 
 
 def _payment(row: list[Any]) -> Payment:

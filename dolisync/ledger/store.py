@@ -479,6 +479,7 @@ def _sale_row(known: KnownSale) -> Row:
         "ref": sale.ref,
         "kind": sale.kind,
         "status": sale.status,
+        "undelivered": 1 if sale.is_undelivered else None,
         "customer_rowid": sale.customer.rowid,
         "sale_date": sale.date,
         "origin_rowid": origin.rowid if origin else None,

@@ -127,6 +127,8 @@ sale = Table(
     Column("seen_customer_rowid", Key),
     # Since when it holds nothing personal any more; it is never read again.
     Column("erased_at", UtcMoment),
+    # 1: goods of it are still to be delivered. Nothing otherwise, or where no program asks.
+    Column("undelivered", Integer),
     UniqueConstraint("source", "entity", "rowid"),
     Index(None, "source", "entity", "origin_rowid"),
     Index(None, "source", "entity", "customer_rowid", "sale_date"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
 from dolisync.model import Sale, SaleKey, SaleKind, SaleLine, SaleStatus
 from dolisync.program.before import NOTHING_BEFORE, Before
@@ -49,10 +49,10 @@ class Family:
 class Verdict:
     """What one sale holds in one program, in ledger units, and why.
 
-    ``pending`` is what it will earn once it is paid. ``origin`` names the sale whose lots a
-    negative verdict draws on first. ``wanted`` is what a sale would hold without the caps that look
-    at its member's other sales; ``campaigns`` is what each campaign gives of that, before any cap;
-    ``limited`` is what those with limits would give.
+    ``pending`` is what it will earn once it is paid, or delivered. ``origin`` names the sale whose
+    lots a negative verdict draws on first. ``wanted`` is what a sale would hold without the caps
+    that look at its member's other sales; ``campaigns`` is what each campaign gives of that, before
+    any cap; ``limited`` is what those with limits would give.
     """
 
     sale: SaleKey
@@ -130,11 +130,22 @@ _UNCOUNTED_STATUSES = {SaleStatus.DRAFT: Why.DRAFT, SaleStatus.ABANDONED: Why.AB
 
 
 def earned_on(program: Program, sale: Sale) -> date:
-    """Return the shop's day on which a sale earned: its date, or that of its last payment."""
-    paid = [payment.paid_at for payment in sale.payments if payment.paid_at is not None]
-    if program.earn.moment is Moment.VALIDATED or sale.kind is SaleKind.CREDIT_NOTE or not paid:
+    """Return the shop's day on which a sale earned.
+
+    Its date, or that of its last payment, or the day of its delivery where that was later.
+    """
+    moment = program.earn.moment
+    if moment is Moment.VALIDATED or sale.kind is SaleKind.CREDIT_NOTE:
         return sale.date
-    return max(paid).astimezone(program.zone).date()
+    if moment is Moment.DELIVERED:
+        done_at = sale.delivery.done_at if sale.delivery is not None else None
+        return sale.date if done_at is None else max(sale.date, _shop_day(program, done_at))
+    paid = [payment.paid_at for payment in sale.payments if payment.paid_at is not None]
+    return _shop_day(program, max(paid)) if paid else sale.date
+
+
+def _shop_day(program: Program, moment: datetime) -> date:
+    return moment.astimezone(program.zone).date()
 
 
 def _judge_origin(program: Program, around: Surroundings, family: Family) -> Verdict:
@@ -142,8 +153,9 @@ def _judge_origin(program: Program, around: Surroundings, family: Family) -> Ver
     wanted = _wanted(program, around, family)
     worth = _cut(wanted, *within(program, family.before, wanted.units))
     day = earned_on(program, sale)
-    if _is_unpaid(program, sale):
-        pending = because(Why.NOT_PAID, points=program.points_of(worth.units))
+    waits_for = _waits_for(program, sale)
+    if waits_for is not None:
+        pending = because(waits_for, points=program.points_of(worth.units))
         reasons = (*worth.reasons, pending)
         pending_units, campaigns = worth.units, worth.campaigns
         return Verdict(sale.key, 0, reasons, day, pending=pending_units, campaigns=campaigns)
@@ -289,12 +301,18 @@ def _kinds_counted(
 
 
 def _is_purchase(program: Program, around: Surroundings, sale: Sale) -> bool:
-    is_open = _is_unpaid(program, sale) or refuse(program, around, sale) is not None
+    is_open = _waits_for(program, sale) or refuse(program, around, sale) is not None
     return not is_open and is_visit(sale.lines)
 
 
-def _is_unpaid(program: Program, sale: Sale) -> bool:
-    return program.earn.moment is Moment.PAID and sale.status is SaleStatus.VALIDATED
+def _waits_for(program: Program, sale: Sale) -> Why | None:
+    """Say what a sale lacks to earn now, ``None`` where it lacks nothing."""
+    moment = program.earn.moment
+    if moment is Moment.PAID and sale.status is SaleStatus.VALIDATED:
+        return Why.NOT_PAID
+    if moment is Moment.DELIVERED and sale.is_undelivered:
+        return Why.NOT_DELIVERED
+    return None
 
 
 def _left_lines(family: Family) -> tuple[SaleLine, ...]:

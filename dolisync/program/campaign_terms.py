@@ -280,6 +280,10 @@ class CampaignTerms(Section):
     terminals: tuple[Terminal, ...] = Field(
         (), description="Only sales at these terminals of TakePOS, by their numbers."
     )
+    warehouses: tuple[Label, ...] = Field(
+        (),
+        description="Only sales of which goods were taken from these warehouses, by their names.",
+    )
     birthday: Birthday = Field(
         Birthday.NONE,
         description="Only on the day or in the month of the customer's birthday; the source names "

@@ -16,7 +16,7 @@ from dolisync.model import Sale
 from dolisync.program.articles import lines_of
 from dolisync.program.before import Before, Limit, Room
 from dolisync.program.campaign_terms import CampaignTerms, ChallengeTerms, Combine, Each
-from dolisync.program.criteria import channel_of, misfit_of
+from dolisync.program.criteria import channel_of, misfit_of, taken_from, warehouse_words
 from dolisync.program.goods import ZERO, total_incl
 from dolisync.program.limits import BADGE, Limited, limit_of
 from dolisync.program.moments import can_hold_on, is_now, not_now
@@ -129,11 +129,11 @@ def _not_held(
 
 
 def _possible(program: Program, sale: Sale) -> Sequence[CampaignTerms]:
-    """Return the campaigns that can hold for sales of this day and till, in their order.
+    """Return the campaigns that can hold for sales of this day, till and warehouse, in their order.
 
     They have many sales: what depends on these alone is asked once.
     """
-    place = (sale.date, sale.is_pos, sale.terminal)
+    place = (sale.date, sale.is_pos, sale.terminal, sale.warehouses)
     known = program.campaigns_by_place
     if place not in known:
         known[place] = tuple(
@@ -162,6 +162,8 @@ def _not_here(campaign: CampaignTerms, sale: Sale) -> Reason | None:
     if campaign.terminals and sale.terminal not in campaign.terminals:
         terminal = sale.terminal or "none"
         return of_campaign(Why.CAMPAIGN_TERMINAL, campaign, terminal=terminal)
+    if campaign.warehouses and not taken_from(campaign.warehouses, sale):
+        return of_campaign(Why.CAMPAIGN_WAREHOUSE, campaign, warehouses=warehouse_words(sale))
     return None
 
 

@@ -1,8 +1,8 @@
-"""Whose sales are meant, and where they were made: customers, channels, terminals."""
+"""Whose sales are meant, and where they were made: customers, channels, tills, warehouses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from dolisync.model import Buyer, Sale
@@ -79,7 +79,21 @@ def _wrong_place(program: Program, sale: Sale) -> Reason | None:
     is_out = sale.terminal in earn.leave_out_terminals
     if is_out or (earn.terminals and sale.terminal not in earn.terminals):
         return because(Why.TERMINAL_OUT, terminal=sale.terminal or "none")
+    is_out = taken_from(earn.leave_out_warehouses, sale)
+    if is_out or (earn.warehouses and not taken_from(earn.warehouses, sale)):
+        return because(Why.WAREHOUSE_OUT, warehouses=warehouse_words(sale))
     return None
+
+
+def taken_from(names: Collection[str], sale: Sale) -> bool:
+    """Tell whether goods of a sale were taken from any of these warehouses."""
+    wanted = {name.strip().casefold() for name in names}
+    return any(warehouse.name.strip().casefold() in wanted for warehouse in sale.warehouses)
+
+
+def warehouse_words(sale: Sale) -> str:
+    """Name the warehouses of a sale, to be read."""
+    return ", ".join(warehouse.name for warehouse in sale.warehouses) or "none"
 
 
 def _wrong_customer(program: Program, sale: Sale) -> Reason | None:

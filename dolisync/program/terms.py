@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
+from dolisync.model import Warehouse
 from dolisync.program.article_terms import ArticleTerms
 from dolisync.program.bonus_terms import BonusTerms
 from dolisync.program.campaign_terms import (
@@ -41,12 +42,24 @@ from dolisync.program.section import (
     TimezoneName,
 )
 
+# A day, whether it was at a till, the till, and from where goods were taken.
+Place = tuple[date, bool, str, tuple[Warehouse, ...]]
+
 
 class Moment(enum.StrEnum):
     """When a sale earns."""
 
     VALIDATED = "validated"
     PAID = "paid"
+    DELIVERED = "delivered"
+
+
+# What a sale still waits for, as people read it.
+WAITING_TO_BE = {
+    Moment.VALIDATED: "validated",
+    Moment.PAID: "paid in full",
+    Moment.DELIVERED: "delivered",
+}
 
 
 class Basis(enum.StrEnum):
@@ -213,8 +226,8 @@ class EarnTerms(Section):
 
     moment: Moment = Field(
         Moment.PAID,
-        description="A sale earns when it is validated, or when it is paid in full; "
-        "until then its points are pending.",
+        description="A sale earns when it is validated, when it is paid in full, or when what was "
+        "ordered is delivered; until then its points are pending. See docs/moments.md.",
     )
     leave_out_paid_with_points: bool = Field(
         default=True,
@@ -242,6 +255,14 @@ class EarnTerms(Section):
     )
     leave_out_terminals: tuple[Terminal, ...] = Field(
         (), description="Sales at these terminals of TakePOS earn nothing."
+    )
+    warehouses: tuple[Label, ...] = Field(
+        (),
+        description="Only sales of which goods were taken from these warehouses earn, by their "
+        "names in Dolibarr; see docs/shops.md.",
+    )
+    leave_out_warehouses: tuple[Label, ...] = Field(
+        (), description="Sales of which goods were taken from these warehouses earn nothing."
     )
     amount: AmountTerms | None = Field(None, description="Points per amount spent.")
     band_basis: Basis = Field(
@@ -927,8 +948,8 @@ class Program(Section):
         return sale, day, month, member
 
     @cached_property
-    def campaigns_by_place(self) -> dict[tuple[date, bool, str | None], tuple[CampaignTerms, ...]]:
-        """Where it is remembered which campaigns can hold on a day, at a till."""
+    def campaigns_by_place(self) -> dict[Place, tuple[CampaignTerms, ...]]:
+        """Where it is remembered which campaigns can hold on a day, at a till, from warehouses."""
         return {}
 
     @property
@@ -946,6 +967,12 @@ class Program(Section):
         of_campaigns = (campaign.customers for campaign in self.campaign)
         given = (only, *self.earn.leave_out_customers, *of_campaigns)
         return tuple(terms for terms in given if terms is not None and not terms.is_empty)
+
+    @property
+    def warehouses_named(self) -> frozenset[str]:
+        """The warehouses by which sales are chosen."""
+        of_campaigns = (name for campaign in self.campaign for name in campaign.warehouses)
+        return frozenset((*self.earn.warehouses, *self.earn.leave_out_warehouses, *of_campaigns))
 
     @property
     def zone(self) -> ZoneInfo:

@@ -12,7 +12,7 @@ from dolisync.model import Sale, SaleKind
 from dolisync.program.assess import refuse
 from dolisync.program.before import Before
 from dolisync.program.caps import SALE, rooms
-from dolisync.program.criteria import channel_of, named, wanted_words
+from dolisync.program.criteria import channel_of, named, wanted_words, warehouse_words
 from dolisync.program.reasons import Reason, Why, because
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Discounted, Program
@@ -48,6 +48,8 @@ def _eligible(program: Program, sale: Sale) -> Iterator[Reason]:
         yield because(Why.CHANNEL_IN, channel=channel_of(sale).value)
     if earn.terminals or earn.leave_out_terminals:
         yield because(Why.TERMINAL_IN, terminal=sale.terminal or "none")
+    if earn.warehouses or earn.leave_out_warehouses:
+        yield because(Why.WAREHOUSE_IN, warehouses=warehouse_words(sale))
     only = earn.only_customers
     if only is not None and not only.is_empty:
         what = ", ".join(named(only))

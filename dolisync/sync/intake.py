@@ -2,7 +2,8 @@
 
 Windows overlap: each look begins some minutes before the cursor, because a transaction that began
 earlier may end later. Fingerprints make the overlap harmless. The cursor never enters the present
-second. Payments leave no trace on the invoice and are followed by their own rowids.
+second. Payments leave no trace on the invoice and are followed by their own rowids; nor do
+deliveries, which are followed by the changes of orders and shipments.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from dolisync.model import CustomerKey, Sale, SaleKey
 from dolisync.ports import Clock, CustomerSource, Position, Pulse, SaleSource, no_pulse
 from dolisync.sync.buyers import Buyers
 from dolisync.sync.catalogue import Catalogue
+from dolisync.sync.deliveries import Deliveries
 from dolisync.sync.judge import Rules, Tally, take_in
 from dolisync.sync.merge import CustomersMoved, fate_of
+from dolisync.sync.warehouses import Warehouses
 
 log = structlog.get_logger()
 
@@ -78,6 +81,8 @@ class Intake:
     catalogue: Catalogue | None = None
     customers: CustomerSource | None = None
     buyers: Buyers | None = None
+    deliveries: Deliveries | None = None
+    warehouses: Warehouses | None = None
     _fates: dict[CustomerKey, CustomerKey | None] = field(default_factory=dict)
     _seen_payments: set[int] = field(default_factory=set)
 
@@ -93,6 +98,8 @@ class Intake:
             cursor = Cursor(None, self.source.last_payment_rowid())
         total = self._read_changes(cursor, progress)
         total.add(self._read_payments(cursor.payment_rowid))
+        if self.deliveries is not None and self.deliveries.is_due():
+            total.add(self._read_deliveries(self.deliveries))
         return total
 
     def _read_changes(self, cursor: Cursor, progress: Progress | None) -> Tally:
@@ -147,6 +154,25 @@ class Intake:
         cursor = self.load_cursor() or Cursor()
         return self.take(sales, Cursor(cursor.changed_at, last))
 
+    def _read_deliveries(self, deliveries: Deliveries) -> Tally:
+        """Read the documents of orders and shipments that changed; they bear no trace of it."""
+        total, now = Tally(), self.source.now()
+        stream = f"{self.stream}:deliveries"
+        cursor = self.load_cursor(stream) or Cursor(stream=stream)
+        # What changed before the first look was seen, or will be, with its documents.
+        since = min(cursor.changed_at or now, now) - self.overlap
+        moved = deliveries.moved(since)
+        documents = deliveries.documents(moved)
+        for start in range(0, len(documents), self.page_size):
+            page = self.source.get(documents[start : start + self.page_size])
+            total.add(self.take([sale for sale in page if not is_provisional(sale)]))
+            self.pulse()
+        reached = now - SETTLE
+        if documents or _lags(cursor, reached):
+            self.take([], replace(cursor, changed_at=reached))
+        deliveries.note(moved)
+        return total
+
     def follow_payments_from_now(self) -> None:
         """Follow payments from the newest there is, where the source has gone back behind it.
 
@@ -171,6 +197,10 @@ class Intake:
             complete = self.catalogue.complete(complete)
         if self.buyers is not None:
             complete = self.buyers.complete(complete)
+        if self.deliveries is not None:
+            complete = self.deliveries.complete(complete)
+        if self.warehouses is not None:
+            complete = self.warehouses.complete(complete)
         self._fates.clear()
         while True:
             try:

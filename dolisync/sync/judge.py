@@ -31,6 +31,7 @@ from dolisync.program.terms import Program
 from dolisync.sync.activity import follow_activity
 from dolisync.sync.buyers import with_first_buyer
 from dolisync.sync.code_uses import follow_used
+from dolisync.sync.deliveries import with_first_delivery
 from dolisync.sync.gift_cards import follow_sold
 from dolisync.sync.merge import CustomersMoved, Fates, Merged, as_kept, cards, merge
 from dolisync.sync.paying import Paying, are_concerned, costs
@@ -38,6 +39,7 @@ from dolisync.sync.referrals import Referrals
 from dolisync.sync.referrals import follow as follow_referrals
 from dolisync.sync.spent import Spent, spendings, tokens_of
 from dolisync.sync.timeline import Judging, Timeline, looking_back
+from dolisync.sync.warehouses import with_first_names
 
 log = structlog.get_logger()
 
@@ -177,6 +179,8 @@ def note(
         kept = _keep_product_points(before.sale, kept)
         became = (fates or {}).get(before.sale.customer)
         kept = with_first_buyer(before.sale, kept, became)
+        kept = with_first_delivery(before.sale, kept, transaction.now)
+        kept = with_first_names(before.sale, kept)
     known = transaction.record(kept, mark, rule_set)
     known.named_customer = named
     return known

@@ -1,4 +1,4 @@
-"""Pending points: what sales will earn once they are paid."""
+"""Pending points: what sales will earn once they are paid, or delivered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, or_, select
 
 from dolisync.ledger import tables
 from dolisync.ledger.store import KnownSale, Transaction
@@ -22,7 +22,7 @@ FAMILIES_AT_ONCE = 200
 def pending_units(
     connection: Connection, now: datetime, rules: Rules, customer: CustomerKey, program: str
 ) -> int:
-    """Return what a customer's validated sales that are not paid yet will add.
+    """Return what a customer's validated sales that wait to be paid or delivered will add.
 
     Less what was returned of them. Judged anew in a reading transaction; nothing is written.
     """
@@ -32,14 +32,14 @@ def pending_units(
         sale.entity == customer.entity,
         sale.customer_rowid == customer.rowid,
     )
-    return _units_of(connection, now, rules, _unpaid(connection, *mine)).get(program, 0)
+    return _units_of(connection, now, rules, _waiting(connection, *mine)).get(program, 0)
 
 
 def pending_of_batch(
     connection: Connection, now: datetime, rules: Rules, batch_id: int
 ) -> dict[str, int]:
-    """Return what the unpaid sales of a batch will add, in ledger units, by program."""
-    keys = _unpaid(connection, tables.sale.c.batch_id == batch_id)
+    """Return what the waiting sales of a batch will add, in ledger units, by program."""
+    keys = _waiting(connection, tables.sale.c.batch_id == batch_id)
     total = Counter[str]()
     for start in range(0, len(keys), FAMILIES_AT_ONCE):
         page = keys[start : start + FAMILIES_AT_ONCE]
@@ -47,11 +47,11 @@ def pending_of_batch(
     return {name: units for name, units in total.items() if units}
 
 
-def _unpaid(connection: Connection, *conditions: ColumnElement[bool]) -> list[SaleKey]:
+def _waiting(connection: Connection, *conditions: ColumnElement[bool]) -> list[SaleKey]:
     sale = tables.sale.c
     query = select(sale.source, sale.entity, sale.rowid).where(
         *conditions,
-        sale.status == SaleStatus.VALIDATED,
+        or_(sale.status == SaleStatus.VALIDATED, sale.undelivered == 1),
         sale.kind != SaleKind.CREDIT_NOTE,
         sale.vanished_at.is_(None),
     )
@@ -74,12 +74,15 @@ def _units_of(
 
 def _pending(verdicts: Verdicts, program: Program, family: Sequence[KnownSale]) -> int:
     head = family[0]
-    paid = replace(head, sale=replace(head.sale, status=SaleStatus.PAID))
+    status = head.sale.status
+    if status is SaleStatus.VALIDATED:
+        status = SaleStatus.PAID
+    done = replace(head, sale=replace(head.sale, status=status, delivery=None))
     later = judge_family(
         verdicts.transaction,
         program,
         verdicts.rules.around[head.key.source],
-        [paid, *family[1:]],
+        [done, *family[1:]],
         verdicts.before(program, head.key),
     )
     return max(_units(later) - _units(verdicts.of(program, family)), 0)

@@ -140,6 +140,47 @@ class Site:
         discount = next(row for row in found if row["ref"] == ref)
         self.act(rowid, f"usecreditnote/{discount.get('rowid', discount.get('id'))}")
 
+    def order(self, customer: int, *lines: dict[str, Any]) -> int:
+        """Order something, validated."""
+        body = {"socid": customer, "date": int(time.time()), "lines": list(lines or (line(),))}
+        rowid = int(self.http.post("orders", body))
+        self.http.post(f"orders/{rowid}/validate", {"idwarehouse": 0, "notrigger": 0})
+        return rowid
+
+    def close_order(self, rowid: int) -> None:
+        """Classify an order as delivered."""
+        self.http.post(f"orders/{rowid}/close", {"notrigger": 0})
+
+    def reopen_order(self, rowid: int) -> None:
+        self.http.post(f"orders/{rowid}/reopen")
+
+    def invoice_of(self, order: int) -> int:
+        """Invoice an order."""
+        rowid = int(self.http.post(f"invoices/createfromorder/{order}")["id"])
+        self.act(rowid, "validate", idwarehouse=0, notrigger=0)
+        return rowid
+
+    def shipment(self, order: int, warehouse: int = 1) -> int:
+        """Send all goods of an order."""
+        rowid = int(self.http.post(f"orders/{order}/shipment/{warehouse}"))
+        self.http.post(f"shipments/{rowid}/validate", {"notrigger": 0})
+        return rowid
+
+    def close_shipment(self, rowid: int) -> None:
+        """Note that the customer has it."""
+        self.http.post(f"shipments/{rowid}/close", {"notrigger": 0})
+
+    def link(self, kind: str, rowid: int, to_kind: str, to_rowid: int) -> None:
+        """Link two documents, as the block "linked objects" on Dolibarr's pages does."""
+        self.execute(
+            "INSERT INTO llx_element_element (fk_source, sourcetype, fk_target, targettype)"
+            " VALUES (%s, %s, %s, %s)",
+            rowid,
+            kind,
+            to_rowid,
+            to_kind,
+        )
+
     def act(self, rowid: int, what: str, **body: Any) -> Any:
         return self.http.post(f"invoices/{rowid}/{what}", body)
 

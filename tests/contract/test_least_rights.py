@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ from connectors.dolibarr_sql import SqlSaleSource
 from connectors.dolibarr_sql_sink import SqlSink
 from connectors.standin import VERSIONS, StandIn
 from dolisync.errors import RefusedError
+from dolisync.model import Delivery
 from dolisync.ports import BuyerFact, BuyerQuestion, Discount, FieldSpec, Requirements
 from tests.contract.office import StandInOffice
 from tests.contract.site import NAME, Site
@@ -81,6 +82,8 @@ def missing(shop: Site, engine: Engine) -> list[str]:
         product_fields=["lrextra"],
         buyers=BUYERS,
         request_groups=["Clerks"],
+        deliveries_by=["sql"],
+        warehouses_by=["sql"],
     )
     return [one.remedy for one in findings if one.topic == "grants" and one.level != "ok"]
 
@@ -101,6 +104,14 @@ def test_reads_all_that_the_owner_reads(shop: Site, least: Engine) -> None:
     assert source.buyers([customer], BUYERS) == shop.sql().buyers([customer], BUYERS)
     assert source.customer_tags() == shop.sql().customer_tags()
     assert source.paid_after(0, 10).pairs
+    order = shop.order(customer)
+    invoice, since = shop.invoice_of(order), shop.now() - timedelta(minutes=5)
+    moved = source.moved_deliveries(since)
+    assert moved == shop.sql().moved_deliveries(since)
+    assert source.deliveries([invoice]) == {invoice: Delivery(is_done=False)}
+    assert invoice in source.documents_of(moved)
+    assert source.warehouses_of({paid: [product]}) == {}
+    assert source.warehouse_names() == shop.sql().warehouse_names()
 
 
 def test_writes_what_it_is_for(shop: Site, least: Engine) -> None:
@@ -143,6 +154,8 @@ def test_obeys_staff(shop: Site, least: Engine) -> None:
         "SELECT * FROM llx_const",
         "SELECT * FROM llx_user",
         "SELECT * FROM llx_societe",
+        "SELECT * FROM llx_commande",
+        "SELECT * FROM llx_stock_mouvement",
     ],
 )
 def test_may_nothing_else(least: Engine, statement: str) -> None:
