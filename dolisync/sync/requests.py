@@ -495,7 +495,8 @@ class _Doing:
         try:
             done = claiming.claim(sale, self.request.customer, token)
         except ClaimRefused as refused:
-            last = self._day(refused.last_day)
+            day = refused.last_day
+            last = "" if day is None else day_text(self._language, day)
             raise _Refused(self._say(refused.bar, sale=refused.sale, last=last)) from None
         return self._claimed(done)
 
