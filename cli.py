@@ -24,8 +24,10 @@ import commands.catalogue
 import commands.claims
 import commands.demo
 import commands.many_tiers
+import commands.pages
 import commands.printing
 import commands.privacy
+import commands.referrals
 import commands.rewards
 import commands.rules
 import commands.setting_up
@@ -161,6 +163,8 @@ for _command in (
     commands.work.run,
     commands.work.sync,
     commands.printing.print_server,
+    commands.pages.page_server,
+    commands.pages.page_link,
     commands.backfill.backfill,
     commands.simulate.simulate,
     commands.rules.rules,
@@ -176,6 +180,8 @@ for _command in (
     commands.rewards.adjust,
     commands.campaigns.campaigns,
     commands.bonuses.bonus,
+    commands.referrals.refer,
+    commands.referrals.referrals,
     commands.claims.claim,
     commands.vouchers.voucher,
     commands.tiers.tier,

@@ -50,6 +50,7 @@ from dolisync.sync.explain import (
 from dolisync.sync.explain import explain as explain_families
 from dolisync.sync.pending import pending_units
 from dolisync.sync.receipts import build_receipt
+from dolisync.sync.rewards_left import with_rewards_left
 from dolisync.sync.tiers import with_standing
 
 
@@ -71,7 +72,8 @@ def view_of(house: House, program: Program, customer: CustomerKey) -> MemberView
     today = house.clock.now().astimezone(program.zone).date()
     with reading(house.engine) as connection:
         view = member_view(connection, program.name, customer, today)
-        return with_standing(connection, program, {customer: view}, today)[customer]
+        views = with_standing(connection, program, {customer: view}, today)
+        return with_rewards_left(connection, program, views)[customer]
 
 
 def tier_json(held: TierToday | None) -> dict[str, object] | None:
@@ -173,7 +175,8 @@ class Account:
 
     def _rewards(self) -> list[RewardTerms]:
         mine = (reward for reward in self.program.reward if reward.is_for(self.view.tier_name))
-        now = (reward for reward in mine if reward.is_on(self.today))
+        left = (reward for reward in mine if reward.name not in self.view.used_up)
+        now = (reward for reward in left if reward.is_on(self.today))
         return sorted(now, key=lambda reward: reward.points)
 
 
@@ -277,6 +280,8 @@ def _account_json(account: Account) -> dict[str, object]:
             "title": reward.title,
             "points": reward.points,
             "amount": reward.amount,
+            "percent": reward.percent,
+            "product": reward.product,
             "missing": account.missing(reward),
         }
         if reward
@@ -366,7 +371,17 @@ def _reward_pairs(account: Account) -> Iterator[tuple[str, tuple[str, str]]]:
 
 
 def _reward_text(account: Account, reward: RewardTerms) -> str:
-    return f"{reward.title}, {reward.amount:.2f} {account.currency}"
+    return f"{reward.title}, {worth_text(reward, account.currency)}"
+
+
+def worth_text(reward: RewardTerms, currency: str = "") -> str:
+    """Write what a reward is worth: an amount, a percentage with its limit, or an article."""
+    if reward.product is not None:
+        return reward.product
+    if reward.percent is None:
+        return f"{reward.worth:.2f} {currency}".strip()
+    limit = "" if reward.at_most is None else f", at most {reward.at_most:.2f} {currency}".rstrip()
+    return f"{reward.percent.normalize():f} %{limit}"
 
 
 def _show_lots(program: Program, lots: Sequence[LotView]) -> None:

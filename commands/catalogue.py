@@ -8,7 +8,7 @@ from datetime import date
 import click
 
 from commands import terminal
-from commands.accounts import find_customer, view_of
+from commands.accounts import find_customer, view_of, worth_text
 from commands.house import House
 from commands.options import json_option, pass_house, program_option, source_option
 from commands.standing import today_of
@@ -112,6 +112,9 @@ def _entry_json(entry: Entry) -> dict[str, object]:
         "title": reward.title,
         "points": reward.points,
         "amount": reward.amount,
+        "percent": reward.percent,
+        "at_most": reward.at_most,
+        "product": reward.product,
         "first_day": reward.first_day,
         "last_day": reward.last_day,
         "left": entry.left,
@@ -125,7 +128,7 @@ def _show(entries: list[Entry]) -> None:
         (
             entry.reward.title,
             f"{entry.reward.points}",
-            f"{entry.reward.amount:.2f}",
+            worth_text(entry.reward),
             "" if entry.left is None else f"{entry.left}",
             entry.why_not or "yes",
         )

@@ -49,7 +49,8 @@ def document_json(
             if program_name in {None, judged.program.name}
         ],
         "rewards": [
-            {"token": used.token, **tongue.as_json(used.reason)} for used in explained.rewards
+            {"token": used.token, "title": used.title, **tongue.as_json(used.reason)}
+            for used in explained.rewards
         ],
     }
 
@@ -95,7 +96,8 @@ def show_document(
         if program_name in {None, judged.program.name}:
             _show_judgement(explained, judged, tongue)
     for used in explained.rewards:
-        terminal.show_item(f"{used.token}: {tongue.say(used.reason)}", indent=2)
+        named = f"{clean(used.title)} {used.token}"
+        terminal.show_item(f"{named}: {tongue.say(used.reason)}", indent=2)
 
 
 def _kind(sale: Sale) -> str:

@@ -36,7 +36,7 @@ from dolisync.errors import NotFound, UserError
 from dolisync.ledger import schema, standing_marks
 from dolisync.ledger.engine import open_engine, reading, write
 from dolisync.ledger.rulesets import RuleBook, adopt, consult
-from dolisync.ledger.signing import CLAIMS, ensure_signing_key
+from dolisync.ledger.signing import CLAIMS, PAGES, ensure_signing_key
 from dolisync.ledger.vouchers import begin_to_sell, sold_since
 from dolisync.model import Buyer, Customer, CustomerKey, Sale, SaleKey
 from dolisync.ports import (
@@ -70,8 +70,11 @@ from dolisync.sync.events import Events
 from dolisync.sync.intake import Intake, is_provisional
 from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.publish import Follower, Publisher
+from dolisync.sync.recommend import People, Recommendations
 from dolisync.sync.requests import Clerk
 from dolisync.sync.standing import StandingDiscounts
+from dolisync.sync.ticket_articles import TicketArticles
+from dolisync.sync.ticket_wishes import TicketWishes
 from dolisync.sync.tier_tags import TierTags, tagging
 from dolisync.sync.till_line import TillLine
 from dolisync.sync.turn import Turn
@@ -225,7 +228,8 @@ class Doors:
         if self.source.writes_by is None or self.database is None or self.http is None:
             return None
         source, mine = self.source, [p for p in self.programs if rewards(p, self.source.name)]
-        if not (source.till_line or mine):
+        articles = [ref for ref in given_articles(self) if source.staff_requests]
+        if not (source.till_line or mine or articles):
             return None
         return DolibarrTill(
             source.name,
@@ -234,6 +238,7 @@ class Doors:
             source.entity,
             source.table_prefix,
             mine[0].redeem.product_field if mine else None,
+            articles,
         )
 
     @cached_property
@@ -260,6 +265,12 @@ class Doors:
         """Let go of connections."""
         if "database" in self.__dict__ and self.database is not None:
             self.database.dispose()
+
+
+def given_articles(doors: Doors) -> list[str]:
+    """Return the references of the articles that programs of a source give for points."""
+    mine = [program for program in doors.programs if program.takes(doors.source.name)]
+    return sorted({ref for program in mine for ref in program.given_articles})
 
 
 def product_field(programs: tuple[Program, ...]) -> str | None:
@@ -320,6 +331,8 @@ class House:
         """The rule sets; the configured programs come into force when this is first read."""
         if self.settings.claims is not None:
             ensure_signing_key(self.engine, CLAIMS, self.clock.now())
+        if self.settings.page.url is not None:
+            ensure_signing_key(self.engine, PAGES, self.clock.now())
         product = self.gift_card_product
         if product is not None:
             write(self.engine, lambda c: begin_to_sell(c, product, self.clock.now()))
@@ -525,7 +538,10 @@ class House:
 
     def draft_door(self, doors: Doors) -> RestDrafts | None:
         """Open the way to the lines of drafts, where staff may ask on them."""
-        return None if doors.desk is None or doors.http is None else RestDrafts(doors.http)
+        if doors.desk is None or doors.http is None or doors.database is None:
+            return None
+        source = doors.source
+        return RestDrafts(doors.http, doors.database, source.entity, source.table_prefix)
 
     def turn(self, doors: Doors) -> Turn:
         """Make the turn of one source."""
@@ -544,6 +560,8 @@ class House:
             self.bonuses(doors),
             self.standing(doors),
             self.events(doors),
+            self.ticket_wishes(doors),
+            Recommendations(self.engine, self.clock, self.rules),
         )
 
     def events(self, doors: Doors) -> Events | None:
@@ -570,6 +588,17 @@ class House:
             return None
         return CodeLines(self.engine, self.clock, doors.source, doors.reader, doors.codes)
 
+    def ticket_wishes(self, doors: Doors) -> TicketWishes | None:
+        """Make what obeys cashiers on open tickets, where staff may ask on drafts."""
+        drafts = self.drafts(doors)
+        if drafts is None or doors.database is None or doors.http is None:
+            return None
+        source = doors.source
+        door = DolibarrCodes(
+            source.name, doors.database, doors.http, source.entity, source.table_prefix
+        )
+        return TicketWishes(drafts, self.programs, door)
+
     def vouchers(self, doors: Doors) -> Vouchers:
         """Make what keeps codes, with the days of a source."""
         zone = ZoneInfo(doors.source.timezone)
@@ -594,7 +623,9 @@ class House:
         """Make what keeps a line on open tickets, where that is wanted."""
         if doors.till is None:
             return None
-        return TillLine(self.engine, self.clock, doors.source, self.programs, doors.till)
+        drafts = self.drafts(doors) if given_articles(doors) else None
+        articles = TicketArticles(drafts, self.programs) if drafts is not None else None
+        return TillLine(self.engine, self.clock, doors.source, self.programs, doors.till, articles)
 
     def claiming(self, places: Mapping[str, Doors]) -> Claiming | None:
         """Make where receipts of these sources are claimed, ``None`` where they bear no codes."""
@@ -633,7 +664,12 @@ class House:
             doors.desk,
             self.drafts(doors),
             self.claiming({doors.source.name: doors}),
+            self.people(doors),
         )
+
+    def people(self, doors: Doors) -> People:
+        """Make who finds the customers that staff mean."""
+        return People(doors.reader, self.buyers(doors, doors.reader, self.rules.book))
 
     def requirements(self, source: Source) -> Requirements:
         """Say what must exist in a source."""

@@ -150,7 +150,7 @@ class TicketBlocks:
         renderer = ReceiptRenderer(self.house.settings.receipts.templates)
         block = renderer.loyalty(found.receipt, columns).splitlines()
         claim = found.receipt.claim
-        return Found(block, found.amounts, claim.code if claim else "")
+        return Found(block, found.amounts, claim.code if claim else found.receipt.page_url)
 
     def _desk(self, page: str) -> TicketDesk:
         house = self.house

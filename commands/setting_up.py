@@ -17,6 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from commands import terminal
 from commands.house import Doors, House, buyer_question, product_fields
 from commands.options import Day, json_option, pass_house, source_option
+from commands.pages import page_findings
 from commands.printing import printing_findings
 from commands.shops import program_of, shops
 from connectors import dolibarr_setup
@@ -435,6 +436,8 @@ def _sections(house: House) -> Iterator[Section]:
         yield Section(source.name, list(_source_findings(house, house.doors[source.name])))
     if settings.print_server is not None:
         yield Section("print server", list(printing_findings(house)))
+    if settings.page.url is not None:
+        yield Section("page", list(page_findings(house)))
 
 
 def _config_findings(error: UserError) -> list[Finding]:
@@ -526,11 +529,13 @@ def _source_findings(house: House, doors: Doors) -> Iterator[Finding]:
         yield from _gift_card_findings(doors)
         yield from _buyer_findings(doors)
         yield from _campaign_findings(doors)
+        yield from _referral_findings(doors)
         yield from _standing_findings(doors)
         yield from _writing_findings(doors)
         yield from _request_findings(doors)
         yield from _till_findings(doors)
         yield from _draft_findings(house, doors)
+        yield from _reward_findings(house, doors)
         yield from _code_findings(doors)
         yield from _identity_findings(house, doors)
     except UserError as error:
@@ -613,6 +618,21 @@ def _gift_card_findings(doors: Doors) -> Iterator[Finding]:
         yield Finding("error", "gift cards", message, remedy)
 
 
+def _reward_findings(house: House, doors: Doors) -> Iterator[Finding]:
+    """Look whether rewards that are had on drafts can be, and whether their articles are there."""
+    mine = [program for program in doors.programs if program.takes(doors.source.name)]
+    on_drafts = [reward for p in mine for reward in p.reward if not reward.is_on_card]
+    if on_drafts and house.drafts(doors) is None:
+        titles = ", ".join(f"'{reward.title}'" for reward in on_drafts)
+        remedy = "set staff_requests = true, and name url with api_key, and database_url"
+        yield Finding("error", "rewards", f"nobody can have {titles}: not on the card", remedy)
+    for reward in on_drafts:
+        if reward.product is not None and not doors.reader.has_product(reward.product):
+            message = f"no product has the reference '{reward.product}' of '{reward.title}'"
+            remedy = "write it as on the product card in Dolibarr, or make it there"
+            yield Finding("error", "rewards", message, remedy)
+
+
 def _missing_tags(
     what: str, named: set[str], there: Callable[[], frozenset[str]]
 ) -> Iterator[Finding]:
@@ -652,6 +672,13 @@ def _campaign_findings(doors: Doors) -> Iterator[Finding]:
                 message = f"the campaign '{campaign.name}' of {program.name} gives nothing"
                 remedy = "set multiply or bonus, or a challenge with a badge"
                 yield Finding("warning", "campaigns", message, remedy)
+
+
+def _referral_findings(doors: Doors) -> Iterator[Finding]:
+    """Say how recommendations are noted where staff have no field for it."""
+    if doors.desk is None and any(program.referral for program in doors.programs):
+        message = "who recommended whom is noted by dolisync refer only: there is no field for it"
+        yield Finding("ok", "recommendations", message)
 
 
 def _weighed(finding: Finding) -> Finding:

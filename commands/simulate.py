@@ -124,7 +124,8 @@ def _show(found: Comparison, pairs: Sequence[Pair], since: date | None, until: d
         _show_members(found, program)
         _show_tiers(found, program)
     click.echo("\nWhat customers would have done otherwise nobody knows: sales and what was")
-    click.echo("spent are as they were. Bonuses, openings and adjustments are left out.")
+    click.echo("spent are as they were. Bonuses, points for recommendations, openings and")
+    click.echo("adjustments are left out.")
 
 
 def _days(since: date | None, until: date | None) -> str:

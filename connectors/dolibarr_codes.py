@@ -7,14 +7,15 @@ line; both have no product, and nought as their price.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 
 from sqlalchemy.engine import Engine
 
-from connectors.dolibarr_database import Database
+from connectors.dolibarr_database import Database, Row
 from connectors.dolibarr_drafts import RestDrafts
 from connectors.dolibarr_http import DolibarrHttp
-from connectors.dolibarr_till import DolibarrTill, plain_text
+from connectors.dolibarr_till import OPEN_TICKETS, DolibarrTill, plain_text
 from dolisync.model import SaleKey
 from dolisync.ports import TypedLine
 
@@ -31,6 +32,17 @@ ORDER BY f.rowid, l.rowid
 """  # noqa: S608 - numbers of ours
 
 
+_ASKED = f"""
+SELECT f.rowid, l.rowid, l.description
+FROM llx_facture f
+JOIN llx_facturedet l ON l.fk_facture = f.rowid
+WHERE f.fk_statut = 0 AND f.ref LIKE %s AND f.entity = %s AND COALESCE(l.fk_product, 0) = 0
+  AND l.total_ttc = 0 AND COALESCE(l.special_code, 0) = 0
+  AND l.description LIKE %s AND LENGTH(l.description) <= {_LONGEST}
+ORDER BY f.rowid, l.rowid
+"""  # noqa: S608 - a number of ours
+
+
 # The office's editor puts what is typed between marks of HTML.
 _MARK = re.compile(r"<[^<>]*>")
 
@@ -40,7 +52,7 @@ def _words(text: object) -> str:
 
 
 class DolibarrCodes:
-    """The codes on the drafts of one entity."""
+    """What is typed on the drafts and open tickets of one entity: codes, and wishes."""
 
     def __init__(
         self,
@@ -53,7 +65,7 @@ class DolibarrCodes:
         self._name, self._entity = name, entity
         self._database = Database(engine, table_prefix)
         self._till = DolibarrTill(name, engine, http, entity, table_prefix)
-        self._drafts = RestDrafts(http)
+        self._drafts = RestDrafts(http, engine, entity, table_prefix)
 
     def close(self) -> None:
         """Close the connections, unless they are shared with others."""
@@ -68,6 +80,15 @@ class DolibarrCodes:
         """Return the lines without product and price on drafts that may hold a code."""
         with self._database.reading("codes on drafts") as reader:
             rows = reader.rows(_TYPED, (self._entity,))
+        return self._lines(rows)
+
+    def asked(self) -> tuple[TypedLine, ...]:
+        """Return the lines on open tickets that begin with an asterisk."""
+        with self._database.reading("wishes on open tickets") as reader:
+            rows = reader.rows(_ASKED, (OPEN_TICKETS, self._entity, "*%"))
+        return self._lines(rows)
+
+    def _lines(self, rows: Sequence[Row]) -> tuple[TypedLine, ...]:
         return tuple(
             TypedLine(SaleKey(self._name, self._entity, int(sale)), int(line), _words(text))
             for sale, line, text in rows

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC
 from decimal import Decimal
 
@@ -18,6 +19,7 @@ from sqlalchemy.engine import Engine
 from connectors import dolibarr_values as values
 from connectors.dolibarr_database import Database, Reader, Row, checked_name, number_list
 from connectors.dolibarr_http import DolibarrHttp
+from connectors.dolibarr_lines import reduce_line
 from dolisync.errors import RefusedError
 from dolisync.model import CustomerKey
 from dolisync.ports import OpenTicket, RewardLine, TicketNote
@@ -25,7 +27,8 @@ from dolisync.ports import OpenTicket, RewardLine, TicketNote
 # Dolibarr keeps small numbers for itself: TakePOS uses 1 to 4 for orders sent to the kitchen.
 NOTE_CODE = 53265
 _NO_TICKET = 2147483647
-_PLACES = "(PROV-POS%"
+# How Dolibarr numbers what is open at a till.
+OPEN_TICKETS = "(PROV-POS%"
 _OPEN = f"""
 SELECT f.rowid, f.fk_soc, f.tms, COUNT(l.rowid),
        SUM(CASE WHEN l.special_code = {NOTE_CODE} THEN 1 ELSE 0 END)
@@ -43,17 +46,21 @@ WHERE special_code = {NOTE_CODE} AND fk_facture IN ({{rowids}}) ORDER BY rowid
 
 
 _REWARDS = """
-SELECT l.fk_facture, l.rowid, x.{field}, l.qty, l.remise_percent, l.description
+SELECT l.fk_facture, l.rowid, x.{field}, l.qty, l.remise_percent, l.description, p.ref
 FROM llx_facturedet l
+JOIN llx_product p ON p.rowid = l.fk_product
 JOIN llx_product_extrafields x ON x.fk_object = l.fk_product
 WHERE l.fk_facture IN ({rowids}) AND x.{field} > 0 AND l.qty > 0
 ORDER BY l.fk_facture, l.rowid
 """
-# What a change of a line sets to nothing unless it is said again.
-_KEPT = (
-    *("subprice", "qty", "tva_tx", "vat_src_code", "localtax1_tx", "localtax2_tx", "info_bits"),
-    *("product_type", "fk_parent_line", "special_code", "rang", "fk_unit", "label"),
-)
+# Articles that a program gives for points, where nothing was done for them yet.
+_ARTICLES = """
+SELECT l.fk_facture, l.rowid
+FROM llx_facturedet l
+JOIN llx_product p ON p.rowid = l.fk_product
+WHERE l.fk_facture IN ({rowids}) AND p.ref IN ({refs}) AND l.qty > 0 AND l.remise_percent = 0
+ORDER BY l.fk_facture, l.rowid
+"""
 
 
 class DolibarrTill:
@@ -67,10 +74,12 @@ class DolibarrTill:
         entity: int = 1,
         table_prefix: str = "llx_",
         price_field: str | None = None,
+        articles: Sequence[str] = (),
     ) -> None:
         self._name, self._entity, self._http = name, entity, http
         self._database = Database(engine, table_prefix)
         self._price_field = price_field and checked_name(price_field)
+        self._articles = tuple(articles)
 
     def close(self) -> None:
         """Close the connections, unless they are shared with others."""
@@ -79,19 +88,31 @@ class DolibarrTill:
     def open_tickets(self) -> tuple[OpenTicket, ...]:
         """Return the tickets on which there is any line."""
         with self._database.reading("open tickets") as reader:
-            rows = reader.rows(_OPEN, (_PLACES, self._entity))
+            rows = reader.rows(_OPEN, (OPEN_TICKETS, self._entity))
             notes = self._notes(reader, [int(row[0]) for row in rows if row[4]])
             rewards = self._rewards(reader, [int(row[0]) for row in rows])
-        return tuple(self._ticket(row, notes[int(row[0])], rewards[int(row[0])]) for row in rows)
+            articles = self._given(reader, [int(row[0]) for row in rows])
+        tickets = (self._ticket(row, notes[int(row[0])], rewards[int(row[0])]) for row in rows)
+        return tuple(replace(one, articles=tuple(articles[one.rowid])) for one in tickets)
+
+    def _given(self, reader: Reader, rowids: Sequence[int]) -> dict[int, list[int]]:
+        """Find the lines of articles that a program gives for points, by ticket."""
+        found: dict[int, list[int]] = defaultdict(list)
+        if self._articles and rowids:
+            refs = ", ".join("%s" for _ in self._articles)
+            query = _ARTICLES.format(rowids=number_list(rowids), refs=refs)
+            for ticket, line in reader.rows(query, self._articles):
+                found[int(ticket)].append(int(line))
+        return found
 
     def _rewards(self, reader: Reader, rowids: Sequence[int]) -> dict[int, list[RewardLine]]:
         found: dict[int, list[RewardLine]] = defaultdict(list)
         field = self._price_field
         if field and rowids and field in self._database.columns("llx_product_extrafields"):
             for row in reader.rows(_REWARDS.format(field=field, rowids=number_list(rowids))):
-                ticket, rowid, price, quantity, percent, text = row
+                ticket, rowid, price, quantity, percent, text, ref = row
                 price, quantity, percent = (values.money(raw) for raw in (price, quantity, percent))
-                line = RewardLine(int(rowid), price, quantity, percent, values.text(text))
+                line = RewardLine(int(rowid), price, quantity, percent, values.text(text), str(ref))
                 found[int(ticket)].append(line)
         return found
 
@@ -133,17 +154,7 @@ class DolibarrTill:
 
     def reduce(self, ticket: int, line: int, percent: Decimal, text: str) -> None:
         """Give a line a percentage off and a text. All else is written back as it is now."""
-        columns = [name for name in _KEPT if name in self._database.columns("llx_facturedet")]
-        query = f"SELECT {', '.join(columns)} FROM llx_facturedet WHERE rowid = %s"  # noqa: S608
-        with self._database.reading("a line of a ticket") as reader:
-            rows = reader.rows(query, (line,))
-        if not rows:
-            raise RefusedError(f"the line {line} is gone from the ticket {ticket}")
-        kept = {name: _plain(raw) for name, raw in zip(columns, rows[0], strict=True)}
-        code = kept.pop("vat_src_code", "")
-        rate = f"{kept['tva_tx']} ({code})" if code else kept["tva_tx"]
-        body = {**kept, "tva_tx": rate, "desc": text, "remise_percent": str(percent)}
-        self._http.put(f"invoices/{ticket}/lines/{line}", body)
+        reduce_line(self._database, self._http, ticket, line, percent, text)
 
     def release(self, ticket: int, customer: int) -> None:
         """Give an empty ticket to another customer, as discarding it does."""
@@ -156,10 +167,6 @@ class DolibarrTill:
 def plain_text(raw: object) -> str:
     """Read a line's text as it was written: Dolibarr may name letters as HTML does."""
     return " ".join(html.unescape(values.text(raw)).split())
-
-
-def _plain(raw: object) -> object:
-    return raw if raw is None or isinstance(raw, int) else str(raw)
 
 
 def _note(text: str) -> dict[str, object]:

@@ -46,6 +46,7 @@ HTML_TEMPLATE = "receipts/receipt.html.j2"
 LOYALTY_TEMPLATE = "receipts/loyalty.txt.j2"
 CODES_TEMPLATE = "receipts/codes.txt.j2"
 CLAIM_TEMPLATE = "receipts/claim.txt.j2"
+PAGE_TEMPLATE = "receipts/page.txt.j2"
 FALLBACK_LANGUAGE = "en"
 NAME_CHARACTERS_MAX = 160
 COLUMNS_BETWEEN = 2
@@ -161,6 +162,8 @@ class ReceiptRenderer:
             blocks.append(self._render(CODES_TEMPLATE, receipt, paper=paper))
         if receipt.claim:
             blocks.append(self._render(CLAIM_TEMPLATE, receipt, paper=paper))
+        if receipt.page_url:
+            blocks.append(self._render(PAGE_TEMPLATE, receipt, paper=paper))
         return paper.fit("\n".join(blocks)) if blocks else ""
 
     def html(self, receipt: Receipt, width_mm: PaperWidth) -> str:
@@ -171,6 +174,7 @@ class ReceiptRenderer:
             width_mm=width_mm,
             printable_mm=PRINTABLE_MM[width_mm],
             claim_picture=_qr_picture(receipt.claim.code) if receipt.claim else "",
+            page_picture=_qr_picture(receipt.page_url) if receipt.page_url else "",
             code_picture=lambda code: _qr_picture(code.replace("-", "")),
         )
 

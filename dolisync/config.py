@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from dolisync.errors import ConfigError, UserError
-from dolisync.printing import PrintServerSettings
+from dolisync.printing import ListenAddress, PrintServerSettings, PublicAddress
 from dolisync.problems import describe
 from dolisync.program.campaign_terms import Birthday
 from dolisync.program.paying import pays, rewards
@@ -344,6 +344,23 @@ class ClaimSettings(Section):
     )
 
 
+class PageSettings(Section):
+    """The page that a customer opens with the QR code on his receipt: his points, nobody's name."""
+
+    url: PublicAddress | None = Field(
+        None,
+        description="The address by which customers reach it, as your web server hands it on to "
+        "`dolisync page-server`. Without it there is no page.",
+    )
+    listen: ListenAddress = Field(
+        "127.0.0.1", description="Address on which the page server listens."
+    )
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(8112, description="Its port.")
+    days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        400, description="Days for which the address on a receipt is good."
+    )
+
+
 class ReconcileSettings(Section):
     """The nightly comparison with Dolibarr's own documents."""
 
@@ -400,6 +417,7 @@ class Settings(Section):
     claims: ClaimSettings | None = Field(
         None, description="Points that unknown customers claim later."
     )
+    page: PageSettings = Field(default_factory=PageSettings, description="The customer's own page.")
     voucher: VoucherSettings | None = Field(None, description="Vouchers.")
     gift_card: GiftCardSettings | None = Field(None, description="Gift cards.")
     print_server: PrintServerSettings | None = Field(
@@ -424,6 +442,7 @@ class Settings(Section):
         self._vouchers_have_points()
         for program in self.program:
             self._knows_birthdays(program)
+            self._gives_no_gift_cards(program)
             for name in program.sources:
                 if name not in known:
                     message = (
@@ -483,6 +502,17 @@ class Settings(Section):
             message = (
                 f"standing discounts at '{source.name}' would be set by '{mine[0].name}' and by "
                 f"'{mine[1].name}': leave standing_discount out of one of them"
+            )
+            raise ValueError(message)
+
+    def _gives_no_gift_cards(self, program: Program) -> None:
+        """Refuse points that buy a gift card: that would be money with no last day."""
+        sold = self.gift_card.product if self.gift_card is not None else None
+        reward = program.given_articles.get(sold) if sold is not None else None
+        if reward is not None:
+            message = (
+                f"reward '{reward.name}' gives '{sold}', which is sold as a gift card: points buy "
+                "none; make a voucher of them"
             )
             raise ValueError(message)
 

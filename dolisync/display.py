@@ -27,6 +27,9 @@ from dolisync.program.tiers import TierToday
 from dolisync.requests import request_specs
 from dolisync.sentences import Tongue
 
+# What a field of text in Dolibarr holds.
+_FIELD_LENGTH = 255
+
 
 @dataclass(frozen=True, slots=True)
 class FieldNames:
@@ -138,7 +141,7 @@ def customer_values(
         **badges,
         names.balance: _shown(program, view.balance),
         names.value: None if worth is None else (available * worth).quantize(Decimal("0.01")),
-        names.next_reward: _next_reward(program, view, source, today),
+        names.next_reward: _all_rewards(program, view, source, today),
         names.expiring: _expiring(program, view, language, today),
         names.last: _last(program, view, language),
     }
@@ -179,37 +182,70 @@ def till_text(program: Program, view: MemberView, source: Source, today: date) -
 
 
 def _next_reward(program: Program, view: MemberView, source: Source, today: date) -> str | None:
-    """Say what a member's points buy now, or how many are missing until they buy something."""
-    language = source.language
+    """Say what a member's points buy now at best, or how many are missing to the first thing."""
     if view.debt:
-        owed = points_text(language, program.points_of(view.debt))
-        return phrase(language, "debt", points=owed)
-    available = program.points_of(view.available)
-    prices = _prices(program, view, available, today)
-    reached = [price for price in prices if price.needed <= available]
-    if reached:
-        return _said("ready", reached[-1].points, reached[-1].amount, source)
-    if not prices:
-        return None
-    return _said("next", prices[0].needed - available, prices[0].amount, source)
+        return _debt(program, view, source)
+    had, missing = _had_and_missing(program, view, today)
+    if had:
+        return _ready(had[-1], source)
+    return _missing(program, view, missing[0], source) if missing else None
+
+
+def _all_rewards(program: Program, view: MemberView, source: Source, today: date) -> str | None:
+    """Say all that a member's points buy now, and how many are missing to what comes next."""
+    if view.debt:
+        return _debt(program, view, source)
+    had, missing = _had_and_missing(program, view, today)
+    parts = [_ready(had[-1], source)] if had else []
+    others = [_named(price, source) for price in reversed(had[:-1]) if price.title]
+    if others:
+        parts.append(phrase(source.language, "also", names=", ".join(others)))
+    # Without rewards the next thing would be another step of the same points.
+    if program.reward or not had:
+        parts += [_missing(program, view, price, source) for price in missing[:1]]
+    return _cut("; ".join(parts)) or None
+
+
+def _debt(program: Program, view: MemberView, source: Source) -> str:
+    owed = points_text(source.language, program.points_of(view.debt))
+    return phrase(source.language, "debt", points=owed)
 
 
 @dataclass(frozen=True, slots=True)
 class _Price:
-    """What an amount costs in points, and how many one must have to get it."""
+    """What costs so many points, and how many one must have to get it.
+
+    What has no ``amount`` of its own is told by its ``title``.
+    """
 
     needed: Decimal
     points: Decimal
-    amount: Decimal
+    amount: Decimal | None
+    title: str = ""
+
+    def what(self, source: Source) -> str:
+        """Write what it is."""
+        if self.amount is None:
+            return self.title
+        return money(source.language, self.amount, source.currency)
+
+
+def _had_and_missing(
+    program: Program, view: MemberView, today: date
+) -> tuple[list[_Price], list[_Price]]:
+    available = program.points_of(view.available)
+    prices = _prices(program, view, available, today)
+    had = [price for price in prices if price.needed <= available]
+    return had, prices[len(had) :]
 
 
 def _prices(program: Program, view: MemberView, available: Decimal, today: date) -> list[_Price]:
     """List what a member may buy now: the rewards of his tier, else what points are worth."""
     minimum = minimum_of(program)
     of_tier = (reward for reward in program.reward if reward.is_for(view.tier_name))
-    mine = [reward for reward in of_tier if reward.is_on(today)]
+    mine = [r for r in of_tier if r.is_on(today) and r.name not in view.used_up]
     if program.reward:
-        prices = [_Price(max(r.points, minimum), r.points, r.amount) for r in mine]
+        prices = [_Price(max(r.points, minimum), r.points, r.amount, r.title) for r in mine]
         return sorted(prices, key=lambda price: (price.needed, price.points))
     found, nexts = spend(program, available), next_spend(program, available)
     prices = [_Price(available, found.points, found.amount)] if found.bar is None else []
@@ -219,10 +255,23 @@ def _prices(program: Program, view: MemberView, available: Decimal, today: date)
     return prices
 
 
-def _said(name: str, points: Decimal, amount: Decimal, source: Source) -> str:
-    language = source.language
-    worth = money(language, amount, source.currency)
-    return phrase(language, name, points=points_text(language, points), amount=worth)
+def _ready(price: _Price, source: Source) -> str:
+    points = points_text(source.language, price.points)
+    return phrase(source.language, "ready", points=points, amount=price.what(source))
+
+
+def _missing(program: Program, view: MemberView, price: _Price, source: Source) -> str:
+    lacking = price.needed - program.points_of(view.available)
+    points = points_text(source.language, lacking)
+    return phrase(source.language, "next", points=points, amount=price.what(source))
+
+
+def _named(price: _Price, source: Source) -> str:
+    return f"{price.title} ({points_text(source.language, price.points)})"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _FIELD_LENGTH else f"{text[: _FIELD_LENGTH - 3]}..."
 
 
 def _expiring(program: Program, view: MemberView, language: str, today: date) -> str | None:
@@ -242,7 +291,7 @@ def _last(program: Program, view: MemberView, language: str) -> str | None:
         points=number(language, program.points_of(view.last.points), signed=True),
         day=day_text(language, view.last.occurred_on),
         reason=view.last.ref or tongue.text(view.last.reason),
-    )[:255]
+    )[:_FIELD_LENGTH]
 
 
 def sale_values(program: Program, movement: SaleMovement) -> dict[str, FieldValue]:

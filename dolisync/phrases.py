@@ -14,6 +14,7 @@ _PHRASES = {
     "en": {
         "next": "{points} to go until {amount}",
         "ready": "{amount} can be redeemed now ({points})",
+        "also": "also: {names}",
         "expiring": "{points} on {day}",
         "last": "{points} on {day} ({reason})",
         "debt": "{points} owed",
@@ -35,6 +36,7 @@ _PHRASES = {
     "fr": {
         "next": "encore {points} avant {amount}",
         "ready": "{amount} utilisables maintenant ({points})",
+        "also": "aussi : {names}",
         "expiring": "{points} le {day}",
         "last": "{points} le {day} ({reason})",
         "debt": "en dette : {points}",
@@ -56,6 +58,7 @@ _PHRASES = {
     "it": {
         "next": "ancora {points} per {amount}",
         "ready": "{amount} utilizzabili ora ({points})",
+        "also": "anche: {names}",
         "expiring": "{points} il {day}",
         "last": "{points} il {day} ({reason})",
         "debt": "a debito: {points}",
@@ -77,6 +80,7 @@ _PHRASES = {
     "de": {
         "next": "noch {points} bis {amount}",
         "ready": "{amount} jetzt einlösbar ({points})",
+        "also": "auch: {names}",
         "expiring": "{points} am {day}",
         "last": "{points} am {day} ({reason})",
         "debt": "offen: {points}",
@@ -98,6 +102,7 @@ _PHRASES = {
     "es": {
         "next": "aún {points} para {amount}",
         "ready": "{amount} canjeables ahora ({points})",
+        "also": "también: {names}",
         "expiring": "{points} el {day}",
         "last": "{points} el {day} ({reason})",
         "debt": "en deuda: {points}",

@@ -407,8 +407,34 @@ class DraftDoor(Protocol):
         """Remove a line. Raises ``RefusedError`` when it is gone, or validated by now."""
 
 
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """An article of the catalogue as it is sold: its price for one piece, and its VAT rate."""
+
+    rowid: int
+    ref: str
+    label: str
+    price_excl: Decimal
+    price_incl: Decimal
+    tax_rate: Decimal
+    is_service: bool = False
+
+
+class GoodsDoor(DraftDoor, Protocol):
+    """Give articles away on drafts, too."""
+
+    def goods(self, ref: str) -> Goods | None:
+        """Look up an article that is for sale; ``None`` where none has this reference."""
+
+    def add_goods(self, sale: SaleKey, goods: Goods, text: str) -> None:
+        """Add a line of one piece of an article, with all of its price off."""
+
+    def reduce(self, sale: SaleKey, line_rowid: int, percent: Decimal, text: str) -> None:
+        """Give a line of a draft a percentage off and a text; all else of it stays."""
+
+
 class DraftSearch(Protocol):
-    """Find what takes something off documents, drafts too, without being on a customer card."""
+    """Find what takes something off documents, or is given away there, drafts too."""
 
     def lines_with(self, mark: str) -> tuple[tuple[int, str], ...]:
         """Return such lines whose text holds ``mark``: the document's rowid, and the text."""
@@ -431,6 +457,19 @@ class CodeDoor(DraftDoor, Protocol):
 
     def answer(self, line: TypedLine, text: str) -> None:
         """Give such a line another text. Raises ``RefusedError`` where it is no draft any more."""
+
+
+class WishDoor(Protocol):
+    """Where cashiers type what they want on open tickets, behind an asterisk, and are answered."""
+
+    def asked(self) -> tuple[TypedLine, ...]:
+        """Return the lines without product and price on open tickets that begin with one."""
+
+    def answer(self, line: TypedLine, text: str) -> None:
+        """Give such a line another text. Raises ``RefusedError`` where it is no draft any more."""
+
+    def remove_line(self, sale: SaleKey, line_rowid: int) -> None:
+        """Remove a line. Raises ``RefusedError`` when it is gone, or paid by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -514,11 +553,15 @@ class RewardLine:
     quantity: Decimal
     percent: Decimal
     text: str
+    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenTicket:
-    """A ticket at a till that is not paid yet. ``has_goods``: there is more on it than notes."""
+    """A ticket at a till that is not paid yet. ``has_goods``: there is more on it than notes.
+
+    ``articles`` are the lines of articles that a program gives for points, at their full price yet.
+    """
 
     rowid: int
     customer: CustomerKey
@@ -526,6 +569,7 @@ class OpenTicket:
     has_goods: bool
     notes: tuple[TicketNote, ...] = ()
     rewards: tuple[RewardLine, ...] = ()
+    articles: tuple[int, ...] = ()
 
 
 class Till(Protocol):

@@ -120,6 +120,14 @@ def _listened(text: str) -> str:
 Address = Annotated[str, AfterValidator(_address)]
 NetworkName = Annotated[str, AfterValidator(_network)]
 ListenAddress = Annotated[str, AfterValidator(_listened)]
+
+
+def _public(text: str) -> str:
+    origin_of(text)
+    return text.strip().rstrip("/")
+
+
+PublicAddress = Annotated[str, AfterValidator(_public)]
 PageOrigin = Annotated[str, AfterValidator(origin_of)]
 
 

@@ -70,7 +70,10 @@ class ReceiptCode:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A receipt of one sale, in the customer's language (de, en, es, fr or it)."""
+    """A receipt of one sale, in the customer's language (de, en, es, fr or it).
+
+    ``page_url`` is the address of the customer's own page, empty where there is none.
+    """
 
     shop_name: str
     ref: str
@@ -85,3 +88,4 @@ class Receipt:
     points: tuple[ReceiptPoints, ...]
     claim: ReceiptClaim | None = None
     codes: tuple[ReceiptCode, ...] = ()
+    page_url: str = ""

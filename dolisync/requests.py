@@ -33,10 +33,11 @@ def card_fields_of(program: Program, source: Source, *, with_claims: bool) -> Ca
     asked = {
         Part.ADJUST: True,
         Part.REASON: True,
-        Part.REDEEM: bool(program.reward),
+        Part.REDEEM: bool(program.rewards_on_card),
         Part.TIER: bool(program.tier),
         Part.JOIN: source.opt_out_field is not None,
         Part.CLAIM: with_claims,
+        Part.REFER: program.referral is not None,
     }
     parts = {part: f"{program.field_prefix}{part}" for part, is_there in asked.items() if is_there}
     return CardFields(parts, f"{program.field_prefix}answer")
@@ -44,7 +45,7 @@ def card_fields_of(program: Program, source: Source, *, with_claims: bool) -> Ca
 
 def draft_fields_of(program: Program, source: Source) -> CardFields | None:
     """Name the request fields on the invoices of a source; lines on drafts need the REST door."""
-    if source.url is None or program.value_of_point is None:
+    if source.url is None or (program.value_of_point is None and not program.reward):
         return None
     return CardFields(
         {Part.USE: f"{program.field_prefix}{Part.USE}"}, f"{program.field_prefix}said"

@@ -7,6 +7,7 @@ the salt goes, so that nobody can guess it. What was left on the account lapses 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -15,7 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, or_, select, update
 
 from dolisync.errors import NotFound, UserError
-from dolisync.ledger import batches, tables
+from dolisync.ledger import batches, referrals, tables
 from dolisync.ledger.batches import Batch, BatchKind
 from dolisync.ledger.book import Book, Entry, Kind
 from dolisync.ledger.bulk import update_rows
@@ -25,6 +26,7 @@ from dolisync.ledger.redemptions import State
 from dolisync.ledger.store import MemberKey, Transaction
 from dolisync.model import CustomerKey, SaleKey
 from dolisync.program.terms import Program
+from dolisync.program.wishes import Part
 
 ERASED = "erased"
 # What is left of an account's text: nothing that was ever written by or about anybody.
@@ -70,9 +72,13 @@ def export(
             connection, tables.tier_setting, _of_customer(tables.tier_setting, customer)
         ),
         "bonuses": _about_card(connection, tables.bonus_given, customer),
+        "recommendations": _recommendations(connection, customer),
         "tiers_on_the_card": _about_card(connection, tables.tier_mark, customer),
         "standing_discounts": _about_card(connection, tables.standing_mark, customer),
-        "asked_by_staff": _rows(connection, tables.request, _of_customer(tables.request, customer)),
+        "asked_by_staff": [
+            _without_others(row)
+            for row in _rows(connection, tables.request, _of_customer(tables.request, customer))
+        ],
         "waiting_to_be_written": _rows(connection, tables.outbox, _of_outbox(customer)),
         "done_at_once": [
             {"batch": batch.token, "kind": batch.kind, "title": batch.title}
@@ -92,6 +98,7 @@ _ABOUT = {
     "asked_by_staff": "what staff asked for on the card in the last ninety days, and the answers",
     "tiers_set_by_hand": "which tier staff gave, when and why",
     "bonuses": "which bonuses without a purchase he had",
+    "recommendations": "that somebody recommended him, or he somebody; the other is left out",
     "tiers_on_the_card": "which tier's tag was last put on the card in Dolibarr",
     "standing_discounts": "which percentage was last put on the card in Dolibarr for a tier",
     "waiting_to_be_written": "what is to be shown in Dolibarr, or was in the last ninety days",
@@ -120,6 +127,29 @@ def _vouchers(connection: Connection, customer: CustomerKey) -> list[dict[str, A
         {**row, "movements": _rows(connection, movement, movement.c.voucher_id == row["id"])}
         for row in found
     ]
+
+
+def _recommendations(connection: Connection, customer: CustomerKey) -> list[dict[str, Any]]:
+    """Return the recommendations that he is part of, without the other customer."""
+    row = tables.referral
+    sides = {"recommended": row.c.customer_rowid, "recommends": row.c.by_rowid}
+    place = and_(row.c.source == customer.source, row.c.entity == customer.entity)
+    units = {"recommended": "new_units", "recommends": "by_units"}
+    kept = ("id", "program", "said_on", "made_by", "void", "withdrawn_at", "recorded_at")
+    return [
+        {"part": part, **{name: found[name] for name in kept}, "units": found[units[part]]}
+        for part, person in sides.items()
+        for found in _rows(connection, row, and_(place, person == customer.rowid))
+    ]
+
+
+def _without_others(request: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of a request by whom staff said he was recommended."""
+    content = json.loads(request["content"])
+    if Part.REFER not in content:
+        return request
+    told = json.dumps({**content, Part.REFER: "another customer"}, ensure_ascii=False)
+    return {**request, "content": told, "digest": ""}
 
 
 def _by_member(connection: Connection, table: Table, ids: Collection[int]) -> list[dict[str, Any]]:
@@ -353,10 +383,19 @@ def _forget_around(
     use = tables.campaign_use
     his = or_(use.c.sale_id.in_(ids), _of_customer(use, customer))
     connection.execute(update(use).where(his).values(customer_rowid=0))
+    _forget_recommendations(connection, customer)
     for table in (tables.counted, tables.tier_setting, tables.request, tables.bonus_given):
         connection.execute(delete(table).where(_of_customer(table, customer)))
     for batch in about_him:
         batches.forget(connection, batch)
+
+
+def _forget_recommendations(connection: Connection, customer: CustomerKey) -> None:
+    """Take him out of who recommended whom, and out of what staff wrote on others' cards."""
+    row = tables.request
+    for other in referrals.forget(connection, customer):
+        names_him = and_(_of_customer(row, other), row.c.content.like(f'%"{Part.REFER}"%'))
+        connection.execute(delete(row).where(names_him))
 
 
 def _forget_vouchers(connection: Connection, customer: CustomerKey) -> None:

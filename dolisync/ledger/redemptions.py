@@ -38,6 +38,7 @@ class Redemption:
     """A discount bought with points. ``points`` are ledger units.
 
     ``draft`` is the document on whose lines it was put; without one it is on the customer card.
+    ``pieces`` are those of an article that is given, ``None`` where it is no article.
     """
 
     id: int
@@ -54,6 +55,7 @@ class Redemption:
     reason: str
     created_at: datetime
     draft: SaleKey | None = None
+    pieces: int | None = None
 
 
 def in_state(connection: Connection, source: str, *states: str) -> list[Redemption]:
@@ -74,6 +76,7 @@ def read(connection: Connection, condition: ColumnElement[bool]) -> list[Redempt
             draft.source.label("draft_source"),
             draft.entity.label("draft_entity"),
             draft.sale_rowid,
+            draft.pieces,
         )
         .join(tables.member, member.id == redemption.member_id)
         .outerjoin(tables.draft_use, draft.redemption_id == redemption.id)
@@ -96,6 +99,7 @@ def read(connection: Connection, condition: ColumnElement[bool]) -> list[Redempt
             row.reason,
             row.created_at,
             _draft_of(row),
+            row.pieces,
         )
         for row in connection.execute(query)
     ]
@@ -121,11 +125,16 @@ class Taken:
 
 
 def count_taken(connection: Connection, program: str, reward: str) -> Taken:
-    """Count what was taken of a reward; one whose points came back unused counts no more."""
+    """Count what was taken of a reward; one whose points came back unused counts no more.
+
+    Of an article each piece counts.
+    """
     member, redemption = tables.member.c, tables.redemption.c
+    pieces = func.coalesce(tables.draft_use.c.pieces, 1)
     query = (
-        select(redemption.member_id, func.count())
+        select(redemption.member_id, func.sum(pieces))
         .join(tables.member, member.id == redemption.member_id)
+        .outerjoin(tables.draft_use, tables.draft_use.c.redemption_id == redemption.id)
         .where(
             member.program == program,
             redemption.reward == reward,
@@ -157,7 +166,7 @@ def add(
             "reward": reward.name,
             "title": reward.title,
             "points": units,
-            "amount_minor": int(reward.amount * MINOR),
+            "amount_minor": int(reward.worth * MINOR),
             "tax_rate": str(reward.tax_rate),
             "state": state,
             "reason": "",
@@ -189,6 +198,15 @@ def set_state(connection: Connection, redemption: Redemption, state: str, reason
     connection.execute(
         update(table).where(table.c.id == redemption.id).values(state=state, reason=reason[:255])
     )
+
+
+def set_amount(
+    connection: Connection, redemption: Redemption, amount: Decimal, tax_rate: Decimal
+) -> None:
+    """Note what a percentage comes to by now."""
+    table = tables.redemption
+    values = {"amount_minor": int(amount * MINOR), "tax_rate": str(tax_rate)}
+    connection.execute(update(table).where(table.c.id == redemption.id).values(values))
 
 
 def write_uses(

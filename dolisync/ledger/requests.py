@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 
 from dolisync.ledger import tables
 from dolisync.model import CustomerKey
+from dolisync.program.wishes import Part
 
 KEEP_ANSWERED = timedelta(days=90)
 
@@ -140,8 +141,15 @@ def settle(connection: Connection, request: Request, state: str, answer: str) ->
 
 
 def close(connection: Connection, requests: Sequence[Request], now: datetime) -> None:
-    """Note that the answers stand on the card, or that the card is gone."""
+    """Note that the answers stand on the card, or that the card is gone.
+
+    Which other customer was named on it is nobody's business any more: the ledger has noted it.
+    """
     row = tables.request
+    for request in requests:
+        if Part.REFER in request.content:
+            bare = _written({**request.content, Part.REFER: "..."})
+            connection.execute(update(row).where(row.c.id == request.id).values(content=bare))
     change = update(row).where(row.c.id.in_([request.id for request in requests]))
     connection.execute(change.values(open_key=None, answered_at=now))
 

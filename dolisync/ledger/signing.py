@@ -12,6 +12,7 @@ from dolisync.ledger.engine import reading, write
 
 _KEY_BYTES = 32
 CLAIMS = "claims"
+PAGES = "pages"
 
 
 def signing_key(connection: Connection, name: str) -> bytes | None:

@@ -260,6 +260,13 @@ draft_use = Table(
     Column("entity", Integer, nullable=False),
     Column("sale_rowid", Key, nullable=False),
     Column("shares", LongText, nullable=False),
+    # A percentage follows the goods of its draft, up to an amount.
+    Column("percent", String(12)),
+    Column("at_most_minor", BigInteger),
+    # An article that is given: how many pieces, on which line of staff's, if it is not ours.
+    Column("product", String(128)),
+    Column("pieces", Integer),
+    Column("line_rowid", Key),
     Index(None, "source", "entity", "sale_rowid"),
     **_OPTIONS,
 )
@@ -344,6 +351,40 @@ bonus_given = Table(
     Column("occasion", String(40), primary_key=True),
     Column("batch_id", Key),
     Column("given_at", UtcMoment, nullable=False),
+    **_OPTIONS,
+)
+
+# Who recommended whom, and what is booked for it on both accounts. ``sale_id`` is the purchase that
+# it brought; each side holds so many units for such a sale, and knows the merge with which it came
+# to the account where it is now. An erased customer is empty. ``is_due``: it is to be judged again.
+referral = Table(
+    "referral",
+    metadata,
+    Column("id", Key, primary_key=True, autoincrement=False),
+    Column("token", String(40), nullable=False, unique=True),
+    Column("program", String(40), nullable=False),
+    Column("source", String(40), nullable=False),
+    Column("entity", Integer, nullable=False),
+    Column("customer_rowid", Key),
+    Column("by_rowid", Key),
+    Column("said_on", Date, nullable=False),
+    Column("made_by", String(80), nullable=False),
+    Column("void", String(12), nullable=False),
+    Column("withdrawn_at", UtcMoment),
+    Column("sale_id", Key, ForeignKey("sale.id")),
+    Column("new_units", BigInteger, nullable=False),
+    Column("new_sale_id", Key),
+    Column("new_batch_id", Key),
+    Column("by_units", BigInteger, nullable=False),
+    Column("by_sale_id", Key),
+    Column("by_batch_id", Key),
+    Column("revision", Integer, nullable=False),
+    Column("is_due", Integer, nullable=False),
+    Column("recorded_at", UtcMoment, nullable=False),
+    Index(None, "source", "entity", "customer_rowid"),
+    Index(None, "source", "entity", "by_rowid"),
+    Index(None, "sale_id"),
+    Index(None, "is_due"),
     **_OPTIONS,
 )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, case, func, not_, or_, select
 
-from dolisync.ledger import chain, tables, voucher_uses, vouchers
+from dolisync.ledger import chain, referrals, tables, voucher_uses, vouchers
 from dolisync.ledger.book import Kind
 from dolisync.ledger.engine import reading
 from dolisync.ledger.redemptions import State
@@ -42,6 +42,7 @@ RULE_USED = "a sale uses of a code what stands on it, less what its returns give
 RULE_SOLD = "a paid sale makes the gift cards that stand on it, its returns take them back"
 RULE_PAID = "a sale costs what its payments with points are worth"
 RULE_SPENT = "of a redemption's points comes back what the sales say on which it was used"
+RULE_REFERRAL = "a recommendation holds what the purchase gives that it brought"
 
 RULE_LIMITS = "campaigns with limits give what their limits leave"
 RULE_COUNTED = "what is kept of a sale for rules that look back is what it counts"
@@ -58,6 +59,7 @@ def verify_books(engine: Engine) -> list[Breach]:
         _hashes,
         _redemptions,
         _vouchers,
+        _referrals,
     )
     with reading(engine) as connection:
         return [breach for check in checks for breach in check(connection)]
@@ -242,3 +244,19 @@ def _vouchers(connection: Connection) -> Iterator[Breach]:
 
 def _member(row: Any) -> str:
     return f"customer {row.source}:{row.entity}:{row.customer_rowid} in '{row.program}'"
+
+
+def _referrals(connection: Connection) -> Iterator[Breach]:
+    """Compare what is noted beside recommendations with what was posted for them."""
+    posted = referrals.posted(connection)
+    row = tables.referral.c
+    for noted in connection.execute(select(row.id, row.new_units, row.by_units)):
+        sides = {referrals.Side.NEW: noted.new_units, referrals.Side.BY: noted.by_units}
+        for side, held in sides.items():
+            found = posted.pop(referrals.key_of(noted.id, side), 0)
+            if found != held:
+                where = f"recommendation {noted.id}, {side}"
+                yield Breach(RULE_REFERRAL, where, f"{held} noted, {found} posted")
+    for name, units in posted.items():
+        if units:
+            yield Breach(RULE_REFERRAL, name, f"{units} posted for no recommendation")

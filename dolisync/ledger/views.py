@@ -53,7 +53,8 @@ class MemberView:
     ``balance`` counts all lots less debt, ``available`` what can be spent on that day.
     ``waiting`` points are earned and cannot be spent yet: their goods may still come back.
     ``expiring`` are the points of the next day on which any expire. ``tier`` is there where it was
-    asked for, and the program has tiers; so are ``badges``.
+    asked for, and the program has tiers; so are ``badges``. ``used_up`` are rewards of which
+    nothing is left for this member.
     """
 
     member_id: int | None
@@ -72,6 +73,7 @@ class MemberView:
     waiting: int = 0
     tier: TierToday | None = None
     badges: tuple[str, ...] = ()
+    used_up: frozenset[str] = frozenset()
 
     @property
     def tier_name(self) -> str:

@@ -53,6 +53,10 @@ class Why(enum.StrEnum):
     VISIT_TAKEN = "no points for the visit: another sale of this customer counts on {date}"
     TIER = "{points} points in the tier {title}: {how}"
     TIER_BY_HAND = "the tier {title} was set by hand on {day}"
+    REFERRED = (
+        "it brought a recommendation: {points} points for this customer, {given} for who "
+        "recommended"
+    )
     CAPPED = "capped at {cap} {span}: {given} of {points} points"
     CAMPAIGN = "{title}: {points} points more, times {times} on {base} for {amount}"
     CAMPAIGN_BONUS = "{title}: {points} points more, a bonus of {bonus}"

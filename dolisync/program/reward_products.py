@@ -17,6 +17,7 @@ ZERO, HUNDRED = Decimal(0), Decimal(100)
 # Dolibarr keeps percentages as floating numbers; this is exact for prices up to a million points.
 _PERCENT_PLACES = Decimal("0.000001")
 _MARK = re.compile(r"\[\*[^\[\]]*?DR-(\d+(?:\.\d+)?) \*\]")
+_GIVEN = re.compile(r"\[\*[^\[\]]*?DS-[0-9A-Z]+ \*\]")
 _ANY_MARK = re.compile(r"\s*\[\*[^\[\]]*?\*\]")
 
 
@@ -68,6 +69,22 @@ def marked(text: str, told: str, price: Decimal | None) -> str:
         return plain
     token = "" if price is None else f" DR-{price.normalize():f}"
     return f"{plain} [* {told}{token} *]".strip()
+
+
+def given_text(text: str, told: str, token: str) -> str:
+    """Return a line's text with what it costs and the mark of the redemption that gives it."""
+    return f"{_ANY_MARK.sub('', text)} [* {told} {token} *]".strip()
+
+
+def plain_text(text: str) -> str:
+    """Return a line's text without marks of ours."""
+    return _ANY_MARK.sub("", text)
+
+
+def is_given(line: SaleLine) -> bool:
+    """Tell whether something was given for points on the line of an article."""
+    is_article = line.product_rowid is not None
+    return price_on(line) is not None or (is_article and _GIVEN.search(line.text) is not None)
 
 
 def cost_of_lines(lines: Iterable[SaleLine]) -> Decimal:

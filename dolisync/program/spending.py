@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_DOWN, Decimal
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_HALF_UP, Decimal
 
 from dolisync.model import Sale, SaleLine
 from dolisync.program.reward_products import price_on
@@ -36,13 +36,15 @@ class Bar(enum.StrEnum):
 class Bill:
     """What is to be paid: its total, how much of it can be taken off, whether it is reduced.
 
-    ``by_points`` is what points took off it already.
+    ``by_points`` is what points took off it already, ``goods`` what of it are goods: neither gift
+    cards nor what pays for them.
     """
 
     total: Decimal
     room: Decimal
     has_discounts: bool = False
     by_points: Decimal = ZERO
+    goods: Decimal = ZERO
 
     def most(self, program: Program) -> Decimal:
         """Return how much points may still take off."""
@@ -101,8 +103,11 @@ def _asked(
 def _barred(program: Program, available: Decimal, bill: Bill | None) -> Bar | None:
     if available < minimum_of(program):
         return Bar.BELOW_MINIMUM
-    if bill is None:
-        return None
+    return None if bill is None else bar_on(program, bill)
+
+
+def bar_on(program: Program, bill: Bill) -> Bar | None:
+    """Say why nothing can be taken off a bill for points, if so."""
     if bill.has_discounts and not program.redeem.with_discounts:
         return Bar.OTHER_DISCOUNT
     return Bar.NO_ROOM if bill.most(program) <= 0 else None
@@ -115,6 +120,15 @@ def _without_steps(program: Program, most: Decimal, value: Decimal) -> Spend:
     unit = program.points_of(1)
     cost = (amount / value / unit).to_integral_value(ROUND_CEILING) * unit
     return Spend(cost, amount)
+
+
+def percent_of(percent: Decimal, at_most: Decimal | None, bill: Bill) -> Decimal:
+    """Return what a percentage takes off a bill: of its goods, half a cent rounded up.
+
+    Never more than there is room.
+    """
+    amount = (bill.goods * percent / HUNDRED).quantize(CENT, ROUND_HALF_UP)
+    return max(min(amount, bill.room, amount if at_most is None else at_most), ZERO)
 
 
 def minimum_of(program: Program) -> Decimal:

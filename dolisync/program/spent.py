@@ -16,7 +16,7 @@ from dolisync.program.assess import uncounted
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program, SpentPoints
 
-ZERO, ALL = Decimal(0), Decimal(1)
+ZERO, ALL, HUNDRED = Decimal(0), Decimal(1), Decimal(100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,31 @@ def uses(around: Surroundings, sale: Sale) -> dict[str, Decimal]:
     return found
 
 
+def pieces_given(around: Surroundings, lines: Iterable[SaleLine]) -> dict[str, Decimal]:
+    """Return how many pieces of articles rewards give on these lines, by token.
+
+    Whether they are sold or come back, which a credit note says by either sign.
+    """
+    found: dict[str, Decimal] = {}
+    for line in lines:
+        if line.product_rowid is None or not line.discount_percent:
+            continue
+        for token in tokens_in(around, line.text)[:1]:
+            pieces = abs(line.quantity) * line.discount_percent / HUNDRED
+            found[token] = found.get(token, ZERO) + pieces
+    return found
+
+
+def rewards_on(around: Surroundings, sale: Sale) -> set[str]:
+    """Return the tokens of all rewards that a sale consumes."""
+    if sale.kind is SaleKind.CREDIT_NOTE:
+        return set()
+    # Most sales have none at all: they cost one look at each line.
+    if not any(around.reward_token_prefix in line.text for line in sale.lines):
+        return set()
+    return uses(around, sale).keys() | pieces_given(around, sale.lines).keys()
+
+
 def tokens_in(around: Surroundings, text: str) -> list[str]:
     """Return the tokens of rewards in a text."""
     prefix = re.escape(around.reward_token_prefix)
@@ -57,6 +82,10 @@ def undone(
     if policy is SpentPoints.KEEP:
         return Undone(ZERO, "")
     counted = [credit for credit in returns if uncounted(credit) is None]
+    given = pieces_given(around, origin.lines).get(token, ZERO)
+    if given > 0:
+        back = (pieces_given(around, credit.lines).get(token, ZERO) for credit in counted)
+        return Undone(_between(sum(back, ZERO) / given), "the reward's line")
     if policy is SpentPoints.REWARD_LINE:
         return Undone(_share_of_line(around, origin, counted, token), "the reward's line")
     return Undone(share_of_goods(around, origin, counted), "the goods")

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
@@ -31,6 +31,7 @@ from dolisync.program.campaign_terms import (
     OnlyCustomersTerms,
     Terminal,
 )
+from dolisync.program.referral_terms import ReferralTerms
 from dolisync.program.section import (
     FieldPrefix,
     Label,
@@ -576,18 +577,35 @@ class CampaignsTerms(Section):
 
 
 class RewardTerms(Section):
-    """A reward: a fixed discount on the customer card, paid with points."""
+    """A reward, paid with points: an amount off, a percentage off, or a free article.
+
+    An amount is a fixed discount on the customer card, or is taken off a draft. A percentage is
+    known only against a document, so it can be had on drafts and open tickets alone, as an article.
+    """
 
     name: Name = Field("discount", description="A short name, used by `dolisync redeem`.")
     title: Label = Field("Loyalty discount", description="What staff and customers read.")
     points: PointCount = Field(Decimal(100), description="What it costs, in points.")
-    amount: PositiveAmount = Field(
+    amount: PositiveAmount | None = Field(
         Decimal(5), description="What it is worth, including tax, in the currency of the shop."
+    )
+    percent: Annotated[Decimal | None, Field(gt=0, le=100, max_digits=5, decimal_places=2)] = Field(
+        None,
+        description="In place of an amount: a percentage off the goods of a draft or an open "
+        "ticket, which staff ask for there by its name.",
+    )
+    at_most: PositiveAmount | None = Field(
+        None, description="With percent: it takes off no more than this, including tax."
+    )
+    product: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
+        None,
+        description="In place of an amount: the reference of an article, one piece of which is "
+        "free. Staff ask for it on a draft by its name; at a till it is free when it is rung up.",
     )
     tax_rate: Annotated[Decimal, Field(ge=0, lt=100, max_digits=6, decimal_places=4)] = Field(
         Decimal(20),
-        description="VAT rate of the discount in percent: the rate of most of what you sell. "
-        "Dolibarr refuses an invoice on which a rate falls below zero.",
+        description="VAT rate in percent of an amount on the customer card: the rate of most of "
+        "what you sell. Dolibarr refuses an invoice on which a rate falls below zero.",
     )
     automatic: bool = Field(
         default=False,
@@ -613,11 +631,54 @@ class RewardTerms(Section):
         """Tell whether members of a tier can have it; without a name, those in none."""
         return not self.tiers or tier in self.tiers
 
+    @property
+    def is_on_card(self) -> bool:
+        """Tell whether it can be had as a discount on the customer card."""
+        return self.percent is None and self.product is None
+
+    @property
+    def worth(self) -> Decimal:
+        """What it is worth, including tax: of all but an amount, once a document says so."""
+        assert self.amount is not None, "nothing says yet what this reward is worth"
+        return self.amount
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_amount(cls, value: Any) -> Any:
+        """Leave the usual amount out where the reward is something else."""
+        if isinstance(value, Mapping) and (value.get("percent") or value.get("product")):
+            return {"amount": None, **value}
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        where = f"reward '{self.name}'"
+        kinds = {"amount": self.amount, "percent": self.percent, "product": self.product}
+        found = [name for name, value in kinds.items() if value is not None]
+        if not found:
+            message = f"{where} is worth nothing: write an amount, a percent or a product"
+            raise ValueError(message)
+        if len(found) > 1:
+            message = f"{where} has {' and '.join(found)}: put a # before all but one of them"
+            raise ValueError(message)
+        if self.at_most is not None and self.percent is None:
+            message = f"{where}: at_most limits a percent, and it has none"
+            raise ValueError(message)
+        if self.automatic and not self.is_on_card:
+            what = "a percentage is known only against a" if self.percent else "an article is on a"
+            message = (
+                f"{where} cannot be automatic: {what} document, so staff write its name on a "
+                "draft; leave automatic out"
+            )
+            raise ValueError(message)
+        return self
+
     @model_validator(mode="after")
     def _cents(self) -> Self:
-        if self.amount != self.amount.quantize(Decimal("0.01")):
-            message = "amount has more than two decimals; write whole cents"
-            raise ValueError(message)
+        for key, amount in (("amount", self.amount), ("at_most", self.at_most)):
+            if amount is not None and amount != amount.quantize(Decimal("0.01")):
+                message = f"{key} has more than two decimals; write whole cents"
+                raise ValueError(message)
         if self.first_day and self.last_day and self.last_day < self.first_day:
             message = f"reward '{self.name}' ends before it begins: look at its days"
             raise ValueError(message)
@@ -663,7 +724,7 @@ class Program(Section):
     point_value: PositiveAmount | None = Field(
         None,
         description="What a point is worth in currency, shown on the customer card; "
-        "left out, the first reward decides.",
+        "left out, the first reward of an amount decides.",
     )
     excluded_customers: tuple[int, ...] = Field(
         (), description="Customers (Dolibarr ids) who take no part: staff, opted out, resellers."
@@ -682,6 +743,9 @@ class Program(Section):
     campaign: tuple[CampaignTerms, ...] = Field((), description="Campaigns.")
     reward: tuple[RewardTerms, ...] = Field((), description="What points buy.")
     bonus: tuple[BonusTerms, ...] = Field((), description="Points without a purchase.")
+    referral: ReferralTerms | None = Field(
+        None, description="Points for recommending the shop; left out, there are none."
+    )
 
     @model_validator(mode="after")
     def _tiers_consistent(self) -> Self:
@@ -742,6 +806,18 @@ class Program(Section):
             if not self._is_whole(reward.points):
                 message = f"reward '{reward.name}' costs parts of a point; set decimals = 2"
                 raise ValueError(message)
+            if reward.product is not None and not self.redeem.partial:
+                message = (
+                    f"reward '{reward.name}' is a product: partial = false does not go with it"
+                )
+                raise ValueError(message)
+            share = self.redeem.max_share
+            if share is not None and (reward.percent or 0) > share:
+                message = (
+                    f"reward '{reward.name}' takes {reward.percent} % off, and redeem.max_share "
+                    f"allows {share} %: raise one or lower the other"
+                )
+                raise ValueError(message)
         return self
 
     @model_validator(mode="after")
@@ -754,6 +830,10 @@ class Program(Section):
             if not self._is_whole(bonus.points):
                 message = f"bonus '{bonus.name}' gives parts of a point; set decimals = 2"
                 raise ValueError(message)
+        referral = self.referral
+        if referral and not all(map(self._is_whole, (referral.points, referral.new_points))):
+            message = "a recommendation gives parts of a point; set decimals = 2"
+            raise ValueError(message)
         return self
 
     @model_validator(mode="after")
@@ -921,4 +1001,17 @@ class Program(Section):
         """What one point is worth in currency, or ``None`` where nothing says so."""
         if self.point_value is not None:
             return self.point_value
-        return self.reward[0].amount / self.reward[0].points if self.reward else None
+        first = next(iter(self.rewards_on_card), None)
+        return None if first is None else first.worth / first.points
+
+    @cached_property
+    def rewards_on_card(self) -> tuple[RewardTerms, ...]:
+        """The rewards that can be had as a discount on the customer card, in their order."""
+        return tuple(reward for reward in self.reward if reward.is_on_card)
+
+    @cached_property
+    def given_articles(self) -> Mapping[str, RewardTerms]:
+        """The rewards that are articles, by their references; of several the cheapest."""
+        found = [reward for reward in self.reward if reward.product is not None]
+        by_price = sorted(found, key=lambda reward: reward.points, reverse=True)
+        return {reward.product: reward for reward in by_price if reward.product is not None}

@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
-from dolisync.program.spending import Bar, Bill, Spend, spend
+from dolisync.program.reward_names import (
+    Named,
+    listed,
+    named_by_beginning,
+    named_in_full,
+    nearest,
+)
+from dolisync.program.spending import Bar, Bill, Spend, bar_on, percent_of, spend
 from dolisync.program.terms import Program, RewardTerms, TierTerms
 
 T = TypeVar("T")
@@ -31,11 +38,20 @@ class Part(enum.StrEnum):
     TIER = "settier"
     JOIN = "join"
     CLAIM = "claim"
+    REFER = "refer"
     USE = "use"
 
 
 # A reason by itself asks for nothing.
-ACTING = (Part.ADJUST, Part.REDEEM, Part.TIER, Part.JOIN, Part.CLAIM, Part.USE)
+ACTING = (
+    Part.ADJUST,
+    Part.REDEEM,
+    Part.TIER,
+    Part.JOIN,
+    Part.CLAIM,
+    Part.REFER,
+    Part.USE,
+)
 
 
 class Refusal(enum.StrEnum):
@@ -45,6 +61,9 @@ class Refusal(enum.StrEnum):
     NOTHING = "ask_nothing"
     FRACTION = "ask_fraction"
     NO_REWARD = "ask_no_reward"
+    NEAR_REWARD = "ask_near_reward"
+    WHICH_REWARD = "ask_which_reward"
+    LESS_ROOM = "ask_less_room"
     NO_VALUE = "ask_no_value"
     TOO_SMALL = "ask_too_small"
     NO_TIER = "ask_no_tier"
@@ -56,12 +75,13 @@ class Refusal(enum.StrEnum):
 
 
 class RefusedWish(Exception):  # noqa: N818
-    """Say why; ``named`` are the words that would have been understood."""
+    """Say why; ``named`` are the words that would have been understood, ``near`` the likeliest."""
 
-    def __init__(self, why: Refusal, named: str = "") -> None:
+    def __init__(self, why: Refusal, named: str = "", near: str = "") -> None:
         super().__init__(why, named)
         self.why = why
         self.named = named
+        self.near = near
 
 
 MAXIMUM = {"max", "maxi", "maximum", "massimo", "alles", "todo", "tout", "tutto", "all"}
@@ -81,10 +101,11 @@ class TierWish:
 
 @dataclass(frozen=True, slots=True)
 class DraftWish:
-    """What is to be taken off a draft: so many points, such an amount, or all that can be."""
+    """What is to be taken off a draft: so many points, such an amount, a reward, or all."""
 
     points: Decimal | None = None
     amount: Decimal | None = None
+    reward: RewardTerms | None = None
 
 
 def words_of(raw: object) -> str:
@@ -117,8 +138,7 @@ def wanted_reward(program: Program, text: str, available: Decimal) -> RewardTerm
     Points without a name are worth what the program says of a point, cut off to the cent; no more
     of them are taken than that amount needs. Raises ``RefusedWish``.
     """
-    rewards = program.reward
-    named = _named(text, {r.name: r for r in rewards} | {r.title: r for r in rewards})
+    named = _meant(named_in_full(program.reward, text))
     if named is not None:
         return named
     if text.casefold() in MAXIMUM:
@@ -126,20 +146,40 @@ def wanted_reward(program: Program, text: str, available: Decimal) -> RewardTerm
     try:
         points = _number(text)
     except RefusedWish:
-        raise RefusedWish(Refusal.NO_REWARD, ", ".join(r.name for r in rewards)) from None
+        return _begun(program, text)
     if points <= 0:
         raise RefusedWish(Refusal.NOTHING)
     return _for_points(program, available, points)
 
 
+def _meant(found: Named) -> RewardTerms | None:
+    """Return the reward that is meant. Raises ``RefusedWish`` where it may be several."""
+    if len(found.rewards) > 1:
+        raise RefusedWish(Refusal.WHICH_REWARD, listed(found.rewards))
+    return found.one
+
+
+def _begun(program: Program, text: str) -> RewardTerms:
+    """Return the reward that begins like a text which is nothing else. Raises ``RefusedWish``."""
+    found = _meant(named_by_beginning(program.reward, text))
+    if found is not None:
+        return found
+    if not program.reward:
+        raise RefusedWish(Refusal.UNCLEAR, text)
+    named, near = listed(program.reward), nearest(program.reward, text)
+    if near is None:
+        raise RefusedWish(Refusal.NO_REWARD, named)
+    raise RefusedWish(Refusal.NEAR_REWARD, named, near.title)
+
+
 def _for_points(program: Program, available: Decimal, points: Decimal | None) -> RewardTerms:
     """Make a reward of so many points, or of all, as a discount like the program's first one."""
-    if program.value_of_point is None or not program.reward:
+    if program.value_of_point is None or not program.rewards_on_card:
         raise RefusedWish(Refusal.NO_VALUE)
     if points is not None and program.points_of(program.units(points)) != points:
         raise RefusedWish(Refusal.FRACTION)
     found = _allowed(program, spend(program, available, points=points))
-    like = program.reward[0]
+    like = program.rewards_on_card[0]
     # Like it in its words and its VAT rate only: what limits that reward limits no points.
     return RewardTerms(
         name="points",
@@ -179,15 +219,35 @@ def wants_part(text: str) -> bool:
     raise RefusedWish(Refusal.UNCLEAR, text)
 
 
+def wants_nobody(text: str) -> bool:
+    """Tell whether a customer was recommended by nobody after all."""
+    return text in {"-", "--"}
+
+
 def wants_off(text: str) -> bool:
     """Tell whether the discount on a draft is to be taken off again."""
     return text.casefold() in {"0", "-", "no", "non", "nein", "off"}
 
 
-def wanted_use(text: str, currency: str) -> DraftWish:
-    """Read what is to be taken off a draft: points, "5 EUR", or "max". Raises ``RefusedWish``."""
+def wanted_use(program: Program, text: str, currency: str) -> DraftWish:
+    """Read what is to be taken off a draft: a reward's name, points, "5 EUR", or "max".
+
+    A name in full comes before a number, a number before a beginning. Raises ``RefusedWish``.
+    """
+    named = _meant(named_in_full(program.reward, text))
+    if named is not None:
+        return DraftWish(reward=named)
     if text.casefold() in MAXIMUM:
         return DraftWish()
+    try:
+        return _counted(text, currency)
+    except RefusedWish as refused:
+        if refused.why is not Refusal.UNCLEAR:
+            raise
+    return DraftWish(reward=_begun(program, text))
+
+
+def _counted(text: str, currency: str) -> DraftWish:
     bare = text.upper()
     for sign in (currency, _SIGNS.get(currency, currency)):
         if sign in bare:
@@ -211,13 +271,34 @@ def draft_reward(program: Program, wish: DraftWish, available: Decimal, bill: Bi
     Never more than the bill and the program's terms allow, and no more points than that amount
     needs. Raises ``RefusedWish``.
     """
+    if wish.reward is not None:
+        return _on_bill(program, wish.reward, bill)
     found = spend(program, available, points=wish.points, amount=wish.amount, bill=bill)
     found = _allowed(program, found)
-    title = program.reward[0].title if program.reward else program.title
-    rate = Decimal(0)
+    title, rate = title_of_points(program), Decimal(0)
     return RewardTerms(
         name="draft", title=title, points=found.points, amount=found.amount, tax_rate=rate
     )
+
+
+def title_of_points(program: Program) -> str:
+    """Return what stands on lines that take points off without a reward's name."""
+    return next((reward.title for reward in program.rewards_on_card), program.title)
+
+
+def _on_bill(program: Program, reward: RewardTerms, bill: Bill) -> RewardTerms:
+    """Return a reward as it is taken off a bill: whole, or not at all. Raises ``RefusedWish``."""
+    bar = bar_on(program, bill)
+    if bar is not None:
+        raise RefusedWish(Refusal(bar.value))
+    if reward.percent is not None:
+        amount = percent_of(reward.percent, reward.at_most, bill)
+        reward = reward.model_copy(update={"amount": amount})
+    if reward.worth <= 0:
+        raise RefusedWish(Refusal.TOO_SMALL)
+    if reward.worth > bill.most(program):
+        raise RefusedWish(Refusal.LESS_ROOM, f"{bill.most(program):.2f}")
+    return reward
 
 
 def _named(text: str, known: Mapping[str, T]) -> T | None:

@@ -13,7 +13,7 @@ from dolisync.program.goods import ZERO, is_visit, quantities
 from dolisync.program.limits import Limited
 from dolisync.program.paid import counted_lines, paid_share
 from dolisync.program.reasons import Reason, Why, because
-from dolisync.program.reward_products import price_on
+from dolisync.program.reward_products import is_given
 from dolisync.program.rounding import round_units
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import AmountTerms, Basis, Counting, Program, Rounding, Scope
@@ -197,7 +197,7 @@ def _product_worth(program: Program, lines: Lines) -> Worth:
     terms = program.earn.product
     assert terms is not None
     # What was given for points earns none.
-    bought = [line for line in lines if price_on(line) is None]
+    bought = [line for line in lines if not is_given(line)]
     points = {
         line.product_rowid: line.product_points
         for line in bought

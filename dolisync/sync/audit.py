@@ -6,15 +6,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Engine
 
-from dolisync.ledger import campaign_uses, courses
+from dolisync.ledger import campaign_uses, courses, referrals
 from dolisync.ledger.engine import reading
 from dolisync.ledger.pages import page_after
 from dolisync.ledger.redemptions import State, came_back
+from dolisync.ledger.referrals import Referral
 from dolisync.ledger.store import Holding, KnownSale, MemberKey, Transaction
 from dolisync.ledger.verify import (
     RULE_COUNTED,
     RULE_LIMITS,
     RULE_PAID,
+    RULE_REFERRAL,
     RULE_SALE,
     RULE_SOLD,
     RULE_SPENT,
@@ -29,8 +31,9 @@ from dolisync.program.assess import Verdict
 from dolisync.program.terms import Program
 from dolisync.sync.code_uses import owed
 from dolisync.sync.gift_cards import differences as differences_of_cards
-from dolisync.sync.judge import Rules, Verdicts, distrust, load_families
+from dolisync.sync.judge import Rules, Verdicts, distrust, load_families, referrals_in
 from dolisync.sync.paying import are_concerned, costs, differences
+from dolisync.sync.referrals import are_wanted
 from dolisync.sync.spent import spendings, tokens_of
 from dolisync.sync.timeline import looking_back
 
@@ -41,7 +44,8 @@ def verify(
     engine: Engine, clock: Clock, rules: Rules, progress: Callable[[int], None] | None = None
 ) -> list[Breach]:
     """Check all invariants; an empty list means that the ledger holds."""
-    return [*verify_books(engine), *verify_sales(engine, clock, rules, progress)]
+    of_sales = verify_sales(engine, clock, rules, progress)
+    return [*verify_books(engine), *of_sales, *verify_referrals(engine, clock, rules)]
 
 
 def verify_sales(
@@ -63,6 +67,35 @@ def verify_sales(
         checked += len(page.keys)
         if progress:
             progress(checked)
+
+
+def verify_referrals(engine: Engine, clock: Clock, rules: Rules) -> Iterator[Breach]:
+    """Judge all recommendations anew, in pages, and report those that hold something else."""
+    if not are_wanted(rules.book):
+        return
+    last = 0
+    while True:
+        with reading(engine) as connection:
+            page = referrals.after(connection, last, PAGE)
+            if not page:
+                return
+            last = page[-1].id
+            yield from _check_referrals(Transaction(connection, clock.now()), rules, page)
+
+
+def _check_referrals(
+    transaction: Transaction, rules: Rules, page: Sequence[Referral]
+) -> Iterator[Breach]:
+    mine = {one.id for one in page}
+    for judged in referrals_in(transaction, rules).judge(page):
+        if judged.referral.id not in mine:
+            continue
+        for share in judged.differing:
+            held = judged.referral.held(share.side)
+            where = f"recommendation {judged.referral.id}, {share.side}"
+            found = f"holds {held.units} for sale {held.sale_id}, "
+            found += f"the rules give {share.units} for sale {share.sale_id}"
+            yield Breach(RULE_REFERRAL, where, found)
 
 
 def _check(transaction: Transaction, rules: Rules, keys: list[SaleKey]) -> Iterator[Breach]:

@@ -25,6 +25,8 @@ from dolisync.program.rounding import round_units
 from dolisync.program.spent import tokens_in
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program, RewardTerms, Rounding
+from dolisync.program.wishes import title_of_points
+from dolisync.sync.draft_articles import Gift, gift_of_line
 from dolisync.sync.judge import Rules, judge_again
 
 log = structlog.get_logger()
@@ -73,30 +75,46 @@ def _program_of(programs: Mapping[str, Program], sale: Sale, token: str) -> Prog
     able = [
         program
         for program in programs.values()
-        if program.takes(sale.key.source) and program.value_of_point is not None
+        if program.takes(sale.key.source) and (program.value_of_point or program.reward)
     ]
-    texts = " ".join(line.text for line in sale.lines if token in line.text)
-    titled = [program for program in able if _title(program) in texts]
-    chosen = titled or able
+    lines = [line for line in sale.lines if token in line.text]
+    texts = " ".join(line.text for line in lines)
+    refs = {line.product_ref for line in lines}
+    giving = [program for program in able if refs & program.given_articles.keys()]
+    titled = [program for program in able if any(title in texts for title in _titles(program))]
+    chosen = giving or titled or able
     return chosen[0] if len(chosen) == 1 else None
 
 
-def _title(program: Program) -> str:
-    return program.reward[0].title if program.reward else program.title
+def _titles(program: Program) -> list[str]:
+    return [reward.title for reward in program.reward] or [program.title]
 
 
 def adopt(
     engine: Engine, clock: Clock, rules: Rules, program: Program, sale: Sale, token: str
 ) -> bool:
     """Book the lines of a token as a redemption; tell whether it was not booked already."""
-    shares = shares_on(rules.around[sale.key.source], sale, token)
-    if not shares or sale.kind is SaleKind.CREDIT_NOTE:
+    gift = None if sale.kind is SaleKind.CREDIT_NOTE else _found(rules, program, sale, token)
+    if gift is None:
         return False
-    work = _work(clock, rules, program, sale, token, shares)
+    work = _work(clock, rules, program, sale, token, gift)
     is_new = write(engine, work)
     if is_new:
         log.warning("points of lines on a document taken again", token=token, sale=sale.ref)
     return is_new
+
+
+def _found(rules: Rules, program: Program, sale: Sale, token: str) -> Gift | None:
+    """Say what the lines of a token are: an article that is given, or what they take off."""
+    given = [line for line in sale.lines if token in line.text and line.product_rowid is not None]
+    for line in given:
+        reward = program.given_articles.get(line.product_ref)
+        return None if reward is None else gift_of_line(reward, line)
+    shares = shares_on(rules.around[sale.key.source], sale, token)
+    reward = _reward(program, shares, _title_on(sale, token)) if shares else None
+    if reward is None:
+        return None
+    return Gift(reward, drafts.DraftUse(shares, reward.percent, reward.at_most))
 
 
 def shares_on(around: Surroundings, sale: Sale, token: str) -> tuple[Share, ...]:
@@ -116,7 +134,7 @@ def _work(
     program: Program,
     sale: Sale,
     token: str,
-    shares: Sequence[Share],
+    gift: Gift,
 ) -> Callable[[Connection], bool]:
     def work(connection: Connection) -> bool:
         if redemptions.by_tokens(connection, [token]):
@@ -126,10 +144,10 @@ def _work(
         transaction.load_books([key])
         book = transaction.book(key)
         transaction.flush()
-        reward = _reward(program, shares)
+        reward = gift.reward
         units, now = program.units(reward.points), transaction.now
         id_ = redemptions.add(connection, book.member_id, reward, units, token, now, State.DRAFTED)
-        drafts.add(connection, id_, sale.key, shares)
+        drafts.add(connection, id_, sale.key, gift.use)
         today = now.astimezone(program.zone).date()
         reason = f"{reward.title} {token}: found on a document"
         entry = Entry(f"redeem:{token}", Kind.REDEEM, today, now, reason, redemption_id=id_)
@@ -143,19 +161,31 @@ def _work(
     return work
 
 
-def _reward(program: Program, shares: Sequence[Share]) -> RewardTerms:
+def _title_on(sale: Sale, token: str) -> str:
+    """Return what stands before a token."""
+    texts = (line.text for line in sale.lines if token in line.text)
+    return next(texts, "").partition(token)[0].strip()
+
+
+def _reward(program: Program, shares: Sequence[Share], title: str) -> RewardTerms | None:
+    """Say what such lines cost: a reward of this title its price, else as points are worth."""
     # A shop may keep more decimals than money has.
     amount = sum((share.amount for share in shares), ZERO).quantize(CENT, ROUND_HALF_UP)
+    rate = max(shares, key=lambda share: share.amount).tax_rate
+    titled = [r for r in program.reward if r.title == title]
+    fitting = [r for r in titled if r.percent is not None or r.amount == amount]
+    if len(fitting) == 1:
+        return fitting[0].model_copy(update={"tax_rate": rate, "amount": amount})
     value = program.value_of_point
-    assert value is not None, "only programs whose points have a value pay for lines"
+    if value is None:
+        return None
     units = round_units(amount / value * program.scale, Rounding.UP)
-    largest = max(shares, key=lambda share: share.amount)
     return RewardTerms(
         name="draft",
-        title=_title(program),
+        title=title_of_points(program),
         points=program.points_of(units),
         amount=amount,
-        tax_rate=largest.tax_rate,
+        tax_rate=rate,
     )
 
 

@@ -8,7 +8,7 @@ the points come back. Once validated, it is a sale like any other and the sales 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import structlog
@@ -18,7 +18,6 @@ from dolisync.answers import sentence
 from dolisync.config import Source
 from dolisync.errors import RefusedError, TransientError
 from dolisync.ledger import drafts, outbox, redemptions
-from dolisync.ledger.book import NotEnoughPoints
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.redemptions import Redemption, State
 from dolisync.ledger.requests import Request
@@ -26,17 +25,35 @@ from dolisync.ledger.requests import State as RequestState
 from dolisync.ledger.store import Transaction
 from dolisync.ledger.views import MemberView, member_view
 from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind, SaleLine, SaleStatus
-from dolisync.phrases import money, number, points_text
-from dolisync.ports import Clock, DraftDoor, SaleSource
-from dolisync.program.draft_shares import Share, bought_by_rate, has_other_taxes, rooms, shared
+from dolisync.phrases import money, points_text
+from dolisync.ports import Clock, GoodsDoor, SaleSource
+from dolisync.program.draft_bills import bill_of
+from dolisync.program.draft_shares import Share, bought_by_rate, has_other_taxes, rooms
 from dolisync.program.gift_cards import is_sold
-from dolisync.program.spending import Bill, by_points, is_reduced, share_of
+from dolisync.program.spending import by_points, share_of
 from dolisync.program.surroundings import Surroundings
-from dolisync.program.terms import Program
-from dolisync.program.wishes import Part, RefusedWish, draft_reward, wanted_use, wants_off
-from dolisync.sync import redeem
+from dolisync.program.terms import Program, RewardTerms
+from dolisync.program.wishes import (
+    DraftWish,
+    Part,
+    RefusedWish,
+    draft_reward,
+    wanted_use,
+    wants_off,
+)
+from dolisync.sync import draft_articles, redeem
 from dolisync.sync.draft_adoption import adopt
+from dolisync.sync.draft_articles import (
+    Gift,
+    can_be_given,
+    gift_added,
+    gift_of_line,
+    is_tampered,
+    single_line,
+    take_back,
+)
 from dolisync.sync.judge import Rules
+from dolisync.sync.refusals import REFUSALS, why_not
 from dolisync.sync.rests import Rests
 
 log = structlog.get_logger()
@@ -58,7 +75,7 @@ class Drafts:
     source: Source
     programs: Mapping[str, Program]
     reader: SaleSource
-    door: DraftDoor
+    door: GoodsDoor
     rules: Rules
     rests: Rests = field(default_factory=Rests)
 
@@ -69,17 +86,19 @@ class Drafts:
         key = SaleKey(request.customer.source, request.customer.entity, request.place.rowid)
         text = request.content[Part.USE]
         if wants_off(text):
-            return self._take_all_off(key)
+            return self.take_all_off(key)
         with reading(self.engine) as connection:
             found = redemptions.by_tokens(connection, [request.token])
         if found:
             return self._outcome(program, found[0])
         if self._adopt(program, request, key):
             return None
+        who = f"asked by {request.asked_by}" if request.asked_by else "asked on the draft"
         try:
-            self._reserve(program, request, key, text)
+            self.ask(program, key, text, request.token, who)
         except RefusedWish as refused:
-            return RequestState.REFUSED, self._say(refused.why, named=refused.named)
+            said = self._say(refused.why, named=refused.named, near=refused.near)
+            return RequestState.REFUSED, said
         except RefusedError as refused:
             return RequestState.REFUSED, str(refused)
         return None
@@ -96,12 +115,16 @@ class Drafts:
             return None
         if redemption.state in {State.REFUSED, State.REVOKED}:
             return RequestState.REFUSED, redemption.reason
-        amount = money(self.source.language, redemption.amount, self.source.currency)
-        points = self._points(program, redemption.points)
-        balance = self._points(program, self._view(program, redemption.customer).balance)
-        return RequestState.DONE, self._say("used", amount=amount, points=points, balance=balance)
+        return RequestState.DONE, self._say(
+            "used" if redemption.pieces is None else "given",
+            title=redemption.title,
+            amount=self._money(redemption.amount),
+            points=self._points(program, redemption.points),
+            balance=self._points(program, self._view(program, redemption.customer).balance),
+        )
 
-    def _take_all_off(self, key: SaleKey) -> Outcome:
+    def take_all_off(self, key: SaleKey) -> Outcome:
+        """Take all that points do on a draft off again; say what came of it."""
         with reading(self.engine) as connection:
             found = drafts.on_draft(connection, key, State.DRAFTED)
         for redemption in found:
@@ -110,45 +133,87 @@ class Drafts:
             return RequestState.REFUSED, self._say("ask_nothing")
         return RequestState.DONE, self._say("taken_off")
 
-    def _reserve(self, program: Program, request: Request, key: SaleKey, text: str) -> None:
-        """Take the points, and wish for the lines. Raises ``RefusedWish``, ``RefusedError``."""
-        wish = wanted_use(text, self.source.currency)
+    def ask(self, program: Program, key: SaleKey, text: str, token: str, who: str) -> None:
+        """Take the points for what is asked, and wish for its lines.
+
+        Raises ``RefusedWish``, ``RefusedError``.
+        """
+        wish = wanted_use(program, text, self.source.currency)
         sale = self._draft(program, key)
+        if wish.reward is not None and wish.reward.product is not None:
+            gift = self._gift(wish.reward, sale)
+            self._give(program, sale, gift, token, who)
+        else:
+            self._take_off_for(program, sale, wish, token, who)
+
+    def _take_off_for(
+        self, program: Program, sale: Sale, wish: DraftWish, token: str, who: str
+    ) -> None:
         with reading(self.engine) as connection:
-            before = drafts.on_draft(connection, key, *TAKEN)
-        if before:
-            raise RefusedError(self._say("use_again", amount=self._money(before[0].amount)))
-        # Points buy no gift cards: that would be money with no last day.
-        room = rooms(line for line in sale.lines if not is_sold(line))
-        view = self._view(program, sale.customer)
-        available = program.points_of(view.available)
-        reduced = any(is_reduced(Surroundings(), line) for line in sale.lines)
-        taken = by_points(Surroundings(), sale.lines)
-        bill = Bill(sale.total_incl, sum(room.values(), ZERO), reduced, taken)
-        reward = draft_reward(program, wish, available, bill)
-        shares = shared(reward.amount, room)
-        # The rate of most of it: what a list of redemptions shows.
-        rate = max(shares, key=lambda share: share.amount).tax_rate
-        chosen = reward.model_copy(update={"tax_rate": rate})
-        who = f"asked by {request.asked_by}" if request.asked_by else "asked on the draft"
+            before = drafts.on_draft(connection, sale.key, *TAKEN)
+        for one in before:
+            # Articles beside it are lines of their own.
+            if one.pieces is None:
+                raise RefusedError(self._say("use_again", amount=self._money(one.amount)))
+        found = bill_of(self._around, sale)
+        available = program.points_of(self._view(program, sale.customer).available)
+        reward = draft_reward(program, wish, available, found.bill)
+        shares = found.shares(reward.worth)
+        # A list of redemptions shows one rate.
+        chosen = reward.model_copy(update={"tax_rate": _main_rate(shares)})
+        use = drafts.DraftUse(shares, reward.percent, reward.at_most)
+        self._book(program, sale, Gift(chosen, use), token, who)
+
+    def _gift(self, reward: RewardTerms, sale: Sale) -> Gift:
+        assert reward.product is not None
+        line = single_line(sale, reward.product)
+        gift = gift_added(self.door, reward) if line is None else gift_of_line(reward, line)
+        if gift is None:
+            raise RefusedError(self._say("use_no_article", named=reward.product))
+        return gift
+
+    def _give(self, program: Program, sale: Sale, gift: Gift, token: str, who: str) -> None:
+        bill = bill_of(self._around, sale).bill
+        if bill.has_discounts and not program.redeem.with_discounts:
+            raise RefusedError(self._say("ask_other_discount"))
+        self._book(program, sale, gift, token, who)
+
+    def offer(self, program: Program, sale: Sale, line: SaleLine) -> bool:
+        """Give an article that was rung up, where its customer can have it; tell whether."""
+        reward = program.given_articles.get(line.product_ref)
+        if reward is None or not can_be_given(line, line.product_ref):
+            return False
+        gift = gift_of_line(reward, line)
+        available = program.points_of(self._view(program, sale.customer).available)
+        if available < gift.reward.points:
+            return False
+        try:
+            self._give(program, sale, gift, redeem.new_token(), "rung up at the till")
+        except RefusedError as refused:
+            log.info("an article was not given", ticket=sale.key.rowid, reason=str(refused))
+            return False
+        return True
+
+    def _book(self, program: Program, sale: Sale, gift: Gift, token: str, who: str) -> None:
+        """Take the points and wish for the lines, once for a token. Raises ``RefusedError``."""
+        key, reward, use = sale.key, gift.reward, gift.use
 
         def work(connection: Connection) -> None:
-            if redemptions.by_tokens(connection, [request.token]):
+            if redemptions.by_tokens(connection, [token]):
                 return
             transaction = Transaction(connection, self.clock.now())
-            id_ = redeem.spend(transaction, program, sale.customer, chosen, request.token, who)
-            drafts.add(connection, id_, key, shares)
-            target = outbox.Target("draft", key.source, key.entity, key.rowid, request.token)
-            card = outbox.customer_target(sale.customer)
-            outbox.wish(connection, [target, card], transaction.now)
+            customer = sale.customer
+            id_ = redeem.spend(transaction, program, customer, reward, token, who, use.pieces)
+            drafts.add(connection, id_, key, use)
+            target = outbox.Target("draft", key.source, key.entity, key.rowid, token)
+            outbox.wish(connection, [target, outbox.customer_target(customer)], transaction.now)
 
         try:
             write(self.engine, work)
-        except NotEnoughPoints:
-            wanted = self._points(program, program.units(reward.points))
-            shown = number(self.source.language, available)
-            message = self._say("not_enough", points=wanted, available=shown)
-            raise RefusedError(message) from None
+        except REFUSALS as error:
+            available = program.points_of(self._view(program, sale.customer).available)
+            said = why_not(self.source.language, program, reward, available, error)
+            raise RefusedError(said) from None
 
     def _draft(self, program: Program, key: SaleKey) -> Sale:
         """Read a draft that points may be taken off. Raises ``RefusedError`` with the reason."""
@@ -175,34 +240,107 @@ class Drafts:
         """
         assert wanted.draft is not None
         with reading(self.engine) as connection:
-            shares = drafts.shares_of(connection, wanted.id)
+            use = drafts.use_of(connection, wanted.id)
         sale = self._read(wanted.draft)
         if sale is None:
             raise RefusedError(self._say("use_no_draft"))
-        placed = {line.tax_rate for line in ours(sale, wanted.token)}
+        placed = ours(sale, wanted.token)
         if sale.status is not SaleStatus.DRAFT:
             if placed:
                 # Validated since: what stands there is used, and the rest comes back by the sales.
                 return
             raise RefusedError(self._say("use_no_draft"))
-        if not placed and (sale.customer != wanted.customer or not _fits(sale, shares)):
+        if not placed and sale.customer != wanted.customer:
             raise RefusedError(self._say("use_meanwhile"))
-        text = f"{wanted.title} {wanted.token}"
+        if use.product is not None:
+            self._place_gift(wanted, use, sale, placed)
+            return
+        shares = self._counted_anew(wanted, use, sale)
+        if not placed and not _fits(sale, shares):
+            raise RefusedError(self._say("use_meanwhile"))
         try:
-            for share in shares:
-                if share.tax_rate not in placed:
-                    self.door.add_line(wanted.draft, text, -share.amount, share.tax_rate)
+            self._make_lines(wanted, shares, placed)
         except RefusedError as error:
             self._clear(wanted)
             raise RefusedError(self._say("not_done", why=str(error))) from error
-        self._read_back(wanted, shares)
+        self._read_back(wanted, replace(use, shares=shares))
 
-    def _read_back(self, wanted: Redemption, shares: Sequence[Share]) -> None:
+    def _place_gift(
+        self, wanted: Redemption, use: drafts.DraftUse, sale: Sale, placed: Sequence[SaleLine]
+    ) -> None:
+        if not placed:
+            program = self.programs.get(wanted.program)
+            told = self._points(program, wanted.points) if program else ""
+            try:
+                why = draft_articles.place(self.door, wanted, use, sale, told)
+            except RefusedError as error:
+                self._clear(wanted)
+                raise RefusedError(self._say("not_done", why=str(error))) from error
+            if why is not None:
+                raise RefusedError(self._say(why, named=use.product))
+        self._read_back(wanted, use)
+
+    def _counted_anew(
+        self, wanted: Redemption, use: drafts.DraftUse, sale: Sale
+    ) -> tuple[Share, ...]:
+        """Return what is to be taken off now: a percentage follows the goods until it is placed.
+
+        Raises ``RefusedError`` where nothing is left to take it off.
+        """
+        if use.percent is None:
+            return use.shares
+        shares = self._percent_shares(wanted, use, sale)
+        if not shares:
+            self._clear(wanted)
+            raise RefusedError(self._say("use_no_goods"))
+        if shares != use.shares:
+            self._note(wanted, shares, wanted.state)
+        return shares
+
+    def _percent_shares(
+        self, wanted: Redemption, use: drafts.DraftUse, sale: Sale
+    ) -> tuple[Share, ...]:
+        assert use.percent is not None
+        return bill_of(self._around, sale, wanted.token).percent_shares(use.percent, use.at_most)
+
+    def _note(self, wanted: Redemption, shares: Sequence[Share], state: str) -> None:
+        """Note what a percentage comes to by now, and have its lines put right where asked."""
+        assert wanted.draft is not None
+        draft, amount = wanted.draft, sum((share.amount for share in shares), ZERO)
+        target = outbox.Target("draft", draft.source, draft.entity, draft.rowid, wanted.token)
+
+        def work(connection: Connection) -> None:
+            drafts.share_anew(connection, wanted.id, shares)
+            redemptions.set_amount(connection, wanted, amount, _main_rate(shares))
+            if state != wanted.state:
+                redemptions.set_state(connection, wanted, state)
+                outbox.wish(connection, [target], self.clock.now())
+
+        write(self.engine, work)
+
+    def _make_lines(
+        self, wanted: Redemption, shares: Sequence[Share], placed: Sequence[SaleLine]
+    ) -> None:
+        """Put the lines there that are missing, in place of those that say something else."""
+        assert wanted.draft is not None
+        kept: set[Share] = set()
+        for line in placed:
+            share = Share(line.tax_rate, -line.total_incl)
+            if share in shares and share not in kept:
+                kept.add(share)
+            else:
+                self.door.remove_line(wanted.draft, line.rowid)
+        text = f"{wanted.title} {wanted.token}"
+        for share in shares:
+            if share not in kept:
+                self.door.add_line(wanted.draft, text, -share.amount, share.tax_rate)
+
+    def _read_back(self, wanted: Redemption, use: drafts.DraftUse) -> None:
         assert wanted.draft is not None
         after = self._read(wanted.draft)
         if after is None:
             raise RefusedError(self._say("use_no_draft"))
-        wrong = problem(after, wanted, shares, self.programs.get(wanted.program))
+        wrong = problem(after, wanted, use, self.programs.get(wanted.program))
         if wrong and after.status is SaleStatus.DRAFT:
             log.warning("lines on a draft taken off", token=wanted.token, reason=wrong)
             self._clear(wanted)
@@ -221,12 +359,14 @@ class Drafts:
     def _clear(self, redemption: Redemption) -> bool:
         """Remove all lines of a redemption; tell whether none is left on anything but a draft."""
         assert redemption.draft is not None
+        with reading(self.engine) as connection:
+            use = drafts.use_of(connection, redemption.id)
         sale = self._read(redemption.draft)
         for line in ours(sale, redemption.token) if sale else ():
             if sale is None or sale.status is not SaleStatus.DRAFT:
                 return False
             try:
-                self.door.remove_line(redemption.draft, line.rowid)
+                take_back(self.door, redemption, use, line)
             except RefusedError as error:
                 log.info("a line was not removed", token=redemption.token, reason=str(error))
         left = self._read(redemption.draft)
@@ -246,15 +386,14 @@ class Drafts:
         """
         with reading(self.engine) as connection:
             found = redemptions.in_state(connection, self.source.name, State.DRAFTED)
-            shares = {one.id: drafts.shares_of(connection, one.id) for one in found}
+            uses = {one.id: drafts.use_of(connection, one.id) for one in found}
         keys = sorted({one.draft.rowid for one in found if one.draft is not None})
         sales = {sale.key: sale for sale in self.reader.get(keys)} if keys else {}
         returned: list[tuple[Redemption, str]] = []
         now = self.clock.now()
         for one in found:
             sale = sales.get(one.draft) if one.draft else None
-            program = self.programs.get(one.program)
-            wrong = "use_gone" if sale is None else problem(sale, one, shares[one.id], program)
+            wrong = "use_gone" if sale is None else self._wrong(sale, one, uses[one.id])
             is_used = sale is not None and sale.status is not SaleStatus.DRAFT
             if not wrong or (is_used and wrong != "use_gone"):
                 continue
@@ -272,6 +411,26 @@ class Drafts:
                 # What failed here may be all of Dolibarr: the others have their turn at the next.
                 break
         return returned
+
+    def _wrong(self, sale: Sale, one: Redemption, use: drafts.DraftUse) -> str:
+        """Name what is wrong with lines on a document; have those of a percentage follow it."""
+        program = self.programs.get(one.program)
+        if use.percent is None or sale.status is not SaleStatus.DRAFT:
+            return problem(sale, one, use, program)
+        wrong = _tampered(sale, one, use)
+        if wrong:
+            return wrong
+        shares = self._percent_shares(one, use, sale)
+        if not shares:
+            return "use_no_goods"
+        if shares == use.shares:
+            return problem(sale, one, use, program)
+        self._note(one, shares, State.WANTED)
+        return ""
+
+    @property
+    def _around(self) -> Surroundings:
+        return self.rules.around.get(self.source.name, Surroundings())
 
     # --- words and reads -------------------------------------------------------------------------
 
@@ -299,20 +458,35 @@ def ours(sale: Sale, token: str) -> list[SaleLine]:
 
 
 def problem(
-    sale: Sale, wanted: Redemption, shares: Sequence[Share], program: Program | None = None
+    sale: Sale, wanted: Redemption, use: drafts.DraftUse, program: Program | None = None
 ) -> str:
     """Name what is wrong with the lines of a redemption on a document; empty when they hold."""
+    wrong = _tampered(sale, wanted, use)
+    if wrong or use.product is not None:
+        return wrong
+    if any(sums.is_below_zero for sums in bought_by_rate(sale.lines).values()):
+        return "use_below_zero"
+    return "use_share" if program is not None and _is_beyond_share(program, sale) else ""
+
+
+def _tampered(sale: Sale, wanted: Redemption, use: drafts.DraftUse) -> str:
+    """Name what others did to the lines of a redemption, or to whose document it is."""
     lines = ours(sale, wanted.token)
     if not lines:
         return "use_gone"
     if sale.customer != wanted.customer:
         return "use_customer"
+    if use.product is not None:
+        return "use_changed" if is_tampered(use, lines) else ""
     found = sorted((line.tax_rate, -line.total_incl) for line in lines)
-    if found != sorted((share.tax_rate, share.amount) for share in shares):
+    if found != sorted((share.tax_rate, share.amount) for share in use.shares):
         return "use_changed"
-    if any(sums.is_below_zero for sums in bought_by_rate(sale.lines).values()):
-        return "use_below_zero"
-    return "use_share" if program is not None and _is_beyond_share(program, sale) else ""
+    return ""
+
+
+def _main_rate(shares: Sequence[Share]) -> Decimal:
+    """Return the rate of most of it."""
+    return max(shares, key=lambda share: share.amount).tax_rate
 
 
 def _is_beyond_share(program: Program, sale: Sale) -> bool:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from sqlalchemy import Connection, Engine, select
 
 from dolisync.errors import UserError
-from dolisync.ledger import courses, tables
+from dolisync.ledger import courses, referrals, tables
 from dolisync.ledger.engine import reading
 from dolisync.ledger.rulesets import RuleSet
 from dolisync.ledger.store import Holding, KnownSale, Transaction, return_origin
@@ -65,9 +65,10 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class RewardUse:
-    """A reward used on a sale: its token, and why which of its points come back."""
+    """A reward used on a sale: its token and title, and why which of its points come back."""
 
     token: str
+    title: str
     reason: Reason
 
 
@@ -178,9 +179,9 @@ def _rewards(
         for spending in spendings(transaction, rules.book, rules.around, distrust, tokens):
             for use in spending.uses:
                 if spending.program is not None:
-                    token = spending.redemption.token
+                    spent = spending.redemption
                     found[use.sale.key] += [
-                        RewardUse(token, reason)
+                        RewardUse(spent.token, spent.title, reason)
                         for reason in _spent_reasons(spending, spending.program, use)
                     ]
     return found
@@ -288,8 +289,19 @@ class _Judge:
         silent = without_effect(program, around, known.sale, before, verdict.reasons)
         paid = self.paid.get((program.name, known.key), ())
         by_hand = self._tier_by_hand(program, known.sale, before.tier)
-        told = replace(verdict, reasons=(*verdict.reasons, *by_hand, *paid))
+        brought = tuple(self._brought(program, known))
+        told = replace(verdict, reasons=(*verdict.reasons, *by_hand, *paid, *brought))
         return Judgement(program, rule_set, told, self._held(known, program), silent)
+
+    def _brought(self, program: Program, known: KnownSale) -> Iterator[Reason]:
+        """Say what recommendations give for a sale, where it is the purchase they brought."""
+        if known.is_new:
+            return
+        for one in referrals.of_sales(self.verdicts.transaction.connection, [known.id]):
+            if one.program == program.name and not one.void:
+                units = (one.held_by_new.units, one.held_by_by.units)
+                points, given = map(program.points_of, units)
+                yield because(Why.REFERRED, points=points, given=given)
 
     def _tier_by_hand(self, program: Program, sale: Sale, name: str) -> tuple[Reason, ...]:
         """Say that somebody set the tier in which a sale is judged, where that is so."""

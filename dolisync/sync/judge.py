@@ -35,6 +35,8 @@ from dolisync.sync.deliveries import with_first_delivery
 from dolisync.sync.gift_cards import follow_sold
 from dolisync.sync.merge import CustomersMoved, Fates, Merged, as_kept, cards, merge
 from dolisync.sync.paying import Paying, are_concerned, costs
+from dolisync.sync.referrals import Referrals
+from dolisync.sync.referrals import follow as follow_referrals
 from dolisync.sync.spent import Spent, spendings, tokens_of
 from dolisync.sync.timeline import Judging, Timeline, looking_back
 from dolisync.sync.warehouses import with_first_names
@@ -276,6 +278,8 @@ def judge_again(
         transaction.flush()
     codes = follow_used(transaction, families, distrust)
     codes += follow_sold(transaction, rules.around, families, distrust)
+    customers = {known.sale.customer for known in known} | {sale.customer for sale in concerned}
+    poster.targets += follow_referrals(referrals_in(transaction, rules), customers)
     shown = [code for code in codes if rules.shows(code.place[0])]
     vouchers.show(transaction.connection, shown, transaction.now)
     follow_activity(transaction, rules.book.current.programs, list(transaction.books))
@@ -286,6 +290,11 @@ def judge_again(
     wished = [target for target in poster.targets if rules.is_shown(target)]
     outbox.wish(transaction.connection, wished, transaction.now)
     return tally
+
+
+def referrals_in(transaction: Transaction, rules: Rules) -> Referrals:
+    """Make what judges recommendations in a transaction."""
+    return Referrals(transaction, rules.book, rules.around, trusted_returns)
 
 
 def _spent(transaction: Transaction, rules: Rules, sales: Sequence[Sale]) -> Spent | None:
@@ -584,7 +593,8 @@ class Verdicts:
 
 def _timeline(transaction: Transaction, rules: Rules, *, follows: bool) -> Timeline:
     # Why is read only where nothing is written.
-    judging = Judging(partial(judge_family, is_told=not follows), _trusted, load_families)
+    told = partial(judge_family, is_told=not follows)
+    judging = Judging(told, trusted_returns, load_families)
     return Timeline(transaction, rules.book, rules.around, judging, follows)
 
 
@@ -658,7 +668,7 @@ def _judge_lone_return(
     return Verdict(credit.key, 0, (because(Why.RETURN_OF_UNKNOWN),), day)
 
 
-def _trusted(family: Sequence[KnownSale]) -> list[KnownSale]:
+def trusted_returns(family: Sequence[KnownSale]) -> list[KnownSale]:
     """Return the returns in a family that are judged with its head."""
     origin = family[0].sale
     return [known for known in family[1:] if known.counts and distrust(origin, known.sale) is None]

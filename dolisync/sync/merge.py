@@ -24,6 +24,7 @@ from dolisync.ledger import (
     bonuses,
     courses,
     outbox,
+    referrals,
     requests,
     standing_marks,
     tables,
@@ -156,6 +157,7 @@ def merge(
         "redemptions": _redemptions_of(transaction.connection, old),
         "carried": carried,
         "vouchers": codes,
+        "referrals": referrals.ids_of(transaction.connection, old),
         "reason": reason,
     }
     batch = batches.create(
@@ -177,6 +179,7 @@ def merge(
     days = courses.copy_settings(transaction.connection, old, into, token)
     requests.follow(transaction.connection, old, into)
     bonuses.unite(transaction.connection, old, into, batch.id)
+    referrals.unite(transaction.connection, old, into, batch.id)
     vouchers.give_to(transaction.connection, codes, into)
     if not reason:
         tier_marks.unite(transaction.connection, old, into)
@@ -277,6 +280,8 @@ def unmerge(
     days = courses.drop_copies(transaction.connection, batch.token)
     requests.follow_back(transaction.connection, home)
     # Merges from before there were any do not name them.
+    recommended = batch.details.get("referrals", {})
+    referrals.separate(transaction.connection, recommended, into, home, batch.id)
     named = batch.details.get("vouchers", ())
     held = {one.id for one in vouchers.of_customer(transaction.connection, into)}
     vouchers.give_to(transaction.connection, held.intersection(named), home)

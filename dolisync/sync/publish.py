@@ -31,6 +31,7 @@ from dolisync.ports import Clock, Discount, FieldValue, Pulse, Sink, no_pulse
 from dolisync.program.terms import Program
 from dolisync.sync import redeem
 from dolisync.sync.drafts import Drafts
+from dolisync.sync.rewards_left import with_rewards_left
 from dolisync.sync.tiers import with_standing
 
 log = structlog.get_logger()
@@ -219,7 +220,8 @@ class Publisher:
             for program in self._my_programs():
                 today = now.astimezone(program.zone).date()
                 views = member_views(connection, program.name, customers, today)
-                for customer, view in with_standing(connection, program, views, today).items():
+                views = with_standing(connection, program, views, today)
+                for customer, view in with_rewards_left(connection, program, views).items():
                     shown = customer_values(program, view, self.source, today)
                     values[customer].update(shown)
             if self.codes_field is not None:

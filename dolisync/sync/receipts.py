@@ -24,6 +24,7 @@ from dolisync.receipt import Receipt, ReceiptCode, ReceiptLine, ReceiptPayment, 
 from dolisync.sync.claims import printed_claim
 from dolisync.sync.explain import Judgement, explain
 from dolisync.sync.judge import Rules
+from dolisync.sync.member_pages import link_of
 
 # Sales of those who take no part say nothing of points.
 _NO_PART = {Why.NOT_IN_PROGRAM, Why.POS_CUSTOMER, Why.EXCLUDED_CUSTOMER}
@@ -49,6 +50,7 @@ def build_receipt(
         today = clock.now().astimezone(rules.book.current.programs[0].zone).date()
         claim = printed_claim(connection, rules, settings.claims, found.sale, today)
         codes = tuple(_codes(connection, key))
+        page_url = link_of(connection, settings, found.sale.customer, today) or ""
         points = tuple(_Points(connection, clock.now(), rules, found.sale).of(found.judgements))
     return Receipt(
         shop_name=settings.receipts.shop_name,
@@ -64,6 +66,7 @@ def build_receipt(
         points=points,
         claim=claim,
         codes=codes,
+        page_url="" if claim or not points else page_url,
     )
 
 
@@ -121,7 +124,7 @@ class _Points:
     ) -> ReceiptPoints:
         units = movement.units if movement else 0
         balance = movement.balance_after if movement else self._balance(program)
-        reward = min(program.reward, key=lambda reward: reward.points, default=None)
+        reward = min(program.rewards_on_card, key=lambda reward: reward.points, default=None)
         return ReceiptPoints(
             title=program.title,
             decimals=program.decimals,

@@ -29,6 +29,7 @@ from dolisync.ledger.store import MemberKey, Transaction
 from dolisync.ledger.tokens import random_token
 from dolisync.model import CustomerKey
 from dolisync.ports import Clock
+from dolisync.program.reward_names import Named, named_by_beginning, named_in_full, nearest
 from dolisync.program.spending import minimum_of
 from dolisync.program.terms import Program, RewardTerms
 from dolisync.sync.activity import follow_activity
@@ -49,16 +50,33 @@ def new_token() -> str:
 
 
 def choose_reward(program: Program, name: str | None) -> RewardTerms:
-    """Return the reward of this name, or the only one. Raises ``UserError``."""
+    """Return the reward that is meant, or the only one. Raises ``UserError``.
+
+    It may be named by its title too, or by how its name or title begins.
+    """
     if not program.reward:
         message = f"program '{program.name}' has no reward"
         raise UserError(message, "add a section [[program.reward]] to config.toml")
-    named = [reward for reward in program.reward if name in {None, reward.name}]
-    if len(named) == 1:
-        return named[0]
-    known = ", ".join(reward.name for reward in program.reward)
-    message = f"no reward is named '{name}'" if name else "the program has several rewards"
-    raise UserError(message, f"name one of: {known}")
+    if name is None:
+        if len(program.reward) == 1:
+            return program.reward[0]
+        known = ", ".join(reward.name for reward in program.reward)
+        raise UserError("the program has several rewards", f"name one of: {known}")
+    found = named_in_full(program.reward, name)
+    if not found.rewards:
+        found = named_by_beginning(program.reward, name)
+    if found.one is not None:
+        return found.one
+    raise UserError(*_which(program, name, found))
+
+
+def _which(program: Program, name: str, found: Named) -> tuple[str, str]:
+    known = ", ".join(reward.name for reward in found.rewards or program.reward)
+    if found.rewards:
+        return f"several rewards are named '{name}'", f"name one of: {known}"
+    near = nearest(program.reward, name)
+    meant = f"did you mean {near.name}? " if near else ""
+    return f"no reward is named '{name}'", f"{meant}name one of: {known}"
 
 
 def redeem(
@@ -71,11 +89,15 @@ def redeem(
     token: str,
     reason: str = "redeemed by command",
 ) -> Redemption:
-    """Spend points for a reward and wish for its discount.
+    """Spend points for a reward and wish for its discount on the customer card.
 
-    Raises ``NotEnoughPoints``, or ``Unavailable`` when he cannot have it.
+    Raises ``NotEnoughPoints``, or ``Unavailable`` when he cannot have it, or not there.
     ``token`` is made before the first attempt, so that a repeated transaction is the same one.
     """
+    if not reward.is_on_card:
+        what = "an article" if reward.product else "a percentage: known only against a document"
+        message = f"'{reward.title}' is {what}"
+        raise OnDraftOnly(message, "staff write its name on a draft: docs/staff.md, On a draft")
 
     def work(connection: Connection) -> None:
         # The commit of an earlier attempt may have gone through, and its answer been lost.
@@ -97,10 +119,12 @@ def spend(
     reward: RewardTerms,
     token: str,
     reason: str,
+    pieces: int = 1,
 ) -> int:
     """Take points for a reward that is yet to be made; return the redemption's number.
 
-    Raises ``NotEnoughPoints``, or ``Unavailable``.
+    ``pieces`` are so many of an article; ``reward.points`` is the price of all of them. Raises
+    ``NotEnoughPoints``, or ``Unavailable``.
     """
     key = MemberKey(program.name, customer)
     transaction.load_books([key])
@@ -118,7 +142,7 @@ def spend(
         transaction.now,
         State.WANTED,
     )
-    _refuse_more(transaction.connection, program, book.member_id, reward)
+    _refuse_more(transaction.connection, program, book.member_id, reward, pieces)
     entry = Entry(
         f"redeem:{token}",
         Kind.REDEEM,
@@ -156,6 +180,10 @@ class Unavailable(UserError):  # noqa: N818
     """Say why a member cannot have a reward, however many points he has."""
 
 
+class OnDraftOnly(Unavailable):
+    """Say that a reward is taken off documents, and is no discount of the card."""
+
+
 class NotInTier(Unavailable):
     """Say that a reward is for members of other tiers."""
 
@@ -177,17 +205,17 @@ def _refuse_other_days(reward: RewardTerms, today: date) -> None:
 
 
 def _refuse_more(
-    connection: Connection, program: Program, member_id: int, reward: RewardTerms
+    connection: Connection, program: Program, member_id: int, reward: RewardTerms, pieces: int
 ) -> None:
-    """Refuse what is beyond the stock; this one is noted already, so that no other can be missed.
+    """Refuse what is beyond the stock; one of it is noted already, so that no other can be missed.
 
     Of two that are noted at once the second waits for the first, and is counted anew.
     """
-    taken = count_taken(connection, program.name, reward.name)
-    if reward.stock is not None and taken.in_all > reward.stock:
+    taken, more = count_taken(connection, program.name, reward.name), pieces - 1
+    if reward.stock is not None and taken.in_all + more > reward.stock:
         message = f"of '{reward.title}' there were {reward.stock}, and none is left"
         raise OutOfStock(message, "dolisync rewards lists what can be had now")
-    if reward.per_member is not None and taken.by_member[member_id] > reward.per_member:
+    if reward.per_member is not None and taken.by_member[member_id] + more > reward.per_member:
         message = f"a member can have '{reward.title}' {reward.per_member} times, and has had it"
         raise OutOfStock(message, "dolisync rewards lists what can be had now")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 
 import structlog
 from sqlalchemy import Engine
@@ -38,6 +38,7 @@ from dolisync.program.wishes import (
     wanted_reward,
     wanted_tier,
     wanted_units,
+    wants_nobody,
     wants_part,
     words_of,
 )
@@ -47,6 +48,8 @@ from dolisync.sync.adjust import adjust
 from dolisync.sync.claims import Claimed, Claiming, ClaimRefused
 from dolisync.sync.drafts import Drafts
 from dolisync.sync.judge import Rules, Showing
+from dolisync.sync.recommend import NotReferable, People, Refusal, Wish, refer, withdraw
+from dolisync.sync.refusals import REFUSALS, why_not
 from dolisync.sync.rests import Rests
 from dolisync.sync.tiers import set_tier
 from dolisync.sync.watch import Card, Watch
@@ -87,6 +90,7 @@ class Clerk:
     desk: RequestDesk
     drafts: Drafts | None = None
     claiming: Claiming | None = None
+    people: People | None = None
     watch: Watch = field(init=False)
     # Who wrote these incomplete requests was allowed to: they wait for their reason.
     vouched: dict[Place, Content] = field(default_factory=dict)
@@ -388,6 +392,7 @@ class _Doing:
             Part.TIER: self._set_tier,
             Part.JOIN: self._join,
             Part.CLAIM: self._claim,
+            Part.REFER: self._refer,
         }
         texts, state = [], State.REFUSED
         for part, text in acting(self.request.content).items():
@@ -395,9 +400,11 @@ class _Doing:
                 texts.append(ways[part](text))
                 state = State.DONE
             except RefusedWish as refused:
-                texts.append(self._say(refused.why, named=refused.named))
+                texts.append(self._say(refused.why, named=refused.named, near=refused.near))
             except _Refused as refused:
                 texts.append(str(refused))
+            except NotReferable as refused:
+                texts.append(refused.said(self._language))
             except UserError as error:
                 texts.append(self._say("not_done", why=str(error)))
         return state, "; ".join(texts)
@@ -447,21 +454,9 @@ class _Doing:
                 token=self.request.token,
                 reason=self._reason_and_who,
             )
-        except redeem.BelowMinimum:
-            named = f"{self.program.redeem.minimum:f}"
-            raise _Refused(self._say("ask_below_minimum", named=named)) from None
-        except NotEnoughPoints:
-            raise _Refused(self._lacking(self.program.units(reward.points))) from None
-        except redeem.NotInTier:
-            raise _Refused(self._say("not_for_tier")) from None
-        except redeem.NotNow:
-            first, last = (self._day(day) for day in (reward.first_day, reward.last_day))
-            raise _Refused(self._say("not_now", first=first, last=last)) from None
-        except redeem.OutOfStock:
-            raise _Refused(self._say("out_of_stock")) from None
-
-    def _day(self, day: date | None) -> str:
-        return "..." if day is None else day_text(self._language, day)
+        except REFUSALS as error:
+            said = why_not(self._language, self.program, reward, available, error)
+            raise _Refused(said) from None
 
     def _set_tier(self, text: str) -> str:
         wish = wanted_tier(self.program, text)
@@ -500,7 +495,8 @@ class _Doing:
         try:
             done = claiming.claim(sale, self.request.customer, token)
         except ClaimRefused as refused:
-            last = self._day(refused.last_day)
+            day = refused.last_day
+            last = "" if day is None else day_text(self._language, day)
             raise _Refused(self._say(refused.bar, sale=refused.sale, last=last)) from None
         return self._claimed(done)
 
@@ -511,6 +507,30 @@ class _Doing:
         name = "claimed" if gained else "claimed_none"
         balance = self._points(self._view().balance)
         return self._say(name, sale=done.sale.ref, points=signed, balance=balance)
+
+    def _refer(self, text: str) -> str:
+        clerk, program, request = self.clerk, self.program, self.request
+        if wants_nobody(text):
+            withdraw(
+                clerk.engine,
+                clerk.clock,
+                clerk.rules,
+                program,
+                request.customer,
+                since=request.asked_at,
+            )
+            return self._say("refer_withdrawn")
+        if clerk.people is None:
+            raise NotReferable(Refusal.NO_PROGRAM)
+        by = clerk.people.meant(text)
+        clerk.people.refuse_who_opted_out(request.customer, by)
+        said_on = request.asked_at.astimezone(program.zone).date()
+        wish = Wish(program, request.customer, by, said_on, request.asked_by or "Dolibarr")
+        found = refer(clerk.engine, clerk.clock, clerk.rules, wish, token=request.token)
+        if found.sale_id is None:
+            return self._say("referred")
+        given = number(self._language, program.points_of(found.held_by_by.units))
+        return self._say("refer_given", points=self._points(found.held_by_new.units), given=given)
 
     def _refuse_strangers(self) -> None:
         """Refuse for the till's default customer, and for those whom the program leaves out."""

@@ -29,7 +29,15 @@ from dolisync.ledger.redemptions import (
 from dolisync.ledger.rulesets import RuleBook
 from dolisync.ledger.store import KnownSale, Transaction
 from dolisync.model import Sale, SaleStatus
-from dolisync.program.spent import Undone, spread, undone, units_back, uses
+from dolisync.program.spent import (
+    Undone,
+    pieces_given,
+    rewards_on,
+    spread,
+    undone,
+    units_back,
+    uses,
+)
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync.forgiven import PutBack, take_forgiven
@@ -82,10 +90,17 @@ def tokens_of(around: Mapping[str, Surroundings], sales: Iterable[Sale]) -> set[
     """Return the tokens of all rewards that these sales consume."""
     found: set[str] = set()
     for sale in sales:
-        # Most sales have no discount at all: they cost one look at each line.
-        if any(line.discount for line in sale.lines) and sale.key.source in around:
-            found |= uses(around[sale.key.source], sale).keys()
+        if sale.key.source in around:
+            found |= rewards_on(around[sale.key.source], sale)
     return found
+
+
+def used_of(redemption: Redemption, around: Surroundings, sale: Sale) -> Decimal:
+    """Return what a sale uses of a reward, including tax; of an article its share of the pieces."""
+    if redemption.pieces is None:
+        return uses(around, sale).get(redemption.token, ZERO)
+    given = pieces_given(around, sale.lines).get(redemption.token, ZERO)
+    return redemption.amount * min(given / redemption.pieces, Decimal(1))
 
 
 def spendings(
@@ -101,7 +116,7 @@ def spendings(
     transaction.load_sales(keys)
     by_token: dict[str, list[KnownSale]] = {redemption.token: [] for redemption in found}
     for known in transaction.sales.values():
-        if known.vanished_at is None and any(line.discount for line in known.sale.lines):
+        if known.vanished_at is None:
             for token in tokens_of(around, [known.sale]) & by_token.keys():
                 by_token[token].append(known)
     heads = {known.key for sales in by_token.values() for known in sales}
@@ -141,7 +156,7 @@ class _Judge:
             if other.vanished_at is None and self.distrust(sale, other.sale) is None
         ]
         share = undone(program, around, sale, returns, redemption.token)
-        return Use(sale, uses(around, sale)[redemption.token], share)
+        return Use(sale, used_of(redemption, around, sale), share)
 
 
 @dataclass(slots=True)
@@ -230,13 +245,17 @@ class Spent:
 
         Returns the invoices on which that is to be shown.
         """
-        ids = {entry.redemption.token: entry.redemption.id for entry in self.spendings}
+        found = {entry.redemption.token: entry.redemption for entry in self.spendings}
         rows = [
-            {"redemption_id": ids[token], "sale_id": sale.id, "amount_minor": int(amount * MINOR)}
+            {
+                "redemption_id": found[token].id,
+                "sale_id": sale.id,
+                "amount_minor": int(used_of(found[token], around, sale.sale) * MINOR),
+            }
             for sale in known
-            if sale.vanished_at is None and sale.key.source in self.around
-            for token, amount in uses(self.around[sale.key.source], sale.sale).items()
-            if token in ids
+            if sale.vanished_at is None
+            if (around := self.around.get(sale.key.source)) is not None
+            for token in sorted(rewards_on(around, sale.sale) & found.keys())
         ]
         write_uses(self.transaction.connection, [sale.id for sale in known], rows)
         for entry in self._open():

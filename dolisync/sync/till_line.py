@@ -25,6 +25,7 @@ from dolisync.phrases import number, phrase, points_text
 from dolisync.ports import Clock, OpenTicket, Till
 from dolisync.program.reward_products import Offer, Wanted, marked, offers, text_has_price
 from dolisync.program.terms import Program
+from dolisync.sync.ticket_articles import TicketArticles
 from dolisync.sync.tiers import with_standing
 
 log = structlog.get_logger()
@@ -81,6 +82,7 @@ class TillLine:
     source: Source
     programs: Mapping[str, Program]
     till: Till
+    articles: TicketArticles | None = None
     _failures: int = 0
     _resting_until: datetime | None = None
     _refused: dict[int, datetime] = field(default_factory=dict)
@@ -108,8 +110,8 @@ class TillLine:
 
     def _look(self, now: datetime) -> int:
         tickets = [t for t in self.till.open_tickets() if t.rowid not in self._refused]
+        done = self.articles.offer(tickets) if self.articles is not None else 0
         seen = self._seen(tickets, now)
-        done = 0
         for ticket in tickets:
             reductions = list(self._reductions(ticket, seen))
             text = seen.text(ticket.customer, self.source, now) if self.source.till_line else ""
@@ -144,10 +146,12 @@ class TillLine:
 
         What one ticket takes is not there for the next one of the same customer.
         """
-        wanted = [Wanted(line.price, line.quantity) for line in ticket.rewards]
+        # What the catalogue gives is given by it: its price in points counts.
+        priced = [line for line in ticket.rewards if line.ref not in self._given]
+        wanted = [Wanted(line.price, line.quantity) for line in priced]
         available = seen.available.get(ticket.customer)
         given = offers(wanted, available or ZERO, self._step())
-        for line, cost, offer in zip(ticket.rewards, wanted, given, strict=True):
+        for line, cost, offer in zip(priced, wanted, given, strict=True):
             told = "" if available is None else self._told(cost, offer)
             text = marked(line.text, told, line.price if offer.points else None)
             # A discount of the shop's own stays, where nothing is given for points.
@@ -157,6 +161,16 @@ class TillLine:
                 yield self._reduction(ticket.rowid, line.rowid, percent, text)
         if available is not None:
             seen.available[ticket.customer] = available - sum(one.points for one in given)
+
+    @property
+    def _given(self) -> set[str]:
+        if self.articles is None:
+            return set()
+        return {ref for program in self._mine for ref in program.given_articles}
+
+    @property
+    def _mine(self) -> list[Program]:
+        return [program for program in self.programs.values() if program.takes(self.source.name)]
 
     def _step(self) -> Decimal:
         """Return the least number of points of the program that gives products."""

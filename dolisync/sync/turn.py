@@ -24,8 +24,10 @@ from dolisync.sync.intake import Intake, Progress
 from dolisync.sync.judge import Showing, Tally
 from dolisync.sync.publish import Publisher
 from dolisync.sync.publish import Report as Published
+from dolisync.sync.recommend import Recommendations
 from dolisync.sync.requests import Clerk
 from dolisync.sync.standing import StandingDiscounts
+from dolisync.sync.ticket_wishes import TicketWishes
 from dolisync.sync.tier_tags import TierTags
 from dolisync.sync.till_line import TillLine
 from dolisync.sync.vouchers import Automatic
@@ -83,6 +85,8 @@ class Turn:
     bonuses: Bonuses | None = None
     standing: StandingDiscounts | None = None
     events: Events | None = None
+    wishes: TicketWishes | None = None
+    recommendations: Recommendations | None = None
     # So long at most it writes what waits, where it has to look again soon; all of it otherwise.
     longest_publishing: timedelta | None = None
     _rewards_at: datetime | None = None
@@ -121,7 +125,9 @@ class Turn:
             "requests": lambda: self._serve(report),
             "tags": lambda: self._follow_tags(report),
             "bonuses": lambda: self._give_bonuses(report),
+            "recommendations": self._follow_recommendations,
             "standing discounts": self._keep_standing,
+            "wishes on tickets": lambda: self._obey_tickets(report),
             "open tickets": lambda: self._show_on_tickets(report),
             "codes": lambda: self._take_codes(report),
             "publishing": lambda: self._publish(report),
@@ -147,6 +153,10 @@ class Turn:
         if self.bonuses is not None:
             report.bonuses = self.bonuses.run_once()
 
+    def _follow_recommendations(self) -> None:
+        if self.recommendations is not None:
+            self.recommendations.run_once()
+
     def _keep_standing(self) -> None:
         if self.standing is not None:
             self.standing.run_once()
@@ -154,6 +164,10 @@ class Turn:
     def _show_on_tickets(self, report: TurnReport) -> None:
         if self.till_line is not None:
             report.till_lines = self.till_line.run_once()
+
+    def _obey_tickets(self, report: TurnReport) -> None:
+        if self.wishes is not None:
+            report.requests += self.wishes.run_once()
 
     def _take_codes(self, report: TurnReport) -> None:
         if self.code_lines is not None:

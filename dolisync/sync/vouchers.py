@@ -120,7 +120,7 @@ class Vouchers:
             redemptions.set_state(connection, bought, redemptions.State.VOUCHER)
             if self.shows:
                 outbox.wish(connection, [outbox.customer_target(customer)], transaction.now)
-            owned = replace(wish, amount=reward.amount, customer=customer)
+            owned = replace(wish, amount=reward.worth, customer=customer)
             text = f"made from {reward.points:f} points of '{program.name}': {reason}"
             return self._issue(connection, owned, code, Origin(redemption_id=id_), text)
 

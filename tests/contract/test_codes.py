@@ -121,3 +121,21 @@ def test_a_product_is_known_by_its_reference(site: Site, way: str) -> None:
     source = getattr(site, way)()
     assert source.has_product(ref)
     assert not source.has_product(f"{ref}X")
+
+
+def test_what_is_typed_behind_an_asterisk_is_found_on_open_tickets_only(
+    site: Site, till: Till, door: DolibarrCodes
+) -> None:
+    ticket = till.ring_up(site.product(), site.customer())
+    till.free_line(ticket, "*10 % réduction")
+    draft = site.draft(site.customer(), line(subprice=50), line(desc="*10 % off", subprice=0))
+    asked = [one for one in door.asked() if one.sale.rowid in {ticket, draft}]
+    (found,) = asked
+    assert (found.sale, found.text) == (site.sale_key(ticket), "*10 % réduction")
+    before = site.one(ticket)
+    door.answer(found, "10 % réduction: 200 points wanted")
+    assert [one for one in door.asked() if one.sale.rowid == ticket] == []
+    assert site.one(ticket).total_incl == before.total_incl
+    door.remove_line(found.sale, found.rowid)
+    assert len(site.one(ticket).lines) == len(before.lines) - 1
+    till.discard(ticket)

@@ -157,3 +157,21 @@ def test_products_without_a_price_in_points_are_left_alone(
     ticket = till.ring_up(site.product(), site.customer())
     assert seen(giving, ticket).rewards == ()
     till.discard(ticket)
+
+
+def test_articles_that_are_given_are_seen_at_their_full_price(site: Site, till: Till) -> None:
+    product, other = site.product(), site.product()
+    ((ref,),) = site.rows("SELECT ref FROM llx_product WHERE rowid = %s", product)
+    name = site.customer_key(1).source
+    screen = DolibarrTill(name, site.database_url, site.http, articles=[str(ref)])
+    ticket = till.ring_up(product, site.customer())
+    till.ring_up(other)
+    found = seen(screen, ticket)
+    assert found is not None
+    (line,) = [one.rowid for one in site.one(ticket).lines if one.product_rowid == product]
+    assert found.articles == (line,)
+    screen.reduce(ticket, line, Decimal(100), "Mug [* 120 points DS-7KQ2M9XW4HTR *]")
+    again = seen(screen, ticket)
+    assert again is not None
+    assert again.articles == ()
+    till.discard(ticket)

@@ -111,15 +111,15 @@ def _draft(
     assert one.draft is not None
     sale = world.sales.get(one.draft.rowid)
     lines = [line for line in sale.lines if one.token in line.text] if sale else []
-    used = -sum((line.total_incl for line in lines), Decimal(0))
+    used = _used(one, lines)
     if one.state in VOID:
         if spent or lines:
             yield f"{one.token} is {one.state}, but {spent} points are gone for {used}"
         return
     if one.state == State.WANTED:
         yield f"{one.token} waits for ever"
-    if one.state == State.DRAFTED:
-        wanted = sorted((s.tax_rate, s.amount) for s in drafts.shares_of(connection, one.id))
+    if one.state == State.DRAFTED and one.pieces is None:
+        wanted = sorted((s.tax_rate, s.amount) for s in drafts.use_of(connection, one.id).shares)
         if wanted != sorted((line.tax_rate, -line.total_incl) for line in lines):
             yield f"{one.token} stands on {one.draft.rowid} with {used}, not {one.amount}"
     if sale is not None and sale.status is SaleStatus.ABANDONED:
@@ -131,6 +131,14 @@ def _draft(
     back = _whole(one.points * max(one.amount - used, Decimal(0)) / one.amount, ROUND_FLOOR)
     if spent != one.points - back:
         yield f"{one.token} takes off {used} of {one.amount}, but {spent} of {one.points} are gone"
+
+
+def _used(one: Redemption, lines: list[SaleLine]) -> Decimal:
+    if one.pieces is None:
+        return -sum((line.total_incl for line in lines), Decimal(0))
+    # An article that is given takes nothing off: it has its worth by its pieces.
+    given = (line.quantity * line.discount_percent / HUNDRED for line in lines)
+    return one.amount * min(sum(given, Decimal(0)) / one.pieces, Decimal(1))
 
 
 def _strange(connection: Connection, world: World) -> Iterator[str]:

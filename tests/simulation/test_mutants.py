@@ -442,7 +442,7 @@ def _placed_blindly(self: drafts.Drafts, wanted: Any) -> None:
 
 def _shares_of(self: drafts.Drafts, wanted: Any) -> Any:
     with reading(self.engine) as connection:
-        return ledger_drafts.shares_of(connection, wanted.id)
+        return ledger_drafts.use_of(connection, wanted.id).shares
 
 
 def _paid_anew(_transaction: Any, cost: Any, _held: Any) -> Iterator[paying.Due]:

@@ -321,7 +321,9 @@ KEYS: dict[str, set[str]] = {
         *("tier", "badges"),
     },
     "balance 2 > lots": {"earned", "left", "usable_from", "last_day", "sale"},
-    "balance 3 > next_reward": {"name", "title", "points", "amount", "missing"},
+    "balance 3 > next_reward": {
+        *("name", "title", "points", "amount", "percent", "product", "missing"),
+    },
     "balance 2 > customer": {"source", "id", "name"},
     "balance 2 > expiring": {"points", "last_day"},
     "history 2": {"customer", "program", "total", "movements", "tiers_by_hand"},
@@ -384,6 +386,7 @@ KEYS: dict[str, set[str]] = {
     "rules > rules": {"rules", "since", "in_force", "sales", "changes"},
     "rewards": {"program", "rewards"},
     "rewards > rewards": {
+        *("percent", "at_most", "product"),
         *("name", "title", "points", "amount", "first_day", "last_day", "left", "available"),
         "why_not",
     },

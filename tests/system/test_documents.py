@@ -54,8 +54,28 @@ def test_example_holds_as_it_stands() -> None:
     assert settings.program[0].reward
 
 
-def test_example_holds_with_everything_in_force() -> None:
-    settings = parse(OFF.sub("", example()))
+# A reward is one thing: these lines are in force for each kind of it.
+KINDS = {"amount": ("amount",), "percent": ("percent", "at_most"), "product": ("product",)}
+
+
+def one_kind(lines: list[str], kind: str) -> list[str]:
+    """Put the lines of one kind of reward into force, and no other kind's."""
+    begin = next(n for n, line in enumerate(lines) if line.endswith("[[program.reward]]"))
+    end = next(n for n in range(begin + 1, len(lines)) if re.match(r"#?\[", lines[n]))
+    of_kinds = {key for keys in KINDS.values() for key in keys}
+    found = list(lines)
+    for number in range(begin, end):
+        bare = lines[number].removeprefix("#")
+        key = bare.partition(" = ")[0]
+        if key in of_kinds:
+            found[number] = bare if key in KINDS[kind] else f"#{bare}"
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_example_holds_with_everything_in_force(kind: str) -> None:
+    settings = parse("\n".join(one_kind(OFF.sub("", example()).splitlines(), kind)))
+    assert settings.program[0].reward[0].is_on_card is (kind == "amount")
     assert settings.program[0].earn.visit is not None
     assert settings.source[0].database_url is not None
 
@@ -75,9 +95,12 @@ def sections_around(lines: list[str], header: int) -> list[int]:
 def test_each_line_can_be_put_into_force(number: int) -> None:
     lines = example().splitlines()
     header = next(n for n in range(number, -1, -1) if re.match(r"#?\[", lines[n]))
+    key = OFF.sub("", lines[number]).partition(" = ")[0]
     for place in {number, header, *sections_around(lines, header)}:
         lines[place] = OFF.sub("", lines[place])
-    parse("\n".join(lines))
+    of_reward = lines[header] == "[[program.reward]]"
+    kinds = [kind for kind, keys in KINDS.items() if of_reward and key in keys]
+    parse("\n".join(one_kind(lines, kinds[0]) if kinds else lines))
 
 
 def test_every_option_occurs_once_with_its_meaning() -> None:
@@ -132,6 +155,7 @@ def test_each_command_is_summed_up_in_one_line(
 def test_commands_speak_json_where_there_is_something_to_say() -> None:
     silent = {
         *("dolisync run", "dolisync demo", "dolisync config example", "dolisync anchors"),
+        "dolisync page-server",
         "dolisync print-server",
         # It speaks nothing else.
         "dolisync privacy export",

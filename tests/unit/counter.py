@@ -11,6 +11,7 @@ from sqlalchemy import Engine, select
 
 from connectors import dolibarr_setup
 from connectors.dolibarr_desk import SqlDesk
+from connectors.dolibarr_sql import SqlSaleSource
 from connectors.dolibarr_sql_sink import SqlSink
 from connectors.standin import StandIn
 from connectors.standin.testing import MovingClock
@@ -24,8 +25,10 @@ from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.sync.adjust import adjust
 from dolisync.sync.audit import verify
+from dolisync.sync.buyers import Buyers, CardFields, buyer_question_of
 from dolisync.sync.judge import Rules, Showing
 from dolisync.sync.publish import Publisher
+from dolisync.sync.recommend import People
 from dolisync.sync.requests import Clerk, Report
 from tests.builders import SOURCE, program
 
@@ -42,7 +45,7 @@ REWARDS = [
 
 def counter_terms(**more: Any) -> Program:
     """Give a point for a euro; a point is worth five cents."""
-    return program(start=date(2026, 11, 1), reward=REWARDS, tier=TIERS, **more)
+    return program(**{"start": date(2026, 11, 1), "reward": REWARDS, "tier": TIERS, **more})
 
 
 def source_terms(**more: Any) -> Source:
@@ -117,6 +120,9 @@ class Counter:
         """Forget what a daemon keeps in mind only."""
         programs = {self.terms.name: self.terms}
         self.clerk = Clerk(self.engine, self.clock, self.source, programs, self.rules, self.desk)
+        reader = SqlSaleSource(self.standin.database_url, SOURCE, timezone="Europe/Paris")
+        question = buyer_question_of([self.terms], CardFields(opt_out=self.source.opt_out_field))
+        self.clerk.people = People(reader, Buyers(reader, self.clock, question))
 
     def look(self) -> Report:
         """Let the clerk look once, a second later."""
@@ -146,7 +152,7 @@ class Counter:
     def shown(self, customer: int) -> dict[str, Any]:
         """Return what stands in the request fields that are not blank, without the answer."""
         found = self.shop.customer_fields(customer)
-        names = ("adjust", "reason", "redeem", "settier", "join", "claim")
+        names = ("adjust", "reason", "redeem", "settier", "join", "claim", "refer")
         return {name: found[f"loy{name}"] for name in names if found.get(f"loy{name}") is not None}
 
     def answer(self, customer: int) -> str:

@@ -75,6 +75,21 @@ def test_so_many_for_each_member(ledger: Engine) -> None:
     assert (shop.balance(), shop.balance(8)) == (700, 800)
 
 
+def test_the_card_leaves_out_what_is_used_up(ledger: Engine) -> None:
+    shop = stocked(ledger, stock=2, per_member=1)
+
+    def shown(buyer: int) -> Any:
+        shop.publisher.run_once()
+        return shop.sink.cards[customer(buyer)]["loynext"]
+
+    assert "can be redeemed now" in shown(7)
+    shop.redeem("DS-1")
+    assert shown(7) is None
+    assert "can be redeemed now" in shown(8)
+    shop.redeem("DS-2", buyer=8)
+    assert shown(8) is None
+
+
 def test_two_at_once_cannot_have_the_last_one(ledger_engine: Engine) -> None:
     shop = stocked(ledger_engine, stock=3)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dolisync.config import Settings, Source
-from dolisync.display import customer_values, requirements
+from dolisync.display import customer_values, requirements, till_text
 from dolisync.ledger.views import MemberView, PostingView
 from dolisync.phrases import LANGUAGES, day_text, money, number, phrase
 from dolisync.program.terms import Program
@@ -35,12 +35,12 @@ def values(terms: Program, language: str = "en", **view: Any) -> dict[str, Any]:
     [
         (0, "300 points to go until €3.00"),
         (299, "1 point to go until €3.00"),
-        (300, "€3.00 can be redeemed now (300 points)"),
-        (999, "€3.00 can be redeemed now (300 points)"),
-        (1000, "€12.00 can be redeemed now (1,000 points)"),
+        (300, "€3.00 can be redeemed now (300 points); 700 points to go until €12.00"),
+        (999, "€3.00 can be redeemed now (300 points); 1 point to go until €12.00"),
+        (1000, "€12.00 can be redeemed now (1,000 points); also: Loyalty discount (300 points)"),
     ],
 )
-def test_the_next_reward_or_the_best_one_reached(available: int, text: str) -> None:
+def test_the_best_reward_reached_the_others_and_the_next_one(available: int, text: str) -> None:
     assert values(TWO_REWARDS, available=available)["loynext"] == text
 
 
@@ -98,12 +98,37 @@ def test_a_long_text_is_cut_to_what_the_field_holds() -> None:
     ],
 )
 def test_the_card_speaks_the_shops_language(language: str, text: str) -> None:
-    assert values(TWO_REWARDS, language, available=300)["loynext"] == text
+    only = program(reward=[reward(300, "3")])
+    assert values(only, language, available=300)["loynext"] == text
+
+
+def test_a_list_of_rewards_is_cut_to_what_the_field_holds() -> None:
+    many = [reward(n, "3", name=f"r{n}", title=f"Reward number {n}") for n in range(1, 30)]
+    shown = values(program(reward=many), available=29)["loynext"]
+    assert shown.startswith("€3.00 can be redeemed now (29 points); also: Reward number 28 (28")
+    assert len(shown) == 255
+
+
+def test_a_ticket_names_the_best_reward_only() -> None:
+    view = MemberView(1, "loyalty", customer(), available=1000)
+    text = till_text(TWO_REWARDS, view, source(), TODAY)
+    assert text == "Loyalty points: 1,000 - €12.00 can be redeemed now (1,000 points)"
 
 
 def test_every_language_has_every_sentence_with_the_same_blanks() -> None:
-    blanks = {"points": "1", "amount": "2", "day": "3", "reason": "4"}
-    names = ("next", "ready", "expiring", "last", "debt", "balance", "value", "earned", "after")
+    blanks = {"points": "1", "amount": "2", "day": "3", "reason": "4", "names": "5"}
+    names = (
+        "next",
+        "ready",
+        "also",
+        "expiring",
+        "last",
+        "debt",
+        "balance",
+        "value",
+        "earned",
+        "after",
+    )
     for name in names:
         told = {language: phrase(language, name, **blanks) for language in LANGUAGES}
         digits = {language: sorted(filter(str.isdigit, text)) for language, text in told.items()}

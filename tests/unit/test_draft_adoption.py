@@ -17,14 +17,17 @@ from connectors.dolibarr_http import DolibarrHttp
 from connectors.standin import StandIn
 from connectors.standin.testing import MovingClock, opened
 from dolisync.ledger import outbox, schema
-from dolisync.ledger.engine import write
+from dolisync.ledger.engine import reading, write
+from dolisync.ledger.redemptions import count_taken
 from dolisync.ledger.requests import Place, Request, State
 from dolisync.model import CustomerKey
 from dolisync.program.wishes import Part
 from dolisync.sync.draft_adoption import adopt_drafts
 from tests.builders import SOURCE
-from tests.unit.counter import counter_terms, make_fields, source_terms
+from tests.unit.counter import REWARDS, counter_terms, make_fields, source_terms
 from tests.unit.test_drafts import DraftCounter
+
+CHEAP = {"name": "cheap", "title": "Cheap thanks", "points": 40, "amount": "6"}
 
 
 @pytest.fixture
@@ -74,6 +77,24 @@ def test_lines_on_a_draft_cost_their_points_again_once(
     assert counter.ours(draft) == before
     assert counter.states() == ["drafted"]
     assert counter.breaches() == []
+
+
+def test_a_reward_by_its_name_costs_its_own_price_again(
+    place: tuple[StandIn, MovingClock], ledger: Engine, tmp_path: Path
+) -> None:
+    terms = counter_terms(reward=[*REWARDS, {**REWARDS[0], **CHEAP}])
+    counter = DraftCounter(*place, ledger, source_terms(), terms)
+    customer = counter.customer(500)
+    draft = counter.draft(customer)
+    now = counter.clock.now()
+    copy = schema.backup(counter.engine, tmp_path / "copies", now)
+    counter.ask(draft, "cheap")
+    assert counter.balance(customer) == 460
+    schema.restore(counter.engine, copy)
+    assert len(adopt(counter)) == 1
+    assert counter.balance(customer) == 460
+    with reading(counter.engine) as connection:
+        assert count_taken(connection, terms.name, "cheap").in_all == 1
 
 
 def test_an_adopted_draft_is_followed(lost: tuple[DraftCounter, int, int]) -> None:
@@ -142,7 +163,7 @@ def test_check_tells_whether_the_key_may_write_on_drafts(
 ) -> None:
     standin, _ = place
     key = standin.add_user(f"clerk{len(rights)}", frozenset(rights))
-    door = RestDrafts(DolibarrHttp(standin.url, key, retry_pause_s=0))
+    door = RestDrafts(DolibarrHttp(standin.url, key, retry_pause_s=0), standin.database_url)
     house = cast("House", SimpleNamespace(draft_door=lambda _doors: door))
     (found,) = _draft_findings(house, cast("Doors", None))
     assert (found.level, found.topic) == (level, "drafts")

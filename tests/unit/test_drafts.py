@@ -23,7 +23,7 @@ from dolisync.sync.drafts import Drafts
 from dolisync.sync.intake import Intake, is_provisional
 from dolisync.sync.requests import Clerk
 from tests.builders import SOURCE
-from tests.unit.counter import Counter, counter_terms, make_fields, source_terms
+from tests.unit.counter import REWARDS, Counter, counter_terms, make_fields, source_terms
 
 MIXED = (("40", "20"), ("10", "10"), ("7.77", "5.5"))
 
@@ -56,7 +56,7 @@ class DraftCounter(Counter):
 
     def __post_init__(self) -> None:
         http = DolibarrHttp(self.standin.url, self.standin.api_key, retry_pause_s=0)
-        self.door = BreakingDoor(RestDrafts(http))
+        self.door = BreakingDoor(RestDrafts(http, self.standin.database_url))
         self.made: list[int] = []
         self.reader = SqlSaleSource(self.standin.database_url, SOURCE, timezone="Europe/Paris")
         super().__post_init__()
@@ -187,6 +187,184 @@ def test_what_the_terms_refuse_is_said_on_the_draft(strict: DraftCounter) -> Non
     assert "something is reduced already" in strict.said(draft)
     assert strict.states() == []
     assert strict.balance(rich) == 500
+
+
+def test_a_reward_by_its_name_takes_off_what_it_is_worth(counter: DraftCounter) -> None:
+    customer = counter.customer(500)
+    draft = counter.draft(customer)
+    before = counter.total(draft)
+    counter.ask(draft, "LITTLE th")
+    assert counter.total(draft) == before - 5
+    assert (counter.balance(customer), counter.states()) == (400, ["drafted"])
+    assert "€5.00 taken off for 100 points, 400 points now" in counter.said(draft)
+    assert {row["description"].split(" DS-")[0] for row in counter.ours(draft)} == {"Little thanks"}
+    assert counter.reasons()[-1].startswith("Little thanks DS-")
+    counter.shop.validate(draft)
+    counter.turn()
+    note = int(counter.shop.credit_note(draft))
+    counter.shop.validate(note)
+    counter.made.append(note)
+    counter.turn()
+    assert counter.balance(customer) == 500
+    assert counter.breaches() == []
+
+
+def test_the_limits_of_a_reward_hold_on_drafts_too(
+    place: tuple[StandIn, MovingClock], ledger: Engine
+) -> None:
+    stocked = {**REWARDS[0], "stock": 2, "per_member": 1, "last_day": "2026-12-31"}
+    late = {**REWARDS[0], "name": "late", "title": "Late thanks", "first_day": "2027-01-01"}
+    terms = counter_terms(reward=[stocked, REWARDS[1], late], redeem={"minimum": 90})
+    counter = DraftCounter(*place, ledger, source_terms(), terms)
+    rich, second, third = (counter.customer(500) for _ in range(3))
+    poor = counter.customer(80)
+    for customer, what, said in (
+        (rich, "small", "€5.00 taken off"),
+        (rich, "small", "no more of this reward can be had"),
+        (second, "Little thanks", "€5.00 taken off"),
+        (third, "small", "no more of this reward can be had"),
+        (third, "noble", "for members of other tiers"),
+        (third, "late", "this reward can be had from 01/01/2027 to ..."),
+        (third, "smal1", "did you mean Little thanks?"),
+        (poor, "small", "points can be spent from 90 on"),
+    ):
+        draft = counter.draft(customer)
+        counter.ask(draft, what)
+        assert said in counter.said(draft)
+    assert [counter.balance(one) for one in (rich, second, third, poor)] == [400, 400, 500, 80]
+    assert counter.breaches() == []
+
+
+TENTH = {"name": "tenth", "title": "A tenth off", "points": 200, "percent": "10", "at_most": 20}
+
+
+@pytest.fixture
+def tenth(place: tuple[StandIn, MovingClock], ledger: Engine) -> DraftCounter:
+    """Give a counter at which 200 points buy a tenth off, up to 20.00."""
+    terms = counter_terms(reward=[*REWARDS, TENTH])
+    return DraftCounter(*place, ledger, source_terms(), terms)
+
+
+def by_rate(counter: DraftCounter, draft: int) -> dict[Decimal, Decimal]:
+    """Return what stands of ours on a draft, by VAT rate."""
+    rows = counter.ours(draft)
+    assert len({row["tva_tx"] for row in rows}) == len(rows)
+    return {Decimal(str(row["tva_tx"])): Decimal(str(row["total_ttc"])) for row in rows}
+
+
+def test_a_percentage_is_taken_off_each_rate(tenth: DraftCounter) -> None:
+    customer = tenth.customer(500)
+    draft = tenth.draft(customer)
+    assert tenth.total(draft) == Decimal("67.20")
+    tenth.ask(draft, "a tenth")
+    assert tenth.total(draft) == Decimal("60.48")
+    assert by_rate(tenth, draft) == {
+        Decimal(20): Decimal("-4.80"),
+        Decimal(10): Decimal("-1.10"),
+        Decimal("5.5"): Decimal("-0.82"),
+    }
+    assert (tenth.balance(customer), tenth.states()) == (300, ["drafted"])
+    assert "€6.72 taken off for 200 points, 300 points now" in tenth.said(draft)
+    assert tenth.reasons()[-1].startswith("A tenth off DS-")
+    tenth.shop.validate(draft)
+    tenth.turn()
+    assert (tenth.balance(customer), tenth.states()) == (300, ["used"])
+    assert tenth.breaches() == []
+
+
+def test_a_percentage_follows_the_goods_until_it_is_validated(tenth: DraftCounter) -> None:
+    customer = tenth.customer(500)
+    draft = tenth.draft(customer)
+    tenth.ask(draft, "tenth")
+    added = int(tenth.shop.add_line(draft, None, 1, Decimal(50), tva_tx=Decimal(20)))
+    tenth.turn()
+    assert tenth.total(draft) == Decimal("127.20") - Decimal("12.72")
+    tenth.shop.add_line(draft, None, 1, Decimal(500), tva_tx=Decimal(10))
+    tenth.turn()
+    assert tenth.total(draft) == Decimal("677.20") - 20, "no more than at_most"
+    for row in tenth.shop.lines(draft):
+        if "DS-" not in (row["description"] or "") and row["rowid"] != added:
+            tenth.shop.delete_line(row["rowid"])
+    tenth.turn()
+    assert by_rate(tenth, draft) == {Decimal(20): Decimal("-6.00")}
+    assert (tenth.balance(customer), tenth.states()) == (300, ["drafted"])
+    tenth.shop.validate(draft)
+    tenth.turn()
+    note = int(tenth.shop.credit_note(draft))
+    tenth.shop.validate(note)
+    tenth.made.append(note)
+    tenth.turn()
+    assert tenth.balance(customer) == 500
+    assert tenth.breaches() == []
+
+
+def test_a_percentage_of_nothing_that_is_left_gives_its_points_back(tenth: DraftCounter) -> None:
+    customer = tenth.customer(500)
+    draft = tenth.draft(customer)
+    tenth.ask(draft, "tenth")
+    for row in tenth.shop.lines(draft):
+        if "DS-" not in (row["description"] or ""):
+            tenth.shop.delete_line(row["rowid"])
+    tenth.rest()
+    assert (tenth.balance(customer), tenth.states()) == (500, ["revoked"])
+    assert tenth.ours(draft) == []
+    assert "no goods are left to take it off" in tenth.said(draft)
+
+
+@pytest.mark.parametrize("act", ["line", "customer"])
+def test_a_percentage_that_staff_take_off_is_not_put_there_again(
+    tenth: DraftCounter, act: str
+) -> None:
+    customer, other = tenth.customer(500), tenth.customer()
+    draft = tenth.draft(customer)
+    tenth.ask(draft, "tenth")
+    if act == "line":
+        tenth.shop.delete_line(tenth.ours(draft)[0]["rowid"])
+    else:
+        tenth.shop.pos_choose(draft, other)
+    tenth.rest()
+    assert (tenth.balance(customer), tenth.states()) == (500, ["revoked"])
+    assert tenth.ours(draft) == []
+
+
+@pytest.mark.parametrize("call", ["add_line", "remove_line"])
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("error", [UnknownOutcome("lost"), TransientError("down")])
+def test_what_breaks_while_a_percentage_follows_heals(
+    tenth: DraftCounter, call: str, when: str, error: Exception
+) -> None:
+    customer = tenth.customer(500)
+    draft = tenth.draft(customer)
+    tenth.ask(draft, "tenth")
+    tenth.shop.add_line(draft, None, 1, Decimal(50), tva_tx=Decimal(20))
+
+    def breaks() -> None:
+        raise error
+
+    getattr(tenth.door, when)[call] = breaks
+    tenth.turn()
+    tenth.rest()
+    assert tenth.total(draft) == Decimal("127.20") - Decimal("12.72")
+    assert len(by_rate(tenth, draft)) == len(MIXED)
+    assert (tenth.balance(customer), tenth.states()) == (300, ["drafted"])
+    assert tenth.breaches() == []
+
+
+def test_a_percentage_is_no_discount_of_the_card(tenth: DraftCounter) -> None:
+    customer = tenth.customer(500)
+    tenth.write(customer, redeem="tenth")
+    tenth.look()
+    assert tenth.answer(customer) == "this reward is taken off a draft: write its name there"
+    assert (tenth.balance(customer), tenth.states()) == (500, [])
+
+
+def test_a_percentage_that_is_less_than_a_cent_is_refused(tenth: DraftCounter) -> None:
+    customer = tenth.customer(500)
+    draft = int(tenth.shop.new_invoice(customer))
+    tenth.shop.add_line(draft, None, 1, Decimal("0.03"), tva_tx=Decimal(20))
+    tenth.ask(draft, "tenth")
+    assert "less than a cent" in tenth.said(draft)
+    assert tenth.balance(customer) == 500
 
 
 def test_all_that_fits(counter: DraftCounter) -> None:

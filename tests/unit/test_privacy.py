@@ -76,7 +76,7 @@ def test_an_export_holds_all_of_a_person_and_nothing_of_others(shop: Shop) -> No
     assert [row["rowid"] for row in found["sales"]] == [1, 2, 4]
     assert set(found) == {
         *("about", "customer", "accounts", "redemptions", "vouchers", "sales", "tiers_set_by_hand"),
-        *("bonuses", "standing_discounts"),
+        *("bonuses", "recommendations", "standing_discounts"),
         *("tiers_on_the_card", "asked_by_staff", "waiting_to_be_written", "done_at_once"),
     }
     assert all(row["customer_rowid"] == WHO for row in found["sales"])

@@ -21,6 +21,8 @@ from dolisync.model import CustomerKey
 from tests.builders import SOURCE
 from tests.unit.counter import GROUP, Counter, counter_terms, make_fields, source_terms
 
+NEAR = "no such reward; did you mean Little thanks? A number, max or: Little thanks, Noble thanks"
+
 
 class CrashError(BaseException):
     """End the daemon here."""
@@ -119,7 +121,11 @@ class TestWhatIsAsked:
         [
             ({"adjust": -30, "reason": "x"}, "30 points wanted, 20 available: nothing was done"),
             ({"adjust": 0, "reason": "x"}, "nothing to do: the number is not above zero"),
-            ({"redeem": "gift"}, "no such reward; write a number of points, max or: small, noble"),
+            (
+                {"redeem": "gift"},
+                "no such reward; write a number of points, max or: Little thanks, Noble thanks",
+            ),
+            ({"redeem": "Litle thank"}, NEAR),
             ({"redeem": "small"}, "100 points wanted, 20 available: nothing was done"),
             ({"redeem": "NOBLE"}, "this reward is for members of other tiers"),
             ({"redeem": "-5"}, "nothing to do: the number is not above zero"),

@@ -252,6 +252,17 @@ def test_what_was_given_for_points_earns_no_points_of_its_card(ledger: Engine) -
     assert shop.view().balance == 250 + 70 + 7
 
 
+def test_an_article_given_by_the_catalogue_earns_no_points_of_its_card(ledger: Engine) -> None:
+    shop = opened(ledger, earn={"amount": {}, "product": {}})
+    given = replace(
+        line(0, 5, rowid=51, text="Mug [* 120 points DS-7KQ2M9XW4HTR *]"),
+        discount_percent=Decimal(100),
+        product_points=Decimal(7),
+    )
+    shop.put(ticket(2, given))
+    assert shop.view().balance == 300 + 50
+
+
 def test_a_mark_costs_nothing_where_no_program_gives_products(ledger: Engine) -> None:
     shop = Shop(ledger, programs=(program(),))
     shop.put(ticket(2, given_line(100)))

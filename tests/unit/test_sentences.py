@@ -89,6 +89,7 @@ MOVEMENTS = {
     "sync/paying.py": [" paid with points", "points paid came back"],
     "sync/transfer.py": ["to customer ", "from customer ", " undone: "],
     "sync/merge.py": [" merged into "],
+    "sync/referrals.py": [": taken back"],
     "sync/opening.py": ["opening balances of ", "opening balance, "],
     "ledger/rebook.py": [": debt settled"],
     "ledger/book.py": [

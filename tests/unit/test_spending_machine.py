@@ -12,6 +12,7 @@ from collections import Counter as Count
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from hypothesis.stateful import (
 from simulation import money_checks
 from sqlalchemy import Engine, delete, event
 
+from connectors.dolibarr_codes import DolibarrCodes
 from connectors.dolibarr_http import DolibarrHttp
 from connectors.dolibarr_till import DolibarrTill
 from connectors.standin import StandIn, extrafields
@@ -36,15 +38,20 @@ from connectors.standin.store import ShopError
 from connectors.standin.testing import MovingClock, opened
 from dolisync.config import ReconcileSettings
 from dolisync.errors import TransientError, UnknownOutcome
-from dolisync.ledger import outbox, redemptions, tables
+from dolisync.ledger import drafts, outbox, redemptions, tables
 from dolisync.ledger.engine import reading
 from dolisync.ledger.redemptions import State
-from dolisync.model import Sale
+from dolisync.model import Sale, SaleStatus
+from dolisync.program.draft_bills import bill_of
 from dolisync.program.surroundings import Surroundings
+from dolisync.sync.draft_articles import is_tampered
+from dolisync.sync.drafts import ours
 from dolisync.sync.reconcile import Reconciler
+from dolisync.sync.ticket_articles import TicketArticles
+from dolisync.sync.ticket_wishes import TicketWishes
 from dolisync.sync.till_line import TillLine
 from tests.builders import SOURCE
-from tests.unit.counter import counter_terms, make_fields, source_terms
+from tests.unit.counter import REWARDS, counter_terms, make_fields, source_terms
 from tests.unit.desk import OPENING, _copied
 from tests.unit.test_drafts import BreakingDoor, DraftCounter
 
@@ -54,7 +61,11 @@ VALIDATED, PAID = 1, 2
 TILL = st.sampled_from([1, 2])
 WHICH = st.integers(0, 50)
 WHO = st.integers(0, 1)
-TERMS = counter_terms(point_value="0.05", redeem={"product_field": "loyprice"})
+TENTH = {"name": "tenth", "title": "A tenth off", "points": 60, "percent": 10, "at_most": 6}
+CUP = {"name": "cup", "title": "Blue cup", "points": 70, "product": "CUP", "stock": 9}
+TERMS = counter_terms(
+    point_value="0.05", redeem={"product_field": "loyprice"}, reward=[*REWARDS, TENTH, CUP]
+)
 BOUGHT_BEFORE = (400, 150)
 
 
@@ -102,18 +113,25 @@ class MoneyShop(DraftCounter):
         nobody = frozenset({self.standin.pos_customer})
         self.around = Surroundings(pos_customers=nobody, points_payment_mode="LOY")
         http = DolibarrHttp(self.standin.url, self.standin.api_key, retry_pause_s=0)
-        till = DolibarrTill(SOURCE, self.standin.database_url, http, price_field="loyprice")
+        database = self.standin.database_url
+        till = DolibarrTill(SOURCE, database, http, price_field="loyprice", articles=["CUP"])
         self.screen = BreakingDoor(till)
+        self.typing = BreakingDoor(DolibarrCodes(SOURCE, database, http))
         super().__post_init__()
 
     def restart(self) -> None:
         super().restart()
         programs = {self.terms.name: self.terms}
-        self.tills = TillLine(self.engine, self.clock, self.source, programs, self.screen)
+        drafts = self.clerk.drafts
+        assert drafts is not None
+        self.wishes = TicketWishes(drafts, programs, self.typing)
+        articles = TicketArticles(drafts, programs)
+        self.tills = TillLine(self.engine, self.clock, self.source, programs, self.screen, articles)
 
     def turn(self, times: int = 1) -> None:
         for _ in range(times):
             super().turn(1)
+            self.wishes.run_once()
             self.tills.run_once()
 
     def night(self) -> None:
@@ -168,6 +186,7 @@ class Life(RuleBasedStateMachine):
         self.office = shop.shop
         self.tea = self.office.add_product("TEA", "Tea", price_ttc=12)
         self.mug = self.office.add_product("MUG", "Mug", price_ttc=9)
+        self.cup = self.office.add_product("CUP", "Cup", price_ttc=7)
         extrafields.write(shop.standin.store, "product", self.mug, {"loyprice": 60})
         self.people = [shop.customer(points) for points in BOUGHT_BEFORE]
         event.listen(shop.engine, "commit", self._maybe_crash)
@@ -199,13 +218,21 @@ class Life(RuleBasedStateMachine):
             self.shop.made.append(ticket)
         return ticket
 
-    @rule(till=TILL, who=WHO, mugs=st.integers(0, 2))
-    def ring_up(self, till: int, who: int, mugs: int) -> None:
+    @rule(till=TILL, who=WHO, mugs=st.integers(0, 2), cups=st.integers(0, 2))
+    def ring_up(self, till: int, who: int, mugs: int, cups: int = 0) -> None:
         ticket = self._ticket(till)
         self.office.pos_choose(ticket, self.people[who])
         self.office.pos_add(ticket, self.tea, 1)
         if mugs:
             self.office.pos_add(ticket, self.mug, mugs)
+        if cups:
+            self.office.pos_add(ticket, self.cup, cups)
+
+    @precondition(lambda self: self._open_tickets())
+    @rule(till=TILL, what=st.sampled_from(["*tenth", "*blue", "*0", "*max", "*nothing like it"]))
+    def type_a_wish(self, till: int, what: str) -> None:
+        ticket = self._ticket(till)
+        self.office.add_line(ticket, None, 1, Decimal(0), description=what, tva_tx=Decimal(20))
 
     @precondition(lambda self: self._open_tickets())
     @rule(till=TILL)
@@ -255,13 +282,13 @@ class Life(RuleBasedStateMachine):
         found = self._some(fits)
         return found[which % len(found)]
 
-    @rule(who=WHO, what=st.sampled_from(["max", "10 EUR", "100", "2.37 EUR"]))
+    @rule(who=WHO, what=st.sampled_from(["max", "10 EUR", "a tenth", "small", "cup", "2.37 EUR"]))
     def make_a_draft(self, who: int, what: str) -> None:
         draft = self.shop.draft(self.people[who])
         extrafields.write(self.shop.standin.store, "facture", draft, {"loyuse": what})
 
     @precondition(lambda self: self._some(_is_draft))
-    @rule(which=WHICH, what=st.sampled_from(["max", "10 EUR", "0"]))
+    @rule(which=WHICH, what=st.sampled_from(["max", "tenth", "blue cup", "0"]))
     def ask_again(self, which: int, what: str) -> None:
         draft = self._one(which, _is_draft)
         extrafields.write(self.shop.standin.store, "facture", draft, {"loyuse": what})
@@ -278,6 +305,13 @@ class Life(RuleBasedStateMachine):
         lines = self.office.lines(self._one(which, _is_draft))
         if lines:
             self.office.delete_line(lines[line % len(lines)]["rowid"])
+
+    @precondition(lambda self: self._some(_is_draft))
+    @rule(which=WHICH, cents=st.sampled_from([3, 999, 2000, -250]), rate=st.sampled_from([5.5, 20]))
+    def add_to_a_draft(self, which: int, cents: int, rate: float) -> None:
+        draft = self._one(which, _is_draft)
+        price, percent = Decimal(cents) / 100, Decimal(str(rate))
+        self.office.add_line(draft, None, 1, price, tva_tx=percent)
 
     @precondition(lambda self: self._some(_is_draft))
     @rule(which=WHICH)
@@ -357,13 +391,16 @@ class Life(RuleBasedStateMachine):
         self.shop.restart()
 
     @rule(
-        call=st.sampled_from(["add_line", "remove_line", "lines_with", "write_note", "reduce"]),
+        call=st.sampled_from(
+            ["add_line", "remove_line", "add_goods", "give", "write_note", "reduce"]
+        ),
         when=st.sampled_from(["before", "after"]),
         what=st.sampled_from([_dies, _is_lost, _is_down]),
     )
     def break_a_call(self, call: str, when: str, what: Callable[[], None]) -> None:
         door = self.shop.screen if call in {"write_note", "reduce"} else self.shop.door
         self._make_work_for(call)
+        call = "reduce" if call == "give" else call
         getattr(door, when)[call] = what
         try:
             self.shop.turn(2)
@@ -379,6 +416,10 @@ class Life(RuleBasedStateMachine):
             self.ring_up(2, 0, 1)
         elif call == "remove_line" and any(map(self._lines, self._some(_is_draft))):
             self.cut_a_line_of_ours(0)
+        elif call == "add_goods":
+            self.make_a_draft(0, "cup")
+        elif call == "give":
+            self.ring_up(2, 0, 0, 1)
         else:
             self.make_a_draft(1, "2.37 EUR")
 
@@ -414,11 +455,20 @@ class Life(RuleBasedStateMachine):
                 *money_checks._drafts(connection, world),
             ]
             placed = redemptions.in_state(connection, SOURCE, State.DRAFTED)
+            uses = {one.id: drafts.use_of(connection, one.id) for one in placed}
         assert problems == []
         for one in placed:
             assert one.draft is not None
-            assert world.sales[one.draft.rowid].customer == one.customer
+            sale = world.sales[one.draft.rowid]
+            assert sale.customer == one.customer
+            use = uses[one.id]
+            assert use.product is None or not is_tampered(use, ours(sale, one.token))
+            if use.percent is not None and sale.status is SaleStatus.DRAFT:
+                bill = bill_of(Surroundings(), sale, one.token)
+                assert use.shares == bill.percent_shares(use.percent, use.at_most)
         assert waiting == []
+        with reading(self.shop.engine) as connection:
+            assert redemptions.count_taken(connection, TERMS.name, "cup").in_all <= CUP["stock"]
         self._no_ticket_gives_too_much()
 
     def _no_ticket_gives_too_much(self) -> None:
