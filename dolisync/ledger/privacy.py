@@ -341,6 +341,8 @@ def _forget_sales(
             lines=(),
             payments=(),
             buyer=None,
+            delivery=None,
+            warehouses=(),
         )
         values = {
             "ref": "",
@@ -348,6 +350,7 @@ def _forget_sales(
             "seen_customer_rowid": None,
             "fingerprint": ERASED,
             "document": to_document(bare),
+            "undelivered": None,
             "erased_at": now,
         }
         connection.execute(update(tables.sale).where(tables.sale.c.id == row["id"]).values(values))

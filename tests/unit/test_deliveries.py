@@ -297,6 +297,19 @@ def test_what_was_seen_is_not_read_again_what_changed_is(shop_and_orders: Any) -
     assert (orders.led_to, shop.balance()) == ([1, 1], 50)
 
 
+def test_a_delivery_right_after_its_document_was_read_is_not_missed(shop_and_orders: Any) -> None:
+    shop, orders = shop_and_orders
+    shop.poll()
+    shop.clock.tick(LOOK_EVERY.total_seconds() - 3)
+    orders.set(1, WAITING)
+    shop.put(sale(1, 50))
+    assert shop.balance() == 0
+    orders.set(1, DONE)
+    shop.clock.tick(1)
+    shop.poll()
+    assert shop.balance() == 50
+
+
 def test_a_delivery_whose_booking_failed_is_looked_at_again(shop: Shop) -> None:
     shop.adopt(program(earn=DELIVERED))
     orders = FakeOrders(shop.clock)

@@ -17,6 +17,7 @@ from dolisync.ledger.engine import reading, write
 from dolisync.ledger.past import standing
 from dolisync.ledger.privacy import Erased
 from dolisync.ledger.store import Transaction
+from dolisync.model import Delivery, Warehouse
 from dolisync.program.reasons import Why
 from dolisync.sync import opening, undo
 from dolisync.sync.explain import explain
@@ -103,6 +104,18 @@ def test_nothing_of_an_erased_person_is_left_and_all_sums_are(shop: Shop) -> Non
         ).one()
     assert (member.salt, member.balance, member.debt) == (None, 0, 0)
     assert member.customer_rowid < 0
+
+
+def test_from_where_an_erased_persons_goods_were_and_what_he_waits_for_is_forgotten(
+    shop: Shop,
+) -> None:
+    places = (Warehouse(3, "Shop Nord"),)
+    shop.put(sale(1, 50, warehouses=places, delivery=Delivery(is_done=False)))
+    assert "Shop Nord" in everything(shop)
+    erase(shop)
+    assert "Shop Nord" not in everything(shop)
+    with reading(shop.engine) as connection:
+        assert connection.execute(select(tables.sale.c.undelivered)).scalars().all() == [None]
 
 
 def _standing(shop: Shop, day: date) -> Any:
