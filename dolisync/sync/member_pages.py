@@ -30,6 +30,7 @@ from dolisync.phrases import day_text, money, number, points_text
 from dolisync.ports import Clock
 from dolisync.program.spending import minimum_of
 from dolisync.program.terms import Program
+from dolisync.sync.rewards_left import with_rewards_left
 from dolisync.sync.tiers import with_standing
 
 MOVEMENTS = 20
@@ -143,7 +144,8 @@ class _Filling:
     def _account(self, program: Program, view: MemberView) -> AccountPart:
         today, names = self._today(program), field_names(program)
         views = {self.customer: view}
-        view = with_standing(self.connection, program, views, today)[self.customer]
+        views = with_standing(self.connection, program, views, today)
+        view = with_rewards_left(self.connection, program, views)[self.customer]
         shown = customer_values(program, view, self.source, today)
         worth = shown[names.value]
         rewards = tuple(self._rewards(program, view, today))
@@ -163,7 +165,8 @@ class _Filling:
 
     def _rewards(self, program: Program, view: MemberView, today: date) -> Iterator[RewardRow]:
         available = program.points_of(view.available)
-        for reward in sorted(program.reward, key=lambda one: (one.points, one.name)):
+        left = (reward for reward in program.reward if reward.name not in view.used_up)
+        for reward in sorted(left, key=lambda one: (one.points, one.name)):
             if reward.is_on(today) and reward.is_for(view.tier_name):
                 lacking = max(reward.points, minimum_of(program)) - available
                 missing = points_text(self._language, lacking)
@@ -229,7 +232,7 @@ def _share(program: Program, view: MemberView, today: date) -> int | None:
     needed = (
         max(reward.points, minimum)
         for reward in program.reward
-        if reward.is_on(today) and reward.is_for(view.tier_name)
+        if reward.is_on(today) and reward.is_for(view.tier_name) and reward.name not in view.used_up
     )
     ahead = [points for points in needed if points > available]
     return int(100 * max(available, Decimal(0)) / min(ahead)) if ahead else None

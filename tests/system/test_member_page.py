@@ -83,6 +83,44 @@ def test_what_stands_on_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> Non
         assert browser.head(address).status_code == 200
 
 
+REWARDS = """
+[[program.reward]]
+name = "tenth"
+title = "A tenth off"
+points = 1
+percent = 10
+[[program.reward]]
+name = "loaf"
+title = "A loaf for nothing"
+points = 2
+product = "RYE"
+[[program.reward]]
+name = "once"
+title = "Only once"
+points = 1
+amount = 1
+per_member = 1
+"""
+
+
+def test_what_points_buy_without_what_is_used_up(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = place.config.read_text(encoding="utf-8")
+    place.config.write_text(text + REWARDS, encoding="utf-8")
+    address = link(place)
+
+    def shown() -> set[str]:
+        with pages(place, monkeypatch) as browser:
+            page = browser.get(address).get_data(as_text=True)
+        titles = ("A tenth off", "A loaf for nothing", "Only once")
+        return {title for title in titles if f">{title}" in page or f"{title}<" in page}
+
+    assert shown() == {"A tenth off", "A loaf for nothing", "Only once"}
+    place.good("redeem", place.customer("alice"), "--reward", "once")
+    assert shown() == {"A tenth off", "A loaf for nothing"}
+
+
 def test_it_stays_where_it_was_opened(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     address = link(place)
     with pages(place, monkeypatch) as browser:
