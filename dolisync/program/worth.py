@@ -75,10 +75,8 @@ def basket_of(
 
 
 def goods_units(basket: Basket, lines: Lines) -> int:
-    """Count what some of a basket's lines earn, without saying why."""
+    """Count what some of a basket's lines earn, without saying why; some of it must earn."""
     program, share = basket.program, basket.share
-    if share <= 0:
-        return 0
     units = 0
     if program.earn.amount is not None:
         units += _amount_counted(program, program.earn.amount, lines, share)[1]

@@ -109,6 +109,10 @@ def test_products_bands_and_the_visit_are_multiplied_too() -> None:
     assert units([only], sale(1, lines=lines), earn=earn) == 22
     bands = {"band": [{"at_least": 0, "points": 10}]}
     assert units([WINE], basket(10, 30), earn=bands) == 17
+    # All of them together: 20 by amount, 10 by its band, 2 times 5 from the card, twice; the visit.
+    lines = [line(20, 1, 2, rowid=1, product_points=Decimal(5))]
+    everything = {**earn, **bands, "amount": {}}
+    assert units([only], sale(1, lines=lines), earn=everything) == 2 * (20 + 10 + 10) + 2
 
 
 def test_points_and_payments_without_earning_lower_a_campaign_as_the_rest() -> None:

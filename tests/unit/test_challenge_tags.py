@@ -181,6 +181,24 @@ def test_merged_customers_bought_together(open_shop: OpenShop) -> None:
     assert shop.breaches() == []
 
 
+def test_half_a_euro_is_bought_too(open_shop: OpenShop) -> None:
+    shop = open_shop(asking({"tags": ["Tea", "Cakes"]}))
+    shop.take(sale(1, lines=[of(TEA, "0.50")], day=on(0)), ticket(2, 1, CAKE))
+    assert held(shop, 2) == [110]
+
+
+def test_a_tag_may_hold_the_mark_that_parts_names(open_shop: OpenShop) -> None:
+    """A later look at a sale that is passed must find the same tag."""
+    shop = open_shop(asking({"tags": ["No #1", "Cakes"]}))
+    numbered = line(10, 9, rowid=9, article=Article(("No #1",)))
+    first = sale(1, lines=[numbered], day=on(5))
+    shop.take(first, ticket(2, 6, CAKE))
+    assert held(shop, 1, 2) == [10, 110]
+    shop.take(ticket(3, 1, CAKE))
+    assert held(shop, 3, 1, 2) == [10, 110, 110]
+    assert shop.breaches() == []
+
+
 def test_visits_and_tags_together(open_shop: OpenShop) -> None:
     shop = open_shop(asking({"tags": ["Tea", "Cakes"], "visits": 3}))
     shop.take(*(ticket(n, n, product) for n, product in ((1, TEA), (2, CAKE), (3, 4))))
@@ -262,6 +280,14 @@ def test_a_campaign_with_points_tells_its_badge(open_shop: OpenShop) -> None:
         "Tour: 100 points more, a bonus of 100",
         "Tour: met; the badge is Guest",
     ]
+
+
+def test_what_gives_no_points_gives_no_badge_either(open_shop: OpenShop) -> None:
+    """It is the campaign's: a factor of nothing is nothing."""
+    shop = open_shop(asking({"visits": 1, "badge": "Guest"}, bonus=0, multiply=2))
+    shop.take(sale(1, "0.40"))
+    assert (held(shop, 1), badge(shop)) == ([0], None)
+    assert not any("badge" in text for text in why(shop, 1))
 
 
 # --- any history ---

@@ -105,6 +105,13 @@ def test_a_budget_in_money_goes_by_what_a_point_is_worth(open_shop: OpenShop) ->
     ]
 
 
+def test_a_budget_in_points_where_points_have_parts_and_a_worth(open_shop: OpenShop) -> None:
+    worth = program(campaign=[limited(budget={"points": "12.5"})], decimals=2, point_value="0.05")
+    shop = open_shop(worth)
+    shop.take(sale(1, 10, day=on(0)), sale(2, 10, day=on(1), buyer=8))
+    assert held(shop, 1, 2) == [2000, 1250]
+
+
 @pytest.mark.parametrize(
     ("each", "days", "points"),
     [
