@@ -55,6 +55,7 @@ class Results:
     rows_written: dict[str, int]
     rich: Against
     campaigns: Against
+    together: Against
     by_rest: Against
     quiet_turns: list[QuietTurn]
     memory_kilobytes: dict[int, int]
@@ -67,6 +68,7 @@ def measure(plan: Plan, server: MariadbServer, folder: Path) -> Results:
     by_sql, work = measure_sql(shop, plan.repeats)
     rich = measure_rich(shop, plan.repeats)
     campaigns = measure_campaigns(shop, plan.repeats)
+    together = measure_together(shop, plan.repeats)
     by_rest = measure_rest(shop, plan)
     turns = quiet_turns(shop, plan.turns)
     memory = measure_memory(server, folder, plan)
@@ -76,6 +78,7 @@ def measure(plan: Plan, server: MariadbServer, folder: Path) -> Results:
         work.counted(),
         rich,
         campaigns,
+        together,
         by_rest,
         turns,
         memory,
@@ -103,6 +106,11 @@ def measure_rich(shop: BenchShop, repeats: int) -> Against:
 def measure_campaigns(shop: BenchShop, repeats: int) -> Against:
     """Measure a backfill with ten campaigns against one under the plain program."""
     return _measure_rules(shop, CAMPAIGNS, repeats)
+
+
+def measure_together(shop: BenchShop, repeats: int) -> Against:
+    """Measure a backfill with ten campaigns, five tiers and all caps against the plain program."""
+    return _measure_rules(shop, RICH + CAMPAIGNS, repeats)
 
 
 def _measure_rules(shop: BenchShop, rules: str, repeats: int) -> Against:
@@ -171,6 +179,8 @@ def as_text(results: Results) -> str:
             "The same with ten campaigns", plan.sales, results.campaigns, "the plain program"
         ),
         "",
+        *_against("The same with all of these", plan.sales, results.together, "the plain program"),
+        "",
         *_against(f"Backfill of {plan.rest_sales} sales by REST", plan.rest_sales, results.by_rest),
         "",
         _row("A turn with nothing new (ms)", "total", "queries", "besides", "statements"),
@@ -228,7 +238,7 @@ def _growth(results: Results) -> float:
 def as_numbers(results: Results) -> dict[str, Any]:
     """Return the results for machines."""
     numbers = asdict(results)
-    for name in ("by_sql", "rich", "campaigns", "by_rest"):
+    for name in ("by_sql", "rich", "campaigns", "together", "by_rest"):
         against: Against = getattr(results, name)
         numbers[name] = {
             "seconds": against.ours.seconds,
