@@ -54,7 +54,8 @@ def export(
     members = _rows(connection, tables.member, _of_customer(tables.member, customer))
     sales = _rows(connection, tables.sale, _of_sales(customer))
     vouchers = _vouchers(connection, customer)
-    if not (members or sales or vouchers):
+    recommendations = _recommendations(connection, customer)
+    if not (members or sales or vouchers or recommendations):
         raise _unknown(customer)
     ids = [row["id"] for row in members]
     return {
@@ -72,7 +73,7 @@ def export(
             connection, tables.tier_setting, _of_customer(tables.tier_setting, customer)
         ),
         "bonuses": _about_card(connection, tables.bonus_given, customer),
-        "recommendations": _recommendations(connection, customer),
+        "recommendations": recommendations,
         "tiers_on_the_card": _about_card(connection, tables.tier_mark, customer),
         "standing_discounts": _about_card(connection, tables.standing_mark, customer),
         "asked_by_staff": [
@@ -234,7 +235,8 @@ def erase(
     connection = transaction.connection
     members = _rows(connection, tables.member, _of_customer(tables.member, customer))
     sales = _rows(connection, tables.sale, _of_sales(customer))
-    if not (members or sales or _vouchers(connection, customer)):
+    others = (_vouchers(connection, customer), _recommendations(connection, customer))
+    if not (members or sales or any(others)):
         raise _unknown(customer)
     ids = [row["id"] for row in members]
     _refuse_open_discounts(connection, ids)

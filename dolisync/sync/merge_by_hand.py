@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, Engine
 
 from dolisync.errors import NotFound, UserError
-from dolisync.ledger import batches, outbox
+from dolisync.ledger import batches, outbox, referrals
 from dolisync.ledger.batches import Batch
 from dolisync.ledger.engine import rehearse, write
 from dolisync.ledger.store import MemberKey, Transaction
@@ -79,7 +79,7 @@ def _merge(
         message = f"customer {old.rowid} cannot be merged into {into.rowid}"
         raise UserError(message, "name two customers of one Dolibarr")
     transaction = Transaction(connection, clock.now())
-    if not _balances(transaction, rules, (old,)):
+    if not (_balances(transaction, rules, (old,)) or _is_recommended(connection, old)):
         message = f"the ledger knows nothing of customer {old.rowid}"
         raise NotFound(message, "name first the one who goes, then the one who stays")
     programs = {terms.name: terms for terms in rules.book.current.programs}
@@ -88,3 +88,8 @@ def _merge(
     targets = [target for target in cards([merged]) if rules.shows(target.source)]
     outbox.wish(connection, targets, transaction.now)
     return batches.by_token(connection, token)
+
+
+def _is_recommended(connection: Connection, customer: CustomerKey) -> bool:
+    """Tell whether a customer recommends somebody, or is, though nothing was bought yet."""
+    return any(referrals.ids_of(connection, customer).values())

@@ -389,13 +389,15 @@ class _Booking:
         return MemberKey(referral.program, who)
 
     def _entry(self, referral: Referral, side: Side, day: date, reason: str) -> Entry:
+        transaction, came_with = self.found.transaction, referral.held(side).batch_id
         return Entry(
             key_of(referral.id, side, str(referral.revision + 1)),
             Kind.ADJUST,
             day,
-            self.found.transaction.now,
+            transaction.now,
             reason,
-            batch_id=referral.held(side).batch_id,
+            # What a merge brought goes back with it, whatever was booked for it since.
+            batch_id=transaction.batch_id if came_with is None else came_with,
         )
 
     def _note(self, referral: Referral, side: Side, units: int, sale_id: int | None) -> None:

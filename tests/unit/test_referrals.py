@@ -27,6 +27,7 @@ from tests.builders import credit_note, customer, line, program, sale
 from tests.fakes import Shop, reopened, reward
 from tests.unit.test_merge import Merging
 from tests.unit.test_privacy import erase, everything
+from tests.unit.test_recompute import again, run, since
 
 OpenShop = Callable[..., Shop]
 TODAY = date(2026, 11, 20)
@@ -422,6 +423,22 @@ def test_a_purchase_is_judged_by_the_rules_of_its_day(open_shop: OpenShop) -> No
     assert points(shop, NEW, BY, THIRD) == (70, refer_again - 7, 0)
 
 
+def test_past_purchases_judged_again_give_what_today_s_rules_say(ledger_engine: Engine) -> None:
+    shop = Shop(ledger_engine, programs=(with_referral(max_ever=1),))
+    refer(shop)
+    refer(shop, THIRD)
+    shop.put(sale(1, 10), sale(2, 10, buyer=THIRD))
+    assert points(shop, NEW, BY, THIRD) == (60, 100, 60)
+    shop.clock.tick(86400)
+    since(shop, None, with_referral(points=70, new_points=20))
+    outcome = run(shop)
+    assert points(shop, NEW, BY, THIRD) == (30, 140, 30)
+    gains = {who.rowid: units for who, units in outcome.gains[shop.program.name]}
+    assert gains == {NEW: -30, BY: 40, THIRD: -30}
+    again(shop).undo(outcome.batch, lambda _: None)
+    assert points(shop, NEW, BY, THIRD) == (60, 100, 60)
+
+
 def test_explain_says_what_a_purchase_brought(open_shop: OpenShop) -> None:
     shop = open_shop(with_referral())
     refer(shop)
@@ -630,6 +647,17 @@ def test_without_recommendations_nothing_is_looked_for(open_shop: OpenShop) -> N
     assert recommend.Recommendations(shop.engine, shop.clock, shop.rules).run_once() == 0
 
 
+def test_who_bought_nothing_yet_is_merged_with_what_was_said(place: Merging) -> None:
+    shop = place.shop
+    refer(shop)
+    token = by_hand(shop, NEW, THIRD)
+    shop.put(sale(1, 10, buyer=THIRD))
+    assert points(shop, NEW, BY, THIRD) == (0, 100, 60)
+    unmerge(shop, token)
+    # What the kept one bought himself stays his, and brings nothing.
+    assert points(shop, NEW, BY, THIRD) == (0, 0, 10)
+
+
 # --- privacy --------------------------------------------------------------------------------------
 
 
@@ -684,3 +712,13 @@ def test_what_was_void_when_he_was_erased_stays_void(ledger_engine: Engine) -> N
     withdraw(shop, 20)
     shop.put(sale(3, 10, buyer=22))
     assert points(shop, THIRD, FOURTH) == (100, 0)
+
+
+def test_who_only_was_recommended_can_be_erased(open_shop: OpenShop) -> None:
+    shop = open_shop(with_referral())
+    refer(shop, 4711, 4712)
+    with reading(shop.engine) as connection:
+        assert privacy.export(connection, customer(4711), shop.by_name)["recommendations"]
+    erase(shop, 4711, "B-ONE")
+    erase(shop, 4712, "B-TWO")
+    assert "471" not in everything(shop)
