@@ -338,7 +338,7 @@ KEYS: dict[str, set[str]] = {
     "explain 3 > documents > programs > reasons": {"code", "text", "values"},
     "receipt 3": {
         *("shop_name", "ref", "date", "is_return", "customer_name", "language", "currency"),
-        *("lines", "total", "payments", "points", "claim", "codes"),
+        *("lines", "total", "payments", "points", "claim", "codes", "page_url"),
     },
     "verify": {"holds", "sales", "members", "postings", "breaches"},
     "outbox list": {"counts", "rows"},
