@@ -518,7 +518,7 @@ OF_MONEY = (
 
 ALL = (*OF_READING, *OF_WRITING, *OF_FOLLOWING, *OF_MONEY)
 # Rules that seldom matter take hundreds of histories to be missed.
-SELDOM_SEEN = 150
+SELDOM_SEEN = 120
 
 
 @pytest.mark.timeout(300)
