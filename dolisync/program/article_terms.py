@@ -42,6 +42,11 @@ class ArticleTerms(Section):
         """Tell whether nothing is said."""
         return not (self.tags or self.references or self.kinds or self.fields)
 
+    @cached_property
+    def remembered(self) -> dict[tuple[str, bool], bool]:
+        """Where it is remembered which references, and whether of services, fit."""
+        return {}
+
     @property
     def field_names(self) -> tuple[str, ...]:
         """The extra fields that must be read."""

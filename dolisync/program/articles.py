@@ -80,7 +80,19 @@ def earns(terms: EarnTerms, line: SaleLine) -> bool:
 
 
 def fits(selection: ArticleTerms, line: SaleLine) -> bool:
-    """Tell whether a line is one of the articles meant; a selection without lists means none."""
+    """Tell whether a line is one of the articles meant; a selection without lists means none.
+
+    By reference and kind alone the same few articles are asked for again and again.
+    """
+    if selection.tags or selection.fields:
+        return _fits(selection, line)
+    known, place = selection.remembered, (line.product_ref, line.is_service)
+    if place not in known:
+        known[place] = _fits(selection, line)
+    return known[place]
+
+
+def _fits(selection: ArticleTerms, line: SaleLine) -> bool:
     article = line.article or _UNKNOWN
     if selection.is_empty:
         return False

@@ -302,6 +302,9 @@ class _Part(NamedTuple):
         return Why.CAMPAIGN_BOTH if self.campaign.bonus else Why.CAMPAIGN
 
 
+_Bases = dict[tuple[frozenset[str], int], Decimal]
+
+
 @dataclass(slots=True)
 class _Counting:
     """Count what campaigns give for what is left of a basket; articles are narrowed once."""
@@ -324,8 +327,9 @@ class _Counting:
         terms = self.program.campaigns
         exact, rounded, given = ZERO, 0, 0
         before: list[CampaignTerms] = []
+        known: _Bases = {}
         for campaign in campaigns:
-            base = self._base(campaign.article_key, before)
+            base = self._base(campaign.article_key, before, len(before), known)
             if campaign.raises_by:
                 exact += campaign.raises_by * base
                 if terms.combine is Combine.MULTIPLY:
@@ -359,7 +363,8 @@ class _Counting:
 
     def amount_of(self, campaign: CampaignTerms) -> Decimal:
         """Return the amount of its articles that earns."""
-        return self._totals(campaign)[1] * self.basket.share
+        amount, share = self._totals(campaign)[1], self.basket.share
+        return amount if share == 1 else amount * share
 
     def _totals(self, campaign: CampaignTerms) -> tuple[Decimal, Decimal]:
         """Return the amounts of its articles as they were sold, and as they are left."""
@@ -379,22 +384,34 @@ class _Counting:
         return _Counting(self.program, self.before, basket, units)
 
     def _bonus(self, campaign: CampaignTerms) -> Decimal:
+        units = self.program.bonus_units[campaign.name]
         sold, left = self._totals(campaign)
-        share = min(max(left, ZERO) / sold, Decimal(1))
-        return self.program.units(campaign.bonus) * share
+        if left == sold:
+            return Decimal(units)
+        return units * min(max(left, ZERO) / sold, Decimal(1))
 
-    def _base(self, key: frozenset[str], before: Sequence[CampaignTerms]) -> Decimal:
-        """Return what some articles earn, with what these campaigns made of it one after another.
+    def _base(
+        self,
+        key: frozenset[str],
+        before: Sequence[CampaignTerms],
+        count: int,
+        known: _Bases,
+    ) -> Decimal:
+        """Return what some articles earn, with what the first of these campaigns made of it.
 
-        Each multiplies what the ones before it left of the articles that are its own too.
+        Each multiplies what the ones before it left of the articles that are its own too. ``known``
+        are the answers that were given for the same campaigns.
         """
-        if not before:
+        if not count:
             return Decimal(self._units_of(key))
-        *others, last = before
-        base = self._base(key, others)
-        both = key | last.article_key
-        also = base if both == key else self._base(both, others)
-        return base + last.raises_by * also
+        found = known.get((key, count))
+        if found is None:
+            last = before[count - 1]
+            base = self._base(key, before, count - 1, known)
+            both = key | last.article_key
+            also = base if both == key else self._base(both, before, count - 1, known)
+            found = known[key, count] = base + last.raises_by * also
+        return found
 
     def _units_of(self, key: frozenset[str]) -> int:
         """Return what the articles of all of these campaigns earn by themselves in the tier."""

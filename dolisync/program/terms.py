@@ -938,6 +938,11 @@ class Program(Section):
         return tuple(sorted(self.campaign, key=lambda entry: (-entry.priority, entry.name)))
 
     @cached_property
+    def bonus_units(self) -> Mapping[str, int]:
+        """The bonuses of the campaigns in ledger units, by name."""
+        return {campaign.name: self.units(campaign.bonus) for campaign in self.campaign}
+
+    @cached_property
     def caps_units(self) -> tuple[int | None, int | None, int | None, int | None]:
         """The caps of a sale, a day, a month and a member, in ledger units."""
         caps = self.earn.caps
@@ -979,7 +984,7 @@ class Program(Section):
         """The shop's time zone."""
         return ZoneInfo(self.timezone)
 
-    @property
+    @cached_property
     def scale(self) -> int:
         """How many ledger units make one point: 1, or 100 with decimals."""
         return int(10**self.decimals)

@@ -81,12 +81,13 @@ def tier_on(program: Program, course: Course, by_hand: Sequence[SetByHand], day:
     """Return the tier held on a day, before any sale that is not in the course."""
     if not program.tier:
         return ""
-    held = max(_index(program, course.tier), _floor(program))
-    if by_hand or held > _floor(program):
+    floor = _floor(program)
+    held = max(_index(program, course.tier), floor)
+    if by_hand or held > floor:
         held = _later(program, course, by_hand, day)
     if _lock(by_hand, day) is None:
         # Also without a sale: with the months, or where the thresholds were lowered.
-        held = max(held, _level(program, course, day + 1), _floor(program))
+        held = max(held, _level(program, course, day + 1), floor)
     return _name(program, held)
 
 
