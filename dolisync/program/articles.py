@@ -16,7 +16,7 @@ from dolisync.model import Article, SaleLine
 from dolisync.program.article_terms import ArticleKind, ArticleTerms
 from dolisync.program.patterns import fits_any
 from dolisync.program.reasons import Reason, Why, because
-from dolisync.program.terms import Discounted, EarnTerms
+from dolisync.program.terms import Discounted, EarnTerms, Program
 
 ZERO = Decimal(0)
 _NAMED = 5
@@ -84,12 +84,26 @@ def fits(selection: ArticleTerms, line: SaleLine) -> bool:
 
     By reference and kind alone the same few articles are asked for again and again.
     """
-    if selection.tags or selection.fields:
+    if selection.asks_catalogue:
         return _fits(selection, line)
     known, place = selection.remembered, (line.product_ref, line.is_service)
     if place not in known:
         known[place] = _fits(selection, line)
     return known[place]
+
+
+def campaigns_meant(program: Program, line: SaleLine) -> frozenset[str]:
+    """Name the campaigns for whose articles a line's reference and kind suffice, and that mean it.
+
+    Most sales have nothing of most campaigns: these are asked for all of them at once.
+    """
+    known, place = program.campaigns_by_article, (line.product_ref, line.is_service)
+    found = known.get(place)
+    if found is None:
+        found = known[place] = frozenset(
+            name for name, selection in program.known_by_article.items() if fits(selection, line)
+        )
+    return found
 
 
 def _fits(selection: ArticleTerms, line: SaleLine) -> bool:

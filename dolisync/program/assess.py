@@ -225,15 +225,19 @@ def _worth_in_family(
 
 
 def what_counts(
-    program: Program, around: Surroundings, family: Family, verdicts: Sequence[Verdict]
+    program: Program,
+    around: Surroundings,
+    sale: Sale,
+    returns: Sequence[Sale],
+    verdicts: Sequence[Verdict],
 ) -> Counted:
     """Return what a judged sale counts for those after it: what its returns left of it."""
-    units, sale = sum(verdict.units for verdict in verdicts), family.origin
+    units = sum([verdict.units for verdict in verdicts])
     # What earned something counts: only of the others it must be asked.
     if not verdicts[0].units and not _is_purchase(program, around, sale):
         return Counted(0, units)
-    left = _left_lines(family) if family.returns else sale.lines
-    if family.returns and _is_all_returned(sale, left):
+    left = _left_lines(sale, returns) if returns else sale.lines
+    if returns and _is_all_returned(sale, left):
         return Counted(0, units)
     spent = max(bought(left), ZERO)
     if sale.status is not SaleStatus.PAID or is_paid_without_earning(program, around, sale):
@@ -271,7 +275,7 @@ def _left_after(program: Program, family: Family) -> tuple[SaleLine, ...]:
     """Return the lines of a sale with those that its returns took off; none where all came back."""
     if not family.returns or not program.returns.take_back:
         return family.origin.lines
-    left = _left_lines(family)
+    left = _left_lines(family.origin, family.returns)
     return () if _is_all_returned(family.origin, left) else left
 
 
@@ -315,10 +319,10 @@ def _waits_for(program: Program, sale: Sale) -> Why | None:
     return None
 
 
-def _left_lines(family: Family) -> tuple[SaleLine, ...]:
-    returned = (credit for credit in family.returns if uncounted(credit) is None)
+def _left_lines(sale: Sale, returns: Sequence[Sale]) -> tuple[SaleLine, ...]:
+    returned = (credit for credit in returns if uncounted(credit) is None)
     taken = (line for credit in returned for line in taken_off(credit))
-    return (*family.origin.lines, *taken)
+    return (*sale.lines, *taken)
 
 
 def what_counts_alone(credit: Sale, verdict: Verdict) -> Counted:

@@ -105,6 +105,14 @@ class CustomerTerms(Section):
         lists = ("types", "tags", "towns", "departments", "regions", "countries")
         return tuple(name for name in lists if getattr(self, name))
 
+    @cached_property
+    def folded(self) -> Mapping[str, frozenset[str]]:
+        """What is wanted, by list, in one case."""
+        return {
+            name: frozenset(text.strip().casefold() for text in getattr(self, name))
+            for name in self.asked
+        }
+
     @property
     def is_empty(self) -> bool:
         """Tell whether nothing is said."""

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from dolisync.model import Sale
-from dolisync.program.articles import lines_of
+from dolisync.program.articles import campaigns_meant, lines_of
 from dolisync.program.before import Before, Limit, Room
 from dolisync.program.campaign_terms import CampaignTerms, ChallengeTerms, Combine, Each
 from dolisync.program.criteria import channel_of, misfit_of, taken_from, warehouse_words
@@ -27,8 +27,7 @@ from dolisync.program.tiers import multiplied
 from dolisync.program.worth import Basket, Lines, goods_units, plain_worth, shown
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(NamedTuple):
     """What campaigns add to a sale: ledger units by name, and why each of them does or not.
 
     ``limited`` says what those with limits would give, whether they are chosen or not.
@@ -65,15 +64,14 @@ def added(
     chosen = _chosen(as_sold, judged.held)
     parts = counting.parts_of(chosen)
     return Added(
-        sum(part.units for part in parts),
-        tuple((part.campaign.name, part.units) for part in parts),
+        sum([part.units for part in parts]),
+        tuple([(part.campaign.name, part.units) for part in parts]),
         tuple(judged.reasons(sale, as_sold, counting, parts)) if is_told else (),
         tuple(as_sold.limits_of(judged.meant, chosen)) if program.limited_campaigns else (),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
+class _Judged(NamedTuple):
     """The campaigns that are meant for a sale; those of them that hold, and that give a badge."""
 
     meant: Sequence[CampaignTerms]
@@ -149,10 +147,23 @@ def _holds(campaign: CampaignTerms, sale: Sale, before: Before, as_sold: _Counti
     program = as_sold.program
     if campaign.asks_when and not is_now(program, campaign, sale):
         return False
-    if campaign.asks_whose and _not_for(campaign, program, sale, before) is not None:
+    if campaign.asks_whose and not _is_for(campaign, sale, before):
+        return False
+    if campaign.name in program.known_by_article and campaign.name not in as_sold.marks:
         return False
     amount = as_sold.amount_of(campaign)
     return amount > 0 and amount >= campaign.minimum
+
+
+def _is_for(campaign: CampaignTerms, sale: Sale, before: Before) -> bool:
+    """Tell whether ``_not_for`` says nothing."""
+    if campaign.first_purchase and before.sales:
+        return False
+    customers = campaign.customers
+    if customers is None:
+        return True
+    in_tier = not customers.tiers or before.tier in customers.tiers
+    return in_tier and misfit_of(customers, sale.buyer) is None
 
 
 def _not_here(campaign: CampaignTerms, sale: Sale) -> Reason | None:
@@ -256,19 +267,13 @@ _CUT = {
 }
 
 
-def _narrowed(campaign: CampaignTerms, sold: Lines, lines: Lines) -> Lines:
-    """Return the lines for which a campaign is, a discount on the whole sale cut to its share."""
-    articles = campaign.chosen_articles
-    return lines if articles is None else lines_of(articles, sold, lines)
-
-
 # --- what it gives --------------------------------------------------------------------------------
 
 
 class _Part(NamedTuple):
     """What one campaign gives, and on how many ledger units of its articles.
 
-    ``wanted`` is what it would give had it no limits.
+    ``wanted`` is what it would give had it no limits. ``base`` is zero where it has no factor.
     """
 
     campaign: CampaignTerms
@@ -316,6 +321,8 @@ class _Counting:
     _units: dict[frozenset[str], int] = field(default_factory=dict)
     _narrow: dict[frozenset[str], tuple[Lines, Lines]] = field(default_factory=dict)
     _amounts: dict[frozenset[str], tuple[Decimal, Decimal]] = field(default_factory=dict)
+    _earning: dict[frozenset[str], Decimal] = field(default_factory=dict)
+    _marks: set[str] | None = None
 
     def parts_of(self, campaigns: Sequence[CampaignTerms]) -> list[_Part]:
         """Share out what these campaigns give together; the sum is rounded, not each of them.
@@ -329,8 +336,9 @@ class _Counting:
         before: list[CampaignTerms] = []
         known: _Bases = {}
         for campaign in campaigns:
-            base = self._base(campaign.article_key, before, len(before), known)
+            base = ZERO
             if campaign.raises_by:
+                base = self._base(campaign.article_key, before, len(before), known)
                 exact += campaign.raises_by * base
                 if terms.combine is Combine.MULTIPLY:
                     before.append(campaign)
@@ -363,17 +371,29 @@ class _Counting:
 
     def amount_of(self, campaign: CampaignTerms) -> Decimal:
         """Return the amount of its articles that earns."""
-        amount, share = self._totals(campaign)[1], self.basket.share
-        return amount if share == 1 else amount * share
-
-    def _totals(self, campaign: CampaignTerms) -> tuple[Decimal, Decimal]:
-        """Return the amounts of its articles as they were sold, and as they are left."""
         key = campaign.article_key
-        if key not in self._amounts:
+        found = self._earning.get(key)
+        if found is None:
+            amount, share = self._totals(key)[1], self.basket.share
+            found = self._earning[key] = amount if share == 1 else amount * share
+        return found
+
+    @property
+    def marks(self) -> set[str]:
+        """The campaigns of whose articles something was sold, where references and kinds tell."""
+        if self._marks is None:
+            program = self.program
+            self._marks = set().union(*[campaigns_meant(program, x) for x in self.basket.sold])
+        return self._marks
+
+    def _totals(self, key: frozenset[str]) -> tuple[Decimal, Decimal]:
+        """Return the amounts of some articles as they were sold, and as they are left."""
+        found = self._amounts.get(key)
+        if found is None:
             sold, left = self._lines(key)
             total = total_incl(left)
-            self._amounts[key] = (total if sold is left else total_incl(sold)), total
-        return self._amounts[key]
+            found = self._amounts[key] = (total if sold is left else total_incl(sold)), total
+        return found
 
     def as_sold(self) -> _Counting:
         """Return the same for the basket as it was sold: which campaigns count is judged on it."""
@@ -385,7 +405,7 @@ class _Counting:
 
     def _bonus(self, campaign: CampaignTerms) -> Decimal:
         units = self.program.bonus_units[campaign.name]
-        sold, left = self._totals(campaign)
+        sold, left = self._totals(campaign.article_key)
         if left == sold:
             return Decimal(units)
         return units * min(max(left, ZERO) / sold, Decimal(1))
@@ -417,24 +437,25 @@ class _Counting:
         """Return what the articles of all of these campaigns earn by themselves in the tier."""
         if not key:
             return self.base_units
-        if key not in self._units:
+        found = self._units.get(key)
+        if found is None:
             units = goods_units(self.basket, self._lines(key)[1])
-            self._units[key] = multiplied(self.program, self.before.tier, units)
-        return self._units[key]
+            found = self._units[key] = multiplied(self.program, self.before.tier, units)
+        return found
 
     def _lines(self, key: frozenset[str]) -> tuple[Lines, Lines]:
         """Return the articles of all of these campaigns, as they were sold and as they are left."""
         sold, left = self.basket.sold, self.basket.left
         if not key:
             return sold, left
-        if key not in self._narrow:
-            for campaign in self.program.campaigns_in_order:
-                if campaign.name in key:
-                    kept = _narrowed(campaign, sold, sold)
-                    left = kept if left is sold else _narrowed(campaign, sold, left)
-                    sold = kept
-            self._narrow[key] = sold, left
-        return self._narrow[key]
+        found = self._narrow.get(key)
+        if found is None:
+            for selection in self.program.selections_of(key):
+                kept = lines_of(selection, sold, sold)
+                left = kept if left is sold else lines_of(selection, sold, left)
+                sold = kept
+            found = self._narrow[key] = sold, left
+        return found
 
 
 # --- which of them count --------------------------------------------------------------------------

@@ -48,13 +48,14 @@ def within(program: Program, before: Before, units: int) -> tuple[int, tuple[Rea
 def rooms(program: Program, before: Before) -> Iterator[tuple[Decimal, str, int]]:
     """Name the caps that look at other sales: each with its span, and the units it leaves."""
     caps = program.earn.caps
-    for cap, span, earned in (
-        (caps.per_day, "a day", before.day_units),
-        (caps.per_month, "a month", before.month_units),
-        (caps.per_member, "a member", before.all_units),
+    _, day, month, member = program.caps_units
+    for cap, units, span, earned in (
+        (caps.per_day, day, "a day", before.day_units),
+        (caps.per_month, month, "a month", before.month_units),
+        (caps.per_member, member, "a member", before.all_units),
     ):
-        if cap is not None:
-            yield cap, span, max(program.units(cap) - earned, 0)
+        if cap is not None and units is not None:
+            yield cap, span, max(units - earned, 0)
 
 
 def _reason(program: Program, cap: Decimal, span: str, given: int, wanted: int) -> Reason:

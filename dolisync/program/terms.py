@@ -952,6 +952,30 @@ class Program(Section):
         )
         return sale, day, month, member
 
+    def selections_of(self, key: frozenset[str]) -> Sequence[ArticleTerms]:
+        """Return what chooses the articles that are of all of these campaigns."""
+        if key not in self._selections:
+            of_campaigns = ((one.name, one.chosen_articles) for one in self.campaigns_in_order)
+            self._selections[key] = [
+                chosen for name, chosen in of_campaigns if chosen is not None and name in key
+            ]
+        return self._selections[key]
+
+    @cached_property
+    def _selections(self) -> dict[frozenset[str], Sequence[ArticleTerms]]:
+        return {}
+
+    @cached_property
+    def known_by_article(self) -> Mapping[str, ArticleTerms]:
+        """What chooses articles by their references and kinds alone, by campaign."""
+        chosen = ((one.name, one.chosen_articles) for one in self.campaign)
+        return {name: one for name, one in chosen if one is not None and not one.asks_catalogue}
+
+    @cached_property
+    def campaigns_by_article(self) -> dict[tuple[str, bool], frozenset[str]]:
+        """Where it is remembered what campaigns a reference, and whether of a service, is of."""
+        return {}
+
     @cached_property
     def campaigns_by_place(self) -> dict[Place, tuple[CampaignTerms, ...]]:
         """Where it is remembered which campaigns can hold on a day, at a till, from warehouses."""
@@ -979,7 +1003,7 @@ class Program(Section):
         of_campaigns = (name for campaign in self.campaign for name in campaign.warehouses)
         return frozenset((*self.earn.warehouses, *self.earn.leave_out_warehouses, *of_campaigns))
 
-    @property
+    @cached_property
     def zone(self) -> ZoneInfo:
         """The shop's time zone."""
         return ZoneInfo(self.timezone)

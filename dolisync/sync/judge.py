@@ -569,7 +569,8 @@ class Verdicts:
     @property
     def more(self) -> list[list[KnownSale]]:
         """The families that had to be judged again besides those that changed."""
-        return list(self.timeline.more.values())
+        found = self.timeline.more.values()
+        return sorted(found, key=lambda family: (family[0].sale.date, family[0].key))
 
     def of(self, program: Program, family: Sequence[KnownSale]) -> tuple[Verdict, ...]:
         """Return what one family holds in a program, in its order."""

@@ -13,6 +13,8 @@ import heapq
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import NamedTuple
 
 from dolisync.ledger import campaign_uses, courses
 from dolisync.ledger.campaign_uses import UseRow
@@ -63,22 +65,27 @@ def looking_back(book: RuleBook) -> list[str]:
     return sorted({program.name for program in programs if program.looks_back})
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
+class _Unit(NamedTuple):
     """What is judged at one place: a sale with its trusted returns, or one return by itself."""
 
     known: KnownSale
+    day: int
+    rowid: int
     family: Sequence[KnownSale]
     is_alone: bool
     trusted: Sequence[KnownSale] = ()
 
-    @property
-    def day(self) -> int:
-        return self.known.sale.date.toordinal()
-
-    @property
-    def rowid(self) -> int:
-        return self.known.key.rowid
+    @classmethod
+    def of(
+        cls,
+        known: KnownSale,
+        family: Sequence[KnownSale],
+        *,
+        is_alone: bool,
+        trusted: Sequence[KnownSale] = (),
+    ) -> _Unit:
+        day = known.sale.date.toordinal()
+        return cls(known, day, known.key.rowid, family, is_alone, trusted)
 
 
 @dataclass(slots=True)
@@ -106,6 +113,8 @@ class Timeline:
     _touched: dict[str, set[tuple[CustomerKey, int]]] = field(
         default_factory=lambda: defaultdict(set)
     )
+
+    _by_rule_set: dict[tuple[int, str], Program | None] = field(default_factory=dict)
 
     def walk(self, families: Families, changed: Collection[tuple[CustomerKey, int]] = ()) -> None:
         """Judge these families in all programs that look back.
@@ -164,8 +173,8 @@ class Timeline:
         ]
         if limits is not None:
             walks.append(self._walk_others(name, limits))
-        # All members together, step by step: budgets are shared by them.
-        for _ in heapq.merge(*walks):
+        # With budgets all members together, step by step: they share them.
+        for _ in chain(*walks) if limits is None else heapq.merge(*walks):
             pass
 
     def _limits(
@@ -192,13 +201,14 @@ class Timeline:
     def _units(self, family: Sequence[KnownSale]) -> Iterator[_Unit]:
         head = family[0]
         if len(family) == 1 or not head.counts:
-            yield _Unit(head, family, is_alone=head.sale.kind is SaleKind.CREDIT_NOTE)
+            is_alone = head.sale.kind is SaleKind.CREDIT_NOTE
+            yield _Unit.of(head, family, is_alone=is_alone)
             return
         trusted = self.judging.trusted(family)
-        yield _Unit(head, family, is_alone=False, trusted=trusted)
+        yield _Unit.of(head, family, is_alone=False, trusted=trusted)
         for known in family[1:]:
             if known not in trusted and known.counts:
-                yield _Unit(known, family, is_alone=True)
+                yield _Unit.of(known, family, is_alone=True)
 
     def _places(self, name: str, families: Families) -> Iterator[tuple[CustomerKey, int]]:
         """Walk over the places where sales are, and where they were when they were kept."""
@@ -340,9 +350,9 @@ class Timeline:
             return what_counts_alone(known.sale, verdicts[known.key])
         if not known.counts:
             return NOTHING
-        family = Family(known.sale, tuple(entry.sale for entry in unit.trusted))
+        returns = tuple([entry.sale for entry in unit.trusted])
         own = [verdicts[entry.key] for entry in (known, *unit.trusted)]
-        return what_counts(program, around, family, own)
+        return what_counts(program, around, known.sale, returns, own)
 
     def _uses(
         self,
@@ -365,8 +375,12 @@ class Timeline:
         self.rows[member.program][row.sale_id] = (member.customer, row)
 
     def _program(self, rule_set_id: int, name: str) -> Program | None:
-        programs = self.book.by_id(rule_set_id).programs
-        return next((program for program in programs if program.name == name), None)
+        place = rule_set_id, name
+        if place not in self._by_rule_set:
+            programs = self.book.by_id(rule_set_id).programs
+            found = next((program for program in programs if program.name == name), None)
+            self._by_rule_set[place] = found
+        return self._by_rule_set[place]
 
     def write(self) -> None:
         """Keep what the judged sales count; the sales themselves must be written by then."""
