@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, case, delete, func, insert, or_, select
+from sqlalchemy import Connection, Select, and_, case, delete, func, insert, select
 
 from dolisync.ledger import tables
 from dolisync.ledger.bulk import insert_rows
@@ -23,6 +23,8 @@ from dolisync.program.course import Counted, Course
 from dolisync.program.tiers import SetByHand
 
 Settings = Mapping[CustomerKey, Sequence[SetByHand]]
+# Customer, day, what a sale of that day counts, and the tier after it.
+_Earlier = Sequence[Any]
 
 
 class CountedSale(NamedTuple):
@@ -80,11 +82,16 @@ def begun(
         mine = {rowid: CustomerKey(source, entity, rowid) for rowid in rowids}
         first = min(starts[customer] for customer in mine.values())
         totals = {row.customer_rowid: row for row in connection.execute(_totals(scope, first))}
-        rows: dict[int, list[CountedSale]] = defaultdict(list)
-        for row in connection.execute(_one_by_one(scope, first, reach_days, end)):
-            rows[row.customer_rowid].append(CountedSale(*row))
+        earlier: dict[int, list[_Earlier]] = defaultdict(list)
+        for row in connection.execute(_earlier(scope, first, reach_days)):
+            earlier[row[0]].append(row)
+        later: dict[int, list[CountedSale]] = defaultdict(list)
+        for row in connection.execute(_since(scope, first, end)):
+            later[row[1]].append(CountedSale(*row))
         for rowid, customer in mine.items():
-            found[customer] = _begin(totals.get(rowid), rows[rowid], first, starts[customer])
+            begun = _before(totals.get(rowid), earlier[rowid])
+            _go_on(begun, later[rowid], starts[customer])
+            found[customer] = begun
     return found
 
 
@@ -113,7 +120,8 @@ def _totals(scope: Any, first: int) -> Select[Any]:
     )
 
 
-def _one_by_one(scope: Any, first: int, reach_days: int, end: int | None) -> Select[Any]:
+def _earlier(scope: Any, first: int, reach_days: int) -> Select[Any]:
+    """Ask for the sales before a day that members' last ones reach back to: what they count."""
     row = tables.counted.c
     last = (
         select(row.customer_rowid, func.max(row.day).label("day"))
@@ -121,35 +129,46 @@ def _one_by_one(scope: Any, first: int, reach_days: int, end: int | None) -> Sel
         .group_by(row.customer_rowid)
         .subquery()
     )
-    wanted = or_(row.day >= first, row.day >= last.c.day - reach_days)
-    query = (
-        select(*_FIELDS)
-        .outerjoin(last, last.c.customer_rowid == row.customer_rowid)
-        .where(scope, wanted)
+    return (
+        select(row.customer_rowid, row.day, row.sales, row.units, row.spent_minor, row.tier_after)
+        .join(last, last.c.customer_rowid == row.customer_rowid)
+        .where(scope, row.day < first, row.day >= last.c.day - reach_days)
         .order_by(row.day, row.rowid)
     )
+
+
+def _since(scope: Any, first: int, end: int | None) -> Select[Any]:
+    row = tables.counted.c
+    query = select(*_FIELDS).where(scope, row.day >= first).order_by(row.day, row.rowid)
     return query if end is None else query.where(row.day <= end)
 
 
-def _begin(totals: Any, rows: Sequence[CountedSale], first: int, start: int) -> Begun:
-    """Put together what is known of a member; ``totals`` are of all days before ``first``."""
+def _before(totals: Any, rows: Sequence[_Earlier]) -> Begun:
+    """Put together what a member did; ``totals`` are of all those days, ``rows`` of the last."""
     begun = Begun()
+    if totals is None:
+        return begun
     course = begun.course
-    if totals is not None:
-        known = [row for row in rows if row.day < first]
-        course.first_day = totals.first_day
-        course.total = Counted(
-            int(totals.sales) - sum(row.sales for row in known),
-            int(totals.units) - sum(row.units for row in known),
-            int(totals.spent_minor) - sum(row.spent_minor for row in known),
-        )
+    course.first_day = totals.first_day
+    sales, units, spent = int(totals.sales), int(totals.units), int(totals.spent_minor)
+    course.total = Counted(sales, units, spent)
+    # From the end back: what all sales before each of them came to is what it leaves of the sum.
+    for _, _, its_sales, its_units, its_spent, _ in reversed(rows):
+        sales, units, spent = sales - its_sales, units - its_units, spent - its_spent
+        course.totals.append(Counted(sales, units, spent))
+    course.totals.reverse()
+    course.days += [row[1] for row in rows]
+    course.last_day, course.tier = rows[-1][1], rows[-1][5]
+    return begun
+
+
+def _go_on(begun: Begun, rows: Sequence[CountedSale], start: int) -> None:
     for row in rows:
         if row.day < start:
-            course.add(row.day, row.counted)
-            course.tier = row.tier_after
+            begun.course.add(row.day, row.counted)
+            begun.course.tier = row.tier_after
         else:
             begun.later.append(row)
-    return begun
 
 
 def rewrite(
