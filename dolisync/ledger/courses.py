@@ -76,11 +76,13 @@ def begun(
     Sales of the ``reach_days`` before the last one are known one by one. ``end`` is the last day of
     those that follow.
     """
-    found: dict[CustomerKey, Begun] = {customer: Begun() for customer in starts}
-    for (source, entity), rowids in by_source(starts):
-        scope = _scope(program, source, entity, rowids)
-        mine = {rowid: CustomerKey(source, entity, rowid) for rowid in rowids}
-        first = min(starts[customer] for customer in mine.values())
+    found: dict[CustomerKey, Begun] = {}
+    groups: dict[tuple[str, int], dict[int, CustomerKey]] = defaultdict(dict)
+    for customer in starts:
+        groups[customer.source, customer.entity][customer.rowid] = customer
+    first = min(starts.values(), default=0)
+    for (source, entity), mine in groups.items():
+        scope = _scope(program, source, entity, list(mine))
         totals = {row.customer_rowid: row for row in connection.execute(_totals(scope, first))}
         earlier: dict[int, list[_Earlier]] = defaultdict(list)
         for row in connection.execute(_earlier(scope, first, reach_days)):

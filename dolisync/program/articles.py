@@ -53,7 +53,7 @@ class Scope:
         if line.product_rowid is not None:
             return False
         if line.rowid in self.sold:
-            return line.total_incl <= 0
+            return _is_of_all(line)
         return line.total_incl > 0 or not self.has_free_goods
 
 
@@ -155,12 +155,18 @@ def lines_of(
     selection: ArticleTerms, sold: Sequence[SaleLine], lines: Sequence[SaleLine]
 ) -> tuple[SaleLine, ...]:
     """Return the lines of some articles, discounts on the whole sale cut to their share."""
-    means = partial(fits, selection)
-    if lines is sold and not any(map(means, sold)):
-        # Most sales have nothing of most selections.
-        return ()
-    kept, shared, _ = _parted(means, sold, lines)
+    if lines is sold:
+        # Most sales have nothing of most selections, and no line that belongs to all articles.
+        meant = [line for line in sold if fits(selection, line)]
+        if not meant or not any(map(_is_of_all, sold)):
+            return tuple(meant)
+    kept, shared, _ = _parted(partial(fits, selection), sold, lines)
     return (*kept, *shared)
+
+
+def _is_of_all(line: SaleLine) -> bool:
+    """Tell whether a line that was sold belongs to no article: a discount on all, or a note."""
+    return line.product_rowid is None and line.total_incl <= 0
 
 
 def _parted(

@@ -28,12 +28,14 @@ def in_one_sale(program: Program, units: int) -> tuple[int, tuple[Reason, ...]]:
 def room(program: Program, before: Before) -> int | None:
     """Return how many units a sale may still earn, ``None`` for any number."""
     _, day, month, member = program.caps_units
-    spaces = (
-        None if day is None else max(day - before.day_units, 0),
-        None if month is None else max(month - before.month_units, 0),
-        None if member is None else max(member - before.all_units, 0),
-    )
-    return min((space for space in spaces if space is not None), default=None)
+    spaces = []
+    if day is not None:
+        spaces.append(day - before.day_units)
+    if month is not None:
+        spaces.append(month - before.month_units)
+    if member is not None:
+        spaces.append(member - before.all_units)
+    return max(min(spaces), 0) if spaces else None
 
 
 def within(program: Program, before: Before, units: int) -> tuple[int, tuple[Reason, ...]]:

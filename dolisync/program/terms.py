@@ -42,6 +42,9 @@ from dolisync.program.section import (
     TimezoneName,
 )
 
+# The place of no tier at all: below the first threshold, where the program names no default.
+NO_TIER = -1
+
 # A day, whether it was at a till, the till, and from where goods were taken.
 Place = tuple[date, bool, str, tuple[Warehouse, ...]]
 
@@ -890,6 +893,11 @@ class Program(Section):
     def places(self) -> Mapping[str, int]:
         """The places of the tiers among their ranks, by name."""
         return {tier.name: place for place, tier in enumerate(self.ranks)}
+
+    @cached_property
+    def default_place(self) -> int:
+        """The place of the tier below which nobody falls."""
+        return self.places.get(self.tiers.default, NO_TIER)
 
     def tier_named(self, name: str) -> TierTerms | None:
         """Return a tier by its name."""

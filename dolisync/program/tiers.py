@@ -18,10 +18,15 @@ from dolisync.program.calendar import add_months
 from dolisync.program.course import Counted, Course, month_begin, months_back, year_begin
 from dolisync.program.reasons import Reason, Why, because
 from dolisync.program.rounding import round_units
-from dolisync.program.terms import Downgrade, Program, Review, TierBasis, TierTerms, Window
-
-# No tier at all: below the first threshold, where the program names no default.
-NONE = -1
+from dolisync.program.terms import (
+    NO_TIER,
+    Downgrade,
+    Program,
+    Review,
+    TierBasis,
+    TierTerms,
+    Window,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ def tier_on(program: Program, course: Course, by_hand: Sequence[SetByHand], day:
     """Return the tier held on a day, before any sale that is not in the course."""
     if not program.tier:
         return ""
-    floor = _floor(program)
+    floor = program.default_place
     held = max(_index(program, course.tier), floor)
     if by_hand or held > floor:
         held = _later(program, course, by_hand, day)
@@ -106,7 +111,7 @@ def tier_today(
     held = _index(program, tier_on(program, course, by_hand, day))
     ranks = program.ranks
     lock = _lock(by_hand, day)
-    tier = ranks[held] if held > NONE else None
+    tier = ranks[held] if held > NO_TIER else None
     if held + 1 == len(ranks):
         return TierToday(tier, None, Decimal(0), lock is not None)
     measured = _measured(program, _counted(program, course, day + 1), course, day + 1)
@@ -131,7 +136,7 @@ def in_force(program: Program, by_hand: Sequence[SetByHand], day: int) -> SetByH
 
 def _later(program: Program, course: Course, by_hand: Sequence[SetByHand], day: int) -> int:
     """Walk over what happened to a tier between the last sale and a day."""
-    held = max(_index(program, course.tier), _floor(program))
+    held = max(_index(program, course.tier), program.default_place)
     begin = course.last_day
     if begin is None:
         begin = min((entry.day for entry in by_hand), default=day) - 1
@@ -188,7 +193,7 @@ def _reviewed(
     terms = program.tiers
     # The days of grace lengthen what the review looks at.
     counted = _counted(program, course, event - terms.grace_days)
-    earned = max(_reached(program, counted, course, event), _floor(program))
+    earned = max(_reached(program, counted, course, event), program.default_place)
     if earned >= held:
         return held
     return held - 1 if terms.downgrade is Downgrade.ONE_STEP else earned
@@ -257,12 +262,8 @@ def _months_between(first: int | None, day: int) -> int:
 
 def _index(program: Program, name: str) -> int:
     """Return a tier's place among the thresholds; one that is not there any more is none."""
-    return program.places.get(name, NONE)
-
-
-def _floor(program: Program) -> int:
-    return _index(program, program.tiers.default)
+    return program.places.get(name, NO_TIER)
 
 
 def _name(program: Program, place: int) -> str:
-    return program.ranks[place].name if place > NONE else ""
+    return program.ranks[place].name if place > NO_TIER else ""

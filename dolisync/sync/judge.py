@@ -574,9 +574,9 @@ class Verdicts:
 
     def of(self, program: Program, family: Sequence[KnownSale]) -> tuple[Verdict, ...]:
         """Return what one family holds in a program, in its order."""
-        found = self.timeline.verdicts.get((program.name, family[0].key))
+        found = self.timeline.judged.get((program.name, family[0].key))
         if found is not None:
-            return found
+            return found.verdicts
         around = self.rules.around[family[0].key.source]
         return self.timeline.judging.judge(
             self.transaction, program, around, family, NOTHING_BEFORE
@@ -584,7 +584,8 @@ class Verdicts:
 
     def before(self, program: Program, head: SaleKey) -> Before:
         """Return what the sales before one came to, nothing where its program does not look."""
-        return self.timeline.befores.get((program.name, head), NOTHING_BEFORE)
+        found = self.timeline.judged.get((program.name, head))
+        return NOTHING_BEFORE if found is None else found.before
 
     def write(self) -> list[outbox.Target]:
         """Keep what the sales count; return the cards on which a tier may have changed."""

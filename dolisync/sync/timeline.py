@@ -65,6 +65,13 @@ def looking_back(book: RuleBook) -> list[str]:
     return sorted({program.name for program in programs if program.looks_back})
 
 
+class Judged(NamedTuple):
+    """What a family holds in a program, in its order, and what was before it."""
+
+    verdicts: tuple[Verdict, ...]
+    before: Before
+
+
 class _Unit(NamedTuple):
     """What is judged at one place: a sale with its trusted returns, or one return by itself."""
 
@@ -87,13 +94,20 @@ class _Unit(NamedTuple):
         day = known.sale.date.toordinal()
         return cls(known, day, known.key.rowid, family, is_alone, trusted)
 
+    def own(self, verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+        """Return the verdicts of this sale and of the returns that are trusted with it."""
+        if len(verdicts) == 1:
+            return verdicts
+        of_sale = {verdict.sale: verdict for verdict in verdicts}
+        return tuple([of_sale[entry.key] for entry in (self.known, *self.trusted)])
+
 
 @dataclass(slots=True)
 class Timeline:
     """Judge families at their places. ``follows`` tells to judge again what comes after them.
 
-    Afterwards ``verdicts`` and ``befores`` hold what was found, by program and head, ``more`` the
-    families that had to be judged again besides, and ``rows`` what is to be kept.
+    Afterwards ``judged`` holds what was found, by program and head, ``more`` the families that had
+    to be judged again besides, and ``rows`` what is to be kept.
     """
 
     transaction: Transaction
@@ -101,8 +115,7 @@ class Timeline:
     around: Mapping[str, Surroundings]
     judging: Judging
     follows: bool = True
-    verdicts: dict[Place, tuple[Verdict, ...]] = field(default_factory=dict)
-    befores: dict[Place, Before] = field(default_factory=dict)
+    judged: dict[Place, Judged] = field(default_factory=dict)
     more: dict[SaleKey, list[KnownSale]] = field(default_factory=dict)
     rows: dict[str, dict[int, tuple[CustomerKey, CountedSale]]] = field(
         default_factory=lambda: defaultdict(dict)
@@ -126,7 +139,7 @@ class Timeline:
             count, touched = len(self.more), sum(map(len, self._touched.values()))
             known = [*families, *self.more.values()]
             for name in names:
-                self._walk_program(name, known, {*changed, *self._touched[name]})
+                self._walk_program(name, known, [*changed, *self._touched[name]])
             if sum(map(len, self._touched.values())) > touched:
                 continue
             if len(self.more) == count or all(map(self._is_judged, self.more.values())):
@@ -136,7 +149,7 @@ class Timeline:
         """Tell whether every program has judged a family that one of them found."""
         head = family[0]
         return all(
-            (program.name, head.key) in self.verdicts
+            (program.name, head.key) in self.judged
             for program in self.book.by_id(head.rule_set_id).programs
             if program.name in looking_back(self.book)
         )
@@ -150,24 +163,26 @@ class Timeline:
         self.uses[name].clear()
         for unit in (unit for family in families for unit in self._units(family)):
             units[unit.known.sale.customer].append(unit)
-        for customer, day in (*changed, *self._places(name, families)):
-            starts[customer] = min(day, starts.get(customer, day))
+        for customer, day in chain(changed, self._places(name, families)):
+            first = starts.get(customer)
+            if first is None or day < first:
+                starts[customer] = day
         if not starts:
             return
         connection = self.transaction.connection
         end = None if self.follows else max(u.day for many in units.values() for u in many)
         begun = courses.begun(connection, name, starts, self._reach(name), end)
         by_hand = self._set_by_hand(name, starts)
-        later = {
-            customer: [row for row in found.later if row.sale_id not in self._judged[name]]
-            for customer, found in begun.items()
-        }
-        limits = self._limits(name, starts, later, end)
+        for found in begun.values():
+            if found.later:
+                judged = self._judged[name]
+                found.later = [row for row in found.later if row.sale_id not in judged]
+        limits = self._limits(name, starts, begun.values(), end)
         walks: list[Iterator[Step]] = [
             self._walk_member(
                 _Member(name, customer, found.course, by_hand.get(customer, ()), limits),
                 units[customer],
-                later[customer],
+                found.later,
             )
             for customer, found in begun.items()
         ]
@@ -181,13 +196,13 @@ class Timeline:
         self,
         name: str,
         starts: Mapping[CustomerKey, int],
-        later: Mapping[CustomerKey, Sequence[CountedSale]],
+        begun: Collection[courses.Begun],
         end: int | None,
     ) -> Limits | None:
         programs, connection = self._programs(name), self.transaction.connection
         if self.follows and any(program.has_budgets for program in programs):
             campaign_uses.hold(connection, name)
-        passed = {row.sale_id for rows in later.values() for row in rows}
+        passed = {row.sale_id for found in begun for row in found.later}
         return limits_of(connection, programs, starts, passed, self._judged[name], end)
 
     def _walk_others(self, name: str, limits: Limits) -> Iterator[Step]:
@@ -310,12 +325,12 @@ class Timeline:
         before = member.before(program, day, _kinds(program, unit.family[0].sale))
         place = (member.program, known.key)
         verdicts = self.judging.judge(self.transaction, program, around, unit.family, before)
-        of_sale = {verdict.sale: verdict for verdict in verdicts}
-        mine = of_sale[known.key]
+        own = unit.own(verdicts)
+        mine = own[0]
         if known is unit.family[0]:
-            self.verdicts[place], self.befores[place] = verdicts, before
-        counted = self._counted(program, around, unit, of_sale)
-        uses = self._uses(program, around, unit, of_sale, before)
+            self.judged[place] = Judged(verdicts, before)
+        counted = self._counted(program, around, unit, own)
+        uses = self._uses(program, around, unit, mine, before)
         if counted == NOTHING and not mine.wanted and not uses:
             return
         if member.limits is not None:
@@ -343,15 +358,14 @@ class Timeline:
         program: Program,
         around: Surroundings,
         unit: _Unit,
-        verdicts: Mapping[SaleKey, Verdict],
+        own: Sequence[Verdict],
     ) -> Counted:
         known = unit.known
         if unit.is_alone:
-            return what_counts_alone(known.sale, verdicts[known.key])
+            return what_counts_alone(known.sale, own[0])
         if not known.counts:
             return NOTHING
         returns = tuple([entry.sale for entry in unit.trusted])
-        own = [verdicts[entry.key] for entry in (known, *unit.trusted)]
         return what_counts(program, around, known.sale, returns, own)
 
     def _uses(
@@ -359,7 +373,7 @@ class Timeline:
         program: Program,
         around: Surroundings,
         unit: _Unit,
-        verdicts: Mapping[SaleKey, Verdict],
+        mine: Verdict,
         before: Before,
     ) -> list[UseRow]:
         """Return what a judged sale takes of the limits of campaigns."""
@@ -368,7 +382,7 @@ class Timeline:
             return []
         returns = tuple(entry.sale for entry in unit.trusted)
         family = Family(known.sale, returns, before=before)
-        found = campaign_uses_of(program, around, family, verdicts[known.key])
+        found = campaign_uses_of(program, around, family, mine)
         return [_use_row(known, unit.day, unit.family[0].rule_set_id, use) for use in found]
 
     def _keep(self, member: _Member, row: CountedSale) -> None:
