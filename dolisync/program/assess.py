@@ -35,7 +35,7 @@ class Family:
     """A sale and its returns. ``other_visit`` tells that another sale holds the day's visit.
 
     ``before`` is what its member's sales before it came to. ``is_told`` says whether anybody reads
-    why: otherwise campaigns, of which there may be many, do not say it.
+    why: otherwise tiers, caps and campaigns, of which there may be many, do not say it.
     """
 
     origin: Sale
@@ -151,7 +151,8 @@ def _shop_day(program: Program, moment: datetime) -> date:
 def _judge_origin(program: Program, around: Surroundings, family: Family) -> Verdict:
     sale = family.origin
     wanted = _wanted(program, around, family)
-    worth = _cut(wanted, *within(program, family.before, wanted.units))
+    kept, reasons = within(program, family.before, wanted.units, is_told=family.is_told)
+    worth = _cut(wanted, kept, reasons)
     day = earned_on(program, sale)
     waits_for = _waits_for(program, sale)
     if waits_for is not None:
@@ -215,7 +216,7 @@ def _worth_in_family(
     with_visit, tier = not family.other_visit, family.before.tier
     basket = basket_of(program, around, family.origin, lines, with_visit=with_visit)
     plain = plain_worth(basket)
-    units, raised = in_tier(program, tier, plain.units)
+    units, raised = in_tier(program, tier, plain.units, is_told=family.is_told)
     if basket.share <= 0:
         return Worth(units, (*plain.reasons, *raised))
     base = multiplied(program, tier, plain.units)

@@ -15,7 +15,13 @@ from typing import NamedTuple
 from dolisync.model import Sale
 from dolisync.program.articles import campaigns_meant, lines_of
 from dolisync.program.before import Before, Limit, Room
-from dolisync.program.campaign_terms import CampaignTerms, ChallengeTerms, Combine, Each
+from dolisync.program.campaign_terms import (
+    CampaignFacts,
+    CampaignTerms,
+    ChallengeTerms,
+    Combine,
+    Each,
+)
 from dolisync.program.criteria import channel_of, misfit_of, taken_from, warehouse_words
 from dolisync.program.goods import ZERO, total_incl
 from dolisync.program.limits import BADGE, Limited, limit_of
@@ -25,6 +31,8 @@ from dolisync.program.rounding import round_units
 from dolisync.program.terms import Program
 from dolisync.program.tiers import multiplied
 from dolisync.program.worth import Basket, Lines, goods_units, plain_worth, shown
+
+Campaigns = Sequence[CampaignFacts]
 
 
 class Added(NamedTuple):
@@ -74,9 +82,9 @@ def added(
 class _Judged(NamedTuple):
     """The campaigns that are meant for a sale; those of them that hold, and that give a badge."""
 
-    meant: Sequence[CampaignTerms]
-    held: Sequence[CampaignTerms]
-    badges: Sequence[CampaignTerms]
+    meant: Campaigns
+    held: Campaigns
+    badges: Campaigns
 
     @classmethod
     def of(cls, sale: Sale, before: Before, as_sold: _Counting) -> _Judged:
@@ -98,60 +106,61 @@ class _Judged(NamedTuple):
             yield from part.reasons(left)
         for campaign in self.held:
             if campaign.name not in names:
-                other = parts[0].campaign.title
-                yield of_campaign(Why.CAMPAIGN_BEATEN, campaign, other=other)
-        yield from map(_badge_reason, self.badges)
-        for campaign in program.campaigns_in_order:
+                other = parts[0].campaign.terms.title
+                yield of_campaign(Why.CAMPAIGN_BEATEN, campaign.terms, other=other)
+        for campaign in self.badges:
+            yield _badge_reason(campaign.terms)
+        for campaign in program.campaign_facts:
             reason = _not_held(campaign, sale, before, as_sold)
             if reason is not None:
                 yield reason
         for campaign in self.meant:
             if before.has_no_room(campaign.name):
-                yield _limited_by(program, campaign, before)
+                yield _limited_by(program, campaign.terms, before)
 
 
 # --- does it hold ---------------------------------------------------------------------------------
 
 
 def _not_held(
-    campaign: CampaignTerms, sale: Sale, before: Before, as_sold: _Counting
+    campaign: CampaignFacts, sale: Sale, before: Before, as_sold: _Counting
 ) -> Reason | None:
     """Say why a campaign does not hold for a sale, the cheapest question first."""
-    program = as_sold.program
+    program, terms = as_sold.program, campaign.terms
     return (
-        not_now(program, campaign, sale)
-        or _not_here(campaign, sale)
-        or _not_for(campaign, program, sale, before)
-        or _not_enough(campaign, as_sold)
+        not_now(program, terms, sale)
+        or _not_here(terms, sale)
+        or _not_for(terms, program, sale, before)
+        or _not_enough(terms, as_sold.amount_of(campaign.article_key))
     )
 
 
-def _possible(program: Program, sale: Sale) -> Sequence[CampaignTerms]:
+def _possible(program: Program, sale: Sale) -> Campaigns:
     """Return the campaigns that can hold for sales of this day, till and warehouse, in their order.
 
     They have many sales: what depends on these alone is asked once.
     """
     place = (sale.date, sale.is_pos, sale.terminal, sale.warehouses)
     known = program.campaigns_by_place
-    if place not in known:
-        known[place] = tuple(
+    found = known.get(place)
+    if found is None:
+        found = known[place] = tuple(
             campaign
-            for campaign in program.campaigns_in_order
-            if can_hold_on(campaign, sale.date) and _not_here(campaign, sale) is None
+            for campaign in program.campaign_facts
+            if can_hold_on(campaign.terms, sale.date) and _not_here(campaign.terms, sale) is None
         )
-    return known[place]
+    return found
 
 
-def _holds(campaign: CampaignTerms, sale: Sale, before: Before, as_sold: _Counting) -> bool:
+def _holds(campaign: CampaignFacts, sale: Sale, before: Before, as_sold: _Counting) -> bool:
     """Tell of a campaign that is possible what ``_not_held`` would say of it, asking less."""
-    program = as_sold.program
-    if campaign.asks_when and not is_now(program, campaign, sale):
+    if campaign.asks_when and not is_now(as_sold.program, campaign.terms, sale):
         return False
-    if campaign.asks_whose and not _is_for(campaign, sale, before):
+    if campaign.asks_whose and not _is_for(campaign.terms, sale, before):
         return False
-    if campaign.name in program.known_by_article and campaign.name not in as_sold.marks:
+    if campaign.is_by_article and campaign.name not in as_sold.marks:
         return False
-    amount = as_sold.amount_of(campaign)
+    amount = as_sold.amount_of(campaign.article_key)
     return amount > 0 and amount >= campaign.minimum
 
 
@@ -196,8 +205,7 @@ def _not_for(
     return of_campaign(Why.CAMPAIGN_CUSTOMER, campaign, what=what, wanted=wanted)
 
 
-def _not_enough(campaign: CampaignTerms, as_sold: _Counting) -> Reason | None:
-    amount = as_sold.amount_of(campaign)
+def _not_enough(campaign: CampaignTerms, amount: Decimal) -> Reason | None:
     if amount <= 0:
         return of_campaign(Why.CAMPAIGN_ARTICLES, campaign)
     if amount < campaign.minimum:
@@ -276,21 +284,21 @@ class _Part(NamedTuple):
     ``wanted`` is what it would give had it no limits. ``base`` is zero where it has no factor.
     """
 
-    campaign: CampaignTerms
+    campaign: CampaignFacts
     units: int
     wanted: int
     base: Decimal
 
     def reasons(self, counting: _Counting) -> Iterator[Reason]:
-        program, before = counting.program, counting.before
-        yield self._reason(program, counting.amount_of(self.campaign))
+        program, before, terms = counting.program, counting.before, self.campaign.terms
+        yield self._reason(program, counting.amount_of(self.campaign.article_key))
         if self.units < self.wanted:
-            yield _limited_by(program, self.campaign, before, self)
-        if self.units > 0 and self.campaign.badge is not None:
-            yield _badge_reason(self.campaign)
+            yield _limited_by(program, terms, before, self)
+        if self.units > 0 and terms.badge is not None:
+            yield _badge_reason(terms)
 
     def _reason(self, program: Program, amount: Decimal) -> Reason:
-        campaign = self.campaign
+        campaign = self.campaign.terms
         values: dict[str, Decimal] = {"points": program.points_of(max(self.wanted, self.units))}
         if campaign.multiply != 1:
             base = shown(self.base / program.scale)
@@ -299,12 +307,13 @@ class _Part(NamedTuple):
             values["base"] = whole if whole == base else base
         if campaign.bonus or campaign.multiply == 1:
             values["bonus"] = campaign.bonus
-        return of_campaign(self._why(), campaign, **values)
+        return of_campaign(_why(campaign), campaign, **values)
 
-    def _why(self) -> Why:
-        if self.campaign.multiply == 1:
-            return Why.CAMPAIGN_BONUS
-        return Why.CAMPAIGN_BOTH if self.campaign.bonus else Why.CAMPAIGN
+
+def _why(campaign: CampaignTerms) -> Why:
+    if campaign.multiply == 1:
+        return Why.CAMPAIGN_BONUS
+    return Why.CAMPAIGN_BOTH if campaign.bonus else Why.CAMPAIGN
 
 
 _Bases = dict[tuple[frozenset[str], int], Decimal]
@@ -324,7 +333,7 @@ class _Counting:
     _earning: dict[frozenset[str], Decimal] = field(default_factory=dict)
     _marks: set[str] | None = None
 
-    def parts_of(self, campaigns: Sequence[CampaignTerms]) -> list[_Part]:
+    def parts_of(self, campaigns: Campaigns) -> list[_Part]:
         """Share out what these campaigns give together; the sum is rounded, not each of them.
 
         Limits cut what comes out, so that no other campaign gives more or less because of them.
@@ -333,7 +342,7 @@ class _Counting:
         parts: list[_Part] = []
         terms = self.program.campaigns
         exact, rounded, given = ZERO, 0, 0
-        before: list[CampaignTerms] = []
+        before: list[CampaignFacts] = []
         known: _Bases = {}
         for campaign in campaigns:
             base = ZERO
@@ -342,7 +351,7 @@ class _Counting:
                 exact += campaign.raises_by * base
                 if terms.combine is Combine.MULTIPLY:
                     before.append(campaign)
-            if campaign.bonus:
+            if campaign.bonus_units:
                 exact += self._bonus(campaign)
             total = round_units(exact, terms.rounding)
             wanted, rounded = total - rounded, total
@@ -353,13 +362,11 @@ class _Counting:
             parts.append(_Part(campaign, units, wanted, base))
         return parts
 
-    def alone(self, campaign: CampaignTerms) -> int:
+    def alone(self, campaign: CampaignFacts) -> int:
         """Return what a campaign gives where it counts alone."""
         return self.parts_of([campaign])[0].units
 
-    def limits_of(
-        self, meant: Sequence[CampaignTerms], chosen: Sequence[CampaignTerms]
-    ) -> Iterator[Limited]:
+    def limits_of(self, meant: Campaigns, chosen: Campaigns) -> Iterator[Limited]:
         """Say what campaigns with limits would give, alone or beside those that are chosen."""
         beside = {part.campaign.name: part.wanted for part in self.parts_of(chosen)}
         for campaign in meant:
@@ -369,9 +376,8 @@ class _Counting:
                 wanted = max(self.parts_of([campaign])[0].wanted, beside.get(campaign.name, 0), 0)
                 yield Limited.by(campaign.name, self.before.room_of(campaign.name), wanted)
 
-    def amount_of(self, campaign: CampaignTerms) -> Decimal:
-        """Return the amount of its articles that earns."""
-        key = campaign.article_key
+    def amount_of(self, key: frozenset[str]) -> Decimal:
+        """Return the amount of some articles that earns."""
         found = self._earning.get(key)
         if found is None:
             amount, share = self._totals(key)[1], self.basket.share
@@ -403,8 +409,8 @@ class _Counting:
         units = multiplied(self.program, self.before.tier, plain_worth(basket).units)
         return _Counting(self.program, self.before, basket, units)
 
-    def _bonus(self, campaign: CampaignTerms) -> Decimal:
-        units = self.program.bonus_units[campaign.name]
+    def _bonus(self, campaign: CampaignFacts) -> Decimal:
+        units = campaign.bonus_units
         sold, left = self._totals(campaign.article_key)
         if left == sold:
             return Decimal(units)
@@ -413,7 +419,7 @@ class _Counting:
     def _base(
         self,
         key: frozenset[str],
-        before: Sequence[CampaignTerms],
+        before: Campaigns,
         count: int,
         known: _Bases,
     ) -> Decimal:
@@ -461,16 +467,16 @@ class _Counting:
 # --- which of them count --------------------------------------------------------------------------
 
 
-def _chosen(as_sold: _Counting, held: Sequence[CampaignTerms]) -> Sequence[CampaignTerms]:
+def _chosen(as_sold: _Counting, held: Campaigns) -> Campaigns:
     """Choose among the campaigns that hold; they come in the order of priority and name."""
-    exclusive = [campaign for campaign in held if campaign.exclusive]
+    exclusive = [campaign for campaign in held if campaign.is_exclusive]
     if exclusive:
-        highest = exclusive[0].priority
-        return _best(as_sold, [one for one in exclusive if one.priority == highest])
+        highest = exclusive[0].terms.priority
+        return _best(as_sold, [one for one in exclusive if one.terms.priority == highest])
     if as_sold.program.campaigns.combine is Combine.BEST:
         return _best(as_sold, held)
     return held
 
 
-def _best(as_sold: _Counting, held: Sequence[CampaignTerms]) -> Sequence[CampaignTerms]:
+def _best(as_sold: _Counting, held: Campaigns) -> Campaigns:
     return held if len(held) <= 1 else [max(held, key=as_sold.alone)]

@@ -38,11 +38,18 @@ def room(program: Program, before: Before) -> int | None:
     return max(min(spaces), 0) if spaces else None
 
 
-def within(program: Program, before: Before, units: int) -> tuple[int, tuple[Reason, ...]]:
-    """Cut what a sale earns to the room that the sales before it left."""
+def within(
+    program: Program, before: Before, units: int, *, is_told: bool = True
+) -> tuple[int, tuple[Reason, ...]]:
+    """Cut what a sale earns to the room that the sales before it left.
+
+    ``is_told`` says whether anybody reads why.
+    """
     space = room(program, before)
     if space is None or units <= space:
         return units, ()
+    if not is_told:
+        return space, ()
     cap, span, left = min(rooms(program, before), key=lambda found: found[2])
     return left, (_reason(program, cap, span, left, units),)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
@@ -23,6 +23,7 @@ from dolisync.model import Warehouse
 from dolisync.program.article_terms import ArticleTerms
 from dolisync.program.bonus_terms import BonusTerms
 from dolisync.program.campaign_terms import (
+    CampaignFacts,
     CampaignTerms,
     Channel,
     Combine,
@@ -562,6 +563,22 @@ class TierTerms(Section):
         return self.tag or self.title
 
 
+class TierFacts(NamedTuple):
+    """What is asked of tiers for each sale, worked out once: terms are slow to read.
+
+    ``thresholds`` and ``names`` are in the order of the ranks, ``places`` are theirs by name,
+    ``floor`` is the place of the tier below which nobody falls.
+    """
+
+    basis: TierBasis
+    window: Window
+    months: int
+    thresholds: tuple[int, ...]
+    names: tuple[str, ...]
+    places: Mapping[str, int]
+    floor: int
+
+
 class CampaignsTerms(Section):
     """How campaigns that hold for the same sale come together.
 
@@ -895,9 +912,12 @@ class Program(Section):
         return {tier.name: place for place, tier in enumerate(self.ranks)}
 
     @cached_property
-    def default_place(self) -> int:
-        """The place of the tier below which nobody falls."""
-        return self.places.get(self.tiers.default, NO_TIER)
+    def tier_facts(self) -> TierFacts:
+        """What is asked of the tiers for each sale."""
+        terms, names = self.tiers, tuple(tier.name for tier in self.ranks)
+        floor = self.places.get(terms.default, NO_TIER)
+        facts = (terms.basis, terms.window, terms.months, self.thresholds, names)
+        return TierFacts(*facts, self.places, floor)
 
     def tier_named(self, name: str) -> TierTerms | None:
         """Return a tier by its name."""
@@ -946,9 +966,11 @@ class Program(Section):
         return tuple(sorted(self.campaign, key=lambda entry: (-entry.priority, entry.name)))
 
     @cached_property
-    def bonus_units(self) -> Mapping[str, int]:
-        """The bonuses of the campaigns in ledger units, by name."""
-        return {campaign.name: self.units(campaign.bonus) for campaign in self.campaign}
+    def campaign_facts(self) -> tuple[CampaignFacts, ...]:
+        """What is asked of campaigns for each sale, in their order."""
+        return tuple(
+            CampaignFacts.of(one, self.units(one.bonus)) for one in self.campaigns_in_order
+        )
 
     @cached_property
     def caps_units(self) -> tuple[int | None, int | None, int | None, int | None]:
@@ -985,7 +1007,7 @@ class Program(Section):
         return {}
 
     @cached_property
-    def campaigns_by_place(self) -> dict[Place, tuple[CampaignTerms, ...]]:
+    def campaigns_by_place(self) -> dict[Place, tuple[CampaignFacts, ...]]:
         """Where it is remembered which campaigns can hold on a day, at a till, from warehouses."""
         return {}
 

@@ -258,19 +258,17 @@ class Timeline:
         source, entity = member.customer.source, member.customer.entity
         for number in range(len(steps)):
             yield *_place(steps[number]), source, entity
-            step = self._step(member, steps, number)
-            if isinstance(step, CountedSale):
-                self._pass(member, step)
-            else:
-                self._judge(member, step)
+            self._take(member, steps, number)
 
-    def _step(
-        self, member: _Member, steps: list[_Unit | CountedSale], number: int
-    ) -> _Unit | CountedSale:
+    def _take(self, member: _Member, steps: list[_Unit | CountedSale], number: int) -> None:
         step = steps[number]
         if isinstance(step, CountedSale) and self._must_judge(member, step):
             self._load(member, steps, number)
-        return steps[number]
+            step = steps[number]
+        if isinstance(step, CountedSale):
+            self._pass(member, step)
+        else:
+            self._judge(member, step)
 
     def _must_judge(self, member: _Member, row: CountedSale) -> bool:
         """Tell whether a sale that did not change itself must be judged again."""
@@ -322,7 +320,9 @@ class Timeline:
         if program is None or around is None:
             return
         day = unit.day
-        before = member.before(program, day, _kinds(program, unit.family[0].sale))
+        limits = member.limits
+        kinds = NO_KINDS if limits is None else _kinds(program, unit.family[0].sale)
+        before = member.before(program, day, kinds)
         place = (member.program, known.key)
         verdicts = self.judging.judge(self.transaction, program, around, unit.family, before)
         own = unit.own(verdicts)
@@ -330,11 +330,11 @@ class Timeline:
         if known is unit.family[0]:
             self.judged[place] = Judged(verdicts, before)
         counted = self._counted(program, around, unit, own)
-        uses = self._uses(program, around, unit, mine, before)
+        uses = [] if limits is None else self._uses(program, around, unit, mine, before)
         if counted == NOTHING and not mine.wanted and not uses:
             return
-        if member.limits is not None:
-            member.limits.add(uses)
+        if limits is not None:
+            limits.add(uses)
             self.uses[member.program][known.id] = uses
         member.course.add(day, counted)
         member.course.tier = tier_after(program, member.course, member.by_hand, before.tier)
