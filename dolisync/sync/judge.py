@@ -33,6 +33,7 @@ from dolisync.sync.buyers import with_first_buyer
 from dolisync.sync.code_uses import follow_used
 from dolisync.sync.deliveries import with_first_delivery
 from dolisync.sync.gift_cards import follow_sold
+from dolisync.sync.known_courses import KnownCourses
 from dolisync.sync.merge import CustomersMoved, Fates, Merged, as_kept, cards, merge
 from dolisync.sync.paying import Paying, are_concerned, costs
 from dolisync.sync.referrals import Referrals
@@ -64,6 +65,7 @@ class Rules:
     book: RuleBook
     around: Mapping[str, Surroundings]
     showing: Mapping[str, Showing]
+    courses: KnownCourses = field(default_factory=KnownCourses, compare=False)
 
     def shows(self, source: str) -> bool:
         """Tell whether customer cards are written in a source."""
@@ -597,7 +599,8 @@ def _timeline(transaction: Transaction, rules: Rules, *, follows: bool) -> Timel
     # Why is read only where nothing is written.
     told = partial(judge_family, is_told=not follows)
     judging = Judging(told, trusted_returns, load_families)
-    return Timeline(transaction, rules.book, rules.around, judging, follows)
+    known = rules.courses if follows else None
+    return Timeline(transaction, rules.book, rules.around, judging, follows, known)
 
 
 def prepare(transaction: Transaction, rules: Rules) -> None:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from dolisync.ledger import campaign_uses, courses
 from dolisync.ledger.campaign_uses import UseRow
-from dolisync.ledger.courses import CountedSale
+from dolisync.ledger.courses import Begun, CountedSale
 from dolisync.ledger.rulesets import RuleBook
 from dolisync.ledger.store import KnownSale, Transaction
 from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind
@@ -38,6 +38,7 @@ from dolisync.program.looking_back import before_of, reach_days
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.program.tiers import SetByHand, tier_after, tier_on
+from dolisync.sync.known_courses import KnownCourses
 from dolisync.sync.limits import NO_ROOMS, Limits, limits_of
 
 # So many sales after one that was judged otherwise are loaded at once: most will follow it.
@@ -115,6 +116,7 @@ class Timeline:
     around: Mapping[str, Surroundings]
     judging: Judging
     follows: bool = True
+    known: KnownCourses | None = None
     judged: dict[Place, Judged] = field(default_factory=dict)
     more: dict[SaleKey, list[KnownSale]] = field(default_factory=dict)
     rows: dict[str, dict[int, tuple[CustomerKey, CountedSale]]] = field(
@@ -122,6 +124,12 @@ class Timeline:
     )
     uses: dict[str, dict[int, list[UseRow]]] = field(default_factory=lambda: defaultdict(dict))
     _judged: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    _courses: dict[str, Mapping[CustomerKey, Course]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    _versions: dict[str, int | None] = field(default_factory=dict)
+    # Sales that are passed and not judged, and whose rows are other ones now.
+    _rewritten: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     # Where budgets leave members more or less who were not to be judged.
     _touched: dict[str, set[tuple[CustomerKey, int]]] = field(
         default_factory=lambda: defaultdict(set)
@@ -161,6 +169,7 @@ class Timeline:
         starts: dict[CustomerKey, int] = {}
         self.rows[name].clear()
         self.uses[name].clear()
+        self._rewritten[name].clear()
         for unit in (unit for family in families for unit in self._units(family)):
             units[unit.known.sale.customer].append(unit)
         for customer, day in chain(changed, self._places(name, families)):
@@ -169,9 +178,8 @@ class Timeline:
                 starts[customer] = day
         if not starts:
             return
-        connection = self.transaction.connection
         end = None if self.follows else max(u.day for many in units.values() for u in many)
-        begun = courses.begun(connection, name, starts, self._reach(name), end)
+        begun = self._begun(name, starts, end)
         by_hand = self._set_by_hand(name, starts)
         for found in begun.values():
             if found.later:
@@ -188,15 +196,30 @@ class Timeline:
         ]
         if limits is not None:
             walks.append(self._walk_others(name, limits))
+        self._courses[name] = {customer: found.course for customer, found in begun.items()}
         # With budgets all members together, step by step: they share them.
         for _ in chain(*walks) if limits is None else heapq.merge(*walks):
             pass
+
+    def _begun(
+        self, name: str, starts: Mapping[CustomerKey, int], end: int | None
+    ) -> dict[CustomerKey, Begun]:
+        """Return the courses up to these days: those that are remembered, and the others read."""
+        connection, reach = self.transaction.connection, self._reach(name)
+        if self.known is None:
+            return courses.begun(connection, name, starts, reach, end)
+        version = self._versions[name] = courses.version(connection, name)
+        known = self.known.reached(name, version, starts)
+        unknown = {customer: day for customer, day in starts.items() if customer not in known}
+        found = courses.begun(connection, name, unknown, reach, end)
+        found.update({customer: Begun(course) for customer, course in known.items()})
+        return found
 
     def _limits(
         self,
         name: str,
         starts: Mapping[CustomerKey, int],
-        begun: Collection[courses.Begun],
+        begun: Collection[Begun],
         end: int | None,
     ) -> Limits | None:
         programs, connection = self._programs(name), self.transaction.connection
@@ -311,6 +334,7 @@ class Timeline:
         after = tier_after(program, member.course, member.by_hand, held)
         member.course.tier = after
         if after != row.tier_after:
+            self._rewritten[member.program].add(row.sale_id)
             self._keep(member, row._replace(tier_after=after))
 
     def _judge(self, member: _Member, unit: _Unit) -> None:
@@ -399,13 +423,15 @@ class Timeline:
     def write(self) -> None:
         """Keep what the judged sales count; the sales themselves must be written by then."""
         for name, rows in self.rows.items():
-            ids, connection = self._judged[name] | rows.keys(), self.transaction.connection
-            courses.rewrite(connection, name, ids, rows.values())
+            # Of a new sale there is no row yet that could be in the way.
+            judged, connection = self._judged[name], self.transaction.connection
+            ids, version = judged | self._rewritten[name], self._versions.get(name)
+            now = courses.rewrite(connection, name, ids, rows.values(), version)
+            if self.known is not None:
+                self.known.keep(name, now, self._courses[name])
             if any(program.limited_campaigns for program in self._programs(name)):
                 uses = [use for found in self.uses[name].values() for use in found]
-                campaign_uses.rewrite(
-                    connection, name, self._judged[name] | self.uses[name].keys(), uses
-                )
+                campaign_uses.rewrite(connection, name, judged, uses)
 
     def with_tiers(self) -> set[CustomerKey]:
         """Return the customers whose tiers may have changed."""
