@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, and_, case, delete, func, insert, select, update
 
 from dolisync.ledger import tables
-from dolisync.ledger.bulk import insert_rows
+from dolisync.ledger.bulk import insert_rows, insert_values
 from dolisync.ledger.pages import later_than
 from dolisync.ledger.store import by_source
 from dolisync.model import CustomerKey
@@ -59,6 +59,7 @@ class CountedSale(NamedTuple):
 
 
 _FIELDS = tuple(tables.counted.c[name] for name in CountedSale._fields)
+_COLUMNS = (*CountedSale._fields, "program", "source", "entity")
 
 
 class _Totals(NamedTuple):
@@ -224,16 +225,8 @@ def rewrite(
     if sale_ids:
         old = delete(tables.counted).where(row.sale_id.in_(sale_ids), row.program == program)
         connection.execute(old)
-    values = [
-        {
-            **counted._asdict(),
-            "program": program,
-            "source": customer.source,
-            "entity": customer.entity,
-        }
-        for customer, counted in rows
-    ]
-    insert_rows(connection, tables.counted, values)
+    values = [(*counted, program, customer.source, customer.entity) for customer, counted in rows]
+    insert_values(connection, tables.counted, _COLUMNS, values)
     return _renew(connection, program, known) if sale_ids or values else known
 
 

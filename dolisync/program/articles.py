@@ -93,10 +93,7 @@ def fits(selection: ArticleTerms, line: SaleLine) -> bool:
 
 
 def campaigns_meant(program: Program, line: SaleLine) -> frozenset[str]:
-    """Name the campaigns for whose articles a line's reference and kind suffice, and that mean it.
-
-    Most sales have nothing of most campaigns: these are asked for all of them at once.
-    """
+    """Name the campaigns that mean a line, of those for which its reference and kind suffice."""
     known, place = program.campaigns_by_article, (line.product_ref, line.is_service)
     found = known.get(place)
     if found is None:

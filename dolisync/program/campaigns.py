@@ -88,8 +88,7 @@ class _Judged(NamedTuple):
 
     @classmethod
     def of(cls, sale: Sale, before: Before, as_sold: _Counting) -> _Judged:
-        possible = _possible(as_sold.program, sale)
-        meant = [one for one in possible if _holds(one, sale, before, as_sold)]
+        meant = _meant(sale, before, as_sold)
         if not before.rooms and not as_sold.program.badge_only:
             return cls(meant, meant, ())
         held = [campaign for campaign in meant if not before.has_no_room(campaign.name)]
@@ -152,16 +151,26 @@ def _possible(program: Program, sale: Sale) -> Campaigns:
     return found
 
 
-def _holds(campaign: CampaignFacts, sale: Sale, before: Before, as_sold: _Counting) -> bool:
-    """Tell of a campaign that is possible what ``_not_held`` would say of it, asking less."""
-    if campaign.asks_when and not is_now(as_sold.program, campaign.terms, sale):
-        return False
-    if campaign.asks_whose and not _is_for(campaign.terms, sale, before):
-        return False
-    if campaign.is_by_article and campaign.name not in as_sold.marks:
-        return False
-    amount = as_sold.amount_of(campaign.article_key)
-    return amount > 0 and amount >= campaign.minimum
+def _meant(sale: Sale, before: Before, as_sold: _Counting) -> Campaigns:
+    """Return the campaigns of which ``_not_held`` would say nothing, asking less."""
+    program = as_sold.program
+    marks: set[str] | None = None
+    meant: list[CampaignFacts] = []
+    for campaign in _possible(program, sale):
+        if campaign.asks_when and not is_now(program, campaign.terms, sale):
+            continue
+        if campaign.asks_whose and not _is_for(campaign.terms, sale, before):
+            continue
+        if campaign.is_by_article:
+            # Most sales have nothing of most campaigns: their articles are looked up once.
+            if marks is None:
+                marks = set().union(*[campaigns_meant(program, x) for x in as_sold.basket.sold])
+            if campaign.name not in marks:
+                continue
+        amount = as_sold.amount_of(campaign.article_key)
+        if amount > 0 and amount >= campaign.minimum:
+            meant.append(campaign)
+    return meant
 
 
 def _is_for(campaign: CampaignTerms, sale: Sale, before: Before) -> bool:
@@ -331,7 +340,6 @@ class _Counting:
     _narrow: dict[frozenset[str], tuple[Lines, Lines]] = field(default_factory=dict)
     _amounts: dict[frozenset[str], tuple[Decimal, Decimal]] = field(default_factory=dict)
     _earning: dict[frozenset[str], Decimal] = field(default_factory=dict)
-    _marks: set[str] | None = None
 
     def parts_of(self, campaigns: Campaigns) -> list[_Part]:
         """Share out what these campaigns give together; the sum is rounded, not each of them.
@@ -383,14 +391,6 @@ class _Counting:
             amount, share = self._totals(key)[1], self.basket.share
             found = self._earning[key] = amount if share == 1 else amount * share
         return found
-
-    @property
-    def marks(self) -> set[str]:
-        """The campaigns of whose articles something was sold, where references and kinds tell."""
-        if self._marks is None:
-            program = self.program
-            self._marks = set().union(*[campaigns_meant(program, x) for x in self.basket.sold])
-        return self._marks
 
     def _totals(self, key: frozenset[str]) -> tuple[Decimal, Decimal]:
         """Return the amounts of some articles as they were sold, and as they are left."""

@@ -277,7 +277,9 @@ class Timeline:
         self, member: _Member, units: Sequence[_Unit], later: Sequence[CountedSale]
     ) -> Iterator[Step]:
         """Walk along a member's sales; each place is told before it is passed."""
-        steps: list[_Unit | CountedSale] = sorted([*units, *later], key=_place)
+        steps: list[_Unit | CountedSale] = [*units, *later]
+        if len(steps) > 1:
+            steps.sort(key=_place)
         source, entity = member.customer.source, member.customer.entity
         for number in range(len(steps)):
             yield *_place(steps[number]), source, entity
