@@ -36,6 +36,22 @@ def _compile_once(connection: Connection) -> None:
     connection.execution_options(compiled_cache=_COMPILED)
 
 
+# The files that take longest begin first, so that no process is left with one of them at the end.
+_LONGEST = (
+    "tests/simulation/",
+    "tests/unit/test_nth_failure.py",
+    "tests/unit/test_benchmarks_small.py",
+    "tests/system/test_kill.py",
+    "tests/system/test_service.py",
+    "tests/unit/test_timeline_histories.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
+
+
 def _skip_loudly(reason: str) -> None:
     """Skip, unless this is CI, where a skipped MariaDB test would be a silent hole."""
     if os.environ.get("CI") == "true":
