@@ -89,8 +89,9 @@ def shared(amount: Decimal, room: Mapping[Decimal, Decimal]) -> tuple[Share, ...
     shares = {rate: part.quantize(CENT, rounding=ROUND_DOWN) for rate, part in exact.items()}
     left = amount - sum(shares.values(), ZERO)
     by_loss = sorted(room, key=lambda rate: (shares[rate] - exact[rate], -room[rate], rate))
+    # Each cent that is left was cut off some part, which so has room for it.
     for rate in by_loss:
-        if left > 0 and shares[rate] < room[rate]:
+        if left > 0:
             shares[rate] += CENT
             left -= CENT
     return tuple(Share(rate, part) for rate, part in sorted(shares.items()) if part > 0)

@@ -47,8 +47,8 @@ def pieces(terms: SoldCards, sale: Sale) -> tuple[Piece, ...]:
 
 def _of_line(line: SaleLine) -> Iterator[Piece]:
     """Share a line's amount over its pieces, to the cent; parts of a piece make one card."""
-    count = int(line.quantity) if line.quantity >= 1 else 1
-    if line.total_incl <= 0 or count > PIECES_MAX:
+    count = max(int(line.quantity), 1)
+    if count > PIECES_MAX:
         return
     each = (line.total_incl / count).quantize(CENT, rounding=ROUND_DOWN)
     left = line.total_incl.quantize(CENT) - each * count
@@ -61,16 +61,9 @@ def _of_line(line: SaleLine) -> Iterator[Piece]:
 
 def came_back(returns: Iterable[Sale]) -> Decimal:
     """Add up the gift cards that these returns bring back."""
-    return sum(
-        (
-            -line.total_incl
-            for credit in returns
-            if uncounted(credit) is None
-            for line in credit.lines
-            if is_sold(line) and line.total_incl < 0
-        ),
-        ZERO,
-    )
+    counted = (credit for credit in returns if uncounted(credit) is None)
+    lines = (line for credit in counted for line in credit.lines if is_sold(line))
+    return sum((max(-line.total_incl, ZERO) for line in lines), ZERO)
 
 
 def due(made: Sequence[Piece], returns: Iterable[Sale]) -> Decimal:

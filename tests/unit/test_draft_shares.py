@@ -66,6 +66,12 @@ def test_shares_add_up_and_no_rate_falls_below_zero(
     assert not any(after[share.tax_rate].is_below_zero for share in shares)
 
 
+@pytest.mark.parametrize("amount", ["0", "-0.01", "10.01"])
+def test_nothing_and_more_than_there_is_room_for_are_never_shared(amount: str) -> None:
+    with pytest.raises(AssertionError, match=r"^more is to be taken off than there is room$"):
+        shared(Decimal(amount), {Decimal(20): Decimal(6), Decimal(10): Decimal(4)})
+
+
 def test_taxes_of_another_kind_are_seen() -> None:
     assert not has_other_taxes([priced("12.34", "20"), priced("9.99", "5.5")])
     assert has_other_taxes([line(Decimal("12.64"), tax_rate=Decimal(20), total_excl=Decimal(10))])

@@ -23,6 +23,7 @@ from dolisync.ledger.engine import reading, write
 from dolisync.ledger.vouchers import State, Voucher
 from dolisync.model import DiscountKind, Sale, SaleLine, SaleStatus
 from dolisync.program.assess import Family, assess
+from dolisync.program.gift_cards import pieces
 from dolisync.program.surroundings import SoldCards, Surroundings
 from dolisync.receipt import ReceiptCode
 from dolisync.sync.receipts import build_receipt
@@ -101,6 +102,11 @@ def test_sales_from_before_make_none(shop: Shop) -> None:
 def test_a_bar_code_in_the_field_of_the_quantity_makes_none(shop: Shop) -> None:
     shop.take(sold(1, card_line("9001234567890", 201)))
     assert cards(shop) == []
+
+
+@pytest.mark.parametrize(("amount", "quantity"), [("0", 3), ("-10", 3)])
+def test_a_line_given_away_or_brought_back_makes_none(amount: str, quantity: int) -> None:
+    assert pieces(CARDS, sold(1, card_line(amount, quantity))) == ()
 
 
 def test_where_none_are_sold_nothing_is_made(open_shop: Open) -> None:
