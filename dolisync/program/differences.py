@@ -19,7 +19,7 @@ def _named(programs: Sequence[Program]) -> dict[str, Any]:
 
 def _between(path: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     for key in [*before, *(key for key in after if key not in before)]:
-        where = f"{path} {key}".strip() if "'" in key else f"{path}.{key}".strip(".")
+        where = f"{path} {key}".strip() if "'" in key else f"{path}.{key}"
         if key not in after:
             yield f"{where}: gone"
         elif key not in before:
