@@ -55,16 +55,19 @@ def kinds_of_sale(program: Program, sold: Lines, left: Lines) -> tuple[Kind, ...
 
 def by_campaign(kinds: Collection[Kind]) -> Kinds:
     """Return the tags bought in, by campaign."""
-    return {
-        name: frozenset(kind.tag for kind in kinds if kind.campaign == name)
-        for name in {kind.campaign for kind in kinds}
-    }
+    return _tags_by_campaign([(kind.campaign, kind.tag) for kind in kinds])
 
 
 def by_campaign_of(keys: Collection[str]) -> Kinds:
     """Return the tags bought in, by campaign, from the names under which they are kept."""
     parted = [key.partition(_MARK) for key in keys if _MARK in key]
-    return by_campaign([Kind(name, tag, is_left=True) for name, _, tag in parted])
+    return _tags_by_campaign([(name, tag) for name, _, tag in parted])
+
+
+def _tags_by_campaign(bought: Collection[tuple[str, str]]) -> Kinds:
+    return {
+        name: frozenset(tag for campaign, tag in bought if campaign == name) for name, _ in bought
+    }
 
 
 def _is_bought(selection: ArticleTerms, sold: Lines, lines: Lines) -> bool:

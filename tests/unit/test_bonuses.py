@@ -231,6 +231,14 @@ def test_each_time_is_each_token(open_shop: OpenShop) -> None:
     assert shop.balance() == 60
 
 
+def test_what_is_noted_of_a_bonus_stays_the_same_with_each_version() -> None:
+    found = {
+        each: with_bonus(each=each).bonus[0].occasion(TODAY, "T1")
+        for each in ("ever", "year", "time")
+    }
+    assert found == {"ever": "", "year": "2026", "time": "T1"}
+
+
 def test_a_bonus_on_other_days_or_of_another_name(open_shop: OpenShop) -> None:
     shop = open_shop(with_bonus(first_day="2026-11-21"))
     with pytest.raises(UserError, match="from 2026-11-21 to any day"):

@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 
 from dolisync.model import Article, Sale, SaleLine, SaleStatus
 from dolisync.program.campaign_terms import ChallengeTerms
+from dolisync.program.kinds import by_campaign_of, key_of
 from dolisync.program.terms import Program
 from dolisync.sync.catalogue import question_of
 from tests.builders import credit_note, line, program, sale
@@ -197,6 +198,16 @@ def test_a_tag_may_hold_the_mark_that_parts_names(open_shop: OpenShop) -> None:
     shop.take(ticket(3, 1, CAKE))
     assert held(shop, 3, 1, 2) == [10, 110, 110]
     assert shop.breaches() == []
+
+
+def test_tags_are_found_under_the_names_that_keep_them() -> None:
+    keys = [
+        "kitchen",
+        key_of("kitchen", "Pots"),
+        key_of("kitchen", "No. #1"),
+        key_of("bath", "Soap"),
+    ]
+    assert by_campaign_of(keys) == {"kitchen": {"Pots", "No. #1"}, "bath": {"Soap"}}
 
 
 def test_visits_and_tags_together(open_shop: OpenShop) -> None:

@@ -15,11 +15,13 @@ from dolisync.ledger import campaign_uses, tables
 from dolisync.ledger.engine import reading, rehearse
 from dolisync.ledger.store import Transaction
 from dolisync.model import SaleStatus
+from dolisync.program.before import Limit, Room
 from dolisync.program.campaign_terms import Each
-from dolisync.program.limits import span_begin
+from dolisync.program.course import Course
+from dolisync.program.limits import Limited, Uses, span_begin
 from dolisync.program.terms import Program
 from dolisync.sync.judge import take_in
-from tests.builders import credit_note, program, sale
+from tests.builders import credit_note, customer, program, sale
 from tests.fakes import Shop
 from tests.unit.test_caps import held, why
 from tests.unit.test_privacy import erase
@@ -180,6 +182,45 @@ def test_a_merge_puts_two_members_under_one_limit(open_shop: OpenShop) -> None:
     shop.take(sale(2, 10, day=on(1), buyer=7))
     assert held(shop, 1, 2) == [20, 10]
     assert shop.breaches() == []
+
+
+@pytest.mark.parametrize(
+    ("terms", "had", "found"),
+    [
+        ({"budget": {"points": 50}}, [20], (30, None, Limit.BUDGET)),
+        ({"per_member": {"points": 50}}, [20], (30, 30, Limit.MEMBER_POINTS)),
+        ({"per_member": {"points": 50, "times": 1}}, [20], (0, 0, Limit.MEMBER_TIMES)),
+        ({"per_member": {"points": 50}, "budget": {"points": 40}}, [20], (20, 30, Limit.BUDGET)),
+        # Where both leave as much, the member's own is named: another one might have some.
+        (
+            {"per_member": {"points": 50}, "budget": {"points": 50}},
+            [20],
+            (30, 30, Limit.MEMBER_POINTS),
+        ),
+        ({"challenge": {"visits": 2, "spent": 50}}, [], (0, 0, Limit.VISITS)),
+        ({"challenge": {"tags": ["Pans", "Pots"]}}, [], (0, 0, Limit.KINDS, frozenset({"pots"}))),
+    ],
+)
+def test_what_is_left_and_which_limit_says_so(
+    terms: dict[str, Any], had: list[int], found: tuple[Any, ...]
+) -> None:
+    uses = Uses()
+    for units in had:
+        uses.add(customer(), "double", DAY.toordinal(), units)
+    bought = {"double": {"pots"}}
+    left = uses.rooms(one(**terms), customer(), Course(), DAY.toordinal(), bought)
+    assert left == (Room("double", *found),)
+
+
+def test_what_a_budget_would_have_to_give_is_what_the_members_limits_leave() -> None:
+    assert Limited.by("double", None, 30) == ("double", 30, 30, 30)
+    assert Limited.by("double", Room("double", 10, None, Limit.BUDGET), 30) == (
+        "double",
+        30,
+        30,
+        10,
+    )
+    assert Limited.by("double", Room("double", 10, 20, Limit.BUDGET), 30) == ("double", 30, 20, 10)
 
 
 # --- together with others ---

@@ -104,6 +104,35 @@ def test_what_comes_back_only_where_it_was_refunded() -> None:
     assert paid(kept, abandoned, [back(20, loy(-8))]) == (0, "25", "25")
 
 
+def given(share: str = "100") -> Sale:
+    """Make a sale of 50.00 with 25.00 paid with points, and a mug that costs 80 points."""
+    mug = line(0, 2, text="Mug [* 80 points DR-80 *]", discount_percent=Decimal(share))
+    return sale(1, lines=[line(50, 1, 5, rowid=1), mug], payments=[loy(25)])
+
+
+@pytest.mark.parametrize(
+    ("terms", "share", "units"),
+    [
+        ({"sources": ["shop"]}, "100", 80),
+        ({"decimals": 2}, "100", 8000),
+        # Half a point more is a point.
+        ({}, "50.625", 41),
+        ({"sources": ["web"]}, "100", 0),
+    ],
+)
+def test_what_a_reward_product_costs(terms: dict[str, Any], share: str, units: int) -> None:
+    rules = shop(redeem={"payments": False, "product_field": "price"}, **terms)
+    found = paid_with_points(rules, AROUND, given(share), ())
+    assert found == Paid(units, rewards=units)
+
+
+def test_a_reward_product_on_a_sale_that_was_paid_with_points() -> None:
+    rules = shop(redeem={"product_field": "price"})
+    assert paid_with_points(rules, AROUND, given(), [back(20)]) == Paid(
+        150 + 80, Decimal(25), Decimal(10), 80
+    )
+
+
 def test_a_return_that_belongs_to_no_sale_gives_back_what_it_refunded() -> None:
     assert paid_with_points(shop(), AROUND, back(20, loy(-8)), ()) == Paid(-80, Decimal(-8))
     assert paid(shop(), back(20, loy(8))) == (0, "0", "0")

@@ -393,3 +393,20 @@ def test_what_changed_between_two_versions() -> None:
         "program 'stamps': gone",
     ]
     assert differences(before, before) == []
+
+
+def test_what_is_switched_on_or_set_for_the_first_time() -> None:
+    plain = {"name": "a", "title": "A", "bonus": 1}
+    before = [program(campaign=[plain])]
+    after = [
+        program(
+            returns={"take_back": False},
+            campaign=[{**plain, "budget": {"points": 50}}],
+            reward=[reward(100)],
+        )
+    ]
+    assert differences(before, after) == [
+        "program 'loyalty'.returns.take_back: true -> false",
+        "program 'loyalty' campaign 'a'.budget: nothing -> points 50, money nothing, each campaign",
+        "program 'loyalty' reward 'discount': new",
+    ]

@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Callable
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 from unittest import mock
 
@@ -18,7 +19,8 @@ from dolisync.ledger import privacy, referrals, tables
 from dolisync.ledger.engine import reading
 from dolisync.ledger.referrals import Referral
 from dolisync.phrases import LANGUAGES
-from dolisync.program.referrals import Edge, Void, voids
+from dolisync.program.referral_terms import ReferralTerms
+from dolisync.program.referrals import Edge, Purchase, Void, brought, rewarded, voids
 from dolisync.program.terms import Program
 from dolisync.sync import merge_by_hand, recommend, undo
 from dolisync.sync.explain import explain
@@ -623,6 +625,37 @@ N, W, S, T, C = Void.NONE, Void.WITHDRAWN, Void.ONESELF, Void.TWICE, Void.CIRCLE
 def test_which_recommendations_bring_nothing(edges: list[Edge], expected: list[Void]) -> None:
     for order in (edges, edges[::-1]):
         assert [found for _, found in sorted(voids(order).items())] == expected
+
+
+def purchase(
+    day: int, amount: str | int = 10, units: int = 1, terms: ReferralTerms | None = ReferralTerms()
+) -> Purchase:
+    return Purchase(day, TODAY + timedelta(days=day), Decimal(amount), units, terms)
+
+
+@pytest.mark.parametrize(
+    ("purchases", "sale_id"),
+    [
+        ([purchase(0), purchase(1)], 0),
+        # A purchase of a time when nothing was given for recommendations.
+        ([purchase(0, terms=None), purchase(1)], 1),
+        ([purchase(0, amount=0), purchase(1, amount="0.50")], 1),
+        ([purchase(0, units=0), purchase(1)], 1),
+        ([purchase(0, units=0)], None),
+    ],
+)
+def test_which_purchase_a_recommendation_brought(
+    purchases: list[Purchase], sale_id: int | None
+) -> None:
+    found = brought(TODAY, TODAY, purchases)
+    assert (found and found.sale_id) == sale_id
+
+
+def test_so_many_a_year_and_so_many_in_all() -> None:
+    terms = ReferralTerms(max_a_year=2, max_ever=5)
+    years = [2026, 2026, 2026, 2026, 2027, 2027, 2027, 2028, 2028]
+    made = [(id_, date(year, 5, 1), terms) for id_, year in enumerate(years)]
+    assert rewarded(made) == {0, 1, 4, 5, 7}
 
 
 # --- beside other processes -----------------------------------------------------------------------

@@ -17,7 +17,7 @@ from dolisync.errors import ConfigError
 from dolisync.ledger.book import NotEnoughPoints
 from dolisync.model import DiscountKind
 from dolisync.phrases import LANGUAGES
-from dolisync.program.spending import Bar, Bill, Spend, broken, next_spend, spend
+from dolisync.program.spending import Bar, Bill, Spend, broken, by_points, next_spend, spend
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.program.wishes import DraftWish, Refusal, RefusedWish, draft_reward, wanted_reward
@@ -51,6 +51,7 @@ def bill(total: str | int = 50, room: str | int | None = None, **more: Any) -> B
         # From 200 on any number, not only 200 at once.
         ({"minimum": 200}, 200, {"points": D(5)}, (5, "0.50")),
         ({"step": 50}, 170, {}, (150, "15.00")),
+        ({"step": 3}, 4, {}, (3, "0.30")),
         ({"step": 50}, 170, {"points": D(149)}, (100, "10.00")),
         ({"step": 50}, 170, {"amount": D("7.20")}, (50, "5.00")),
         ({"step": 50}, 800, {"bill": bill("13.99")}, (100, "10.00")),
@@ -97,6 +98,10 @@ def test_points_that_are_worth_nothing_or_too_little() -> None:
     assert spend(program(), D(9)).bar is Bar.NO_VALUE
     assert spend(terms("0.001"), D(9)).bar is Bar.TOO_SMALL
     assert spend(terms("0.001", step=5), D(9)).bar is Bar.TOO_SMALL
+
+
+def test_a_step_that_is_worth_parts_of_a_cent_takes_off_the_whole_ones() -> None:
+    assert spend(terms("0.0335", step=50), D(50)) == Spend(D(50), D("1.67"))
 
 
 amounts = st.decimals("0.01", "999", places=2)
@@ -225,17 +230,37 @@ def test_what_a_payment_broke() -> None:
     both = sale(1, lines=[line(60, 1), bought])
     assert list(broken(rules, AROUND, both, D(20))) == []
     assert list(broken(rules, AROUND, both, D("20.01"))) == [Bar.NO_ROOM]
+    # What else took something off makes the bill smaller.
+    other = sale(1, lines=[line(60, 1), line(-10, None)])
+    assert list(broken(terms(max_share=50), AROUND, other, D(25))) == []
+    assert list(broken(terms(max_share=50), AROUND, other, D("25.01"))) == [Bar.NO_ROOM]
+    # Small change and what is given away are no discounts.
+    little = sale(1, lines=[line(50, 1), line("0.50", 2), line(0, 3)])
+    assert list(broken(rules, AROUND, little, D(5))) == []
     cheaper = [
-        replace(line(50, 1), discount_percent=D(10)),
+        replace(line(50, 1), discount_percent=D("0.5")),
         line(-5, None, discount=DiscountKind.FIXED),
         line(-5, None),
     ]
     for one in cheaper:
         reduced = sale(1, lines=[line(100, 1), one])
-        assert list(broken(rules, AROUND, reduced, D(5))) == [Bar.OTHER_DISCOUNT]
+        assert list(broken(rules, AROUND, reduced, D("0.50"))) == [Bar.OTHER_DISCOUNT]
+        assert list(broken(rules, AROUND, reduced, D(0))) == []
         assert list(broken(terms(), AROUND, reduced, D(5))) == []
     for_points = replace(line(0, 1, text="Mug [* 80 points DR-80 *]"), discount_percent=D(100))
     assert list(broken(rules, AROUND, sale(1, lines=[line(100, 1), for_points]), D(5))) == []
+
+
+def test_what_points_take_off_a_bill() -> None:
+    lines = [
+        line(60, 1),
+        line(-10, None, text="Discount DS-ABC"),
+        line("-0.50", None, text="Discount DS-DEF"),
+        line(-5, None, text="Loyal since 2019"),
+        # Nearly free for points: what is left to pay was taken off nothing.
+        line("0.50", 2, text="Mug [* 80 points DS-GHI *]"),
+    ]
+    assert by_points(AROUND, lines) == D("10.50")
 
 
 # --- what people read ---

@@ -229,6 +229,23 @@ def test_what_is_done_with_a_card(mark: StandingMark, shown: int, wanted: int, s
     assert (after.percent, after.sending) == (wanted, None)
 
 
+@pytest.mark.parametrize(
+    ("mark", "wanted", "asks"),
+    [
+        (StandingMark(), 0, False),
+        (StandingMark(), 5, True),
+        (StandingMark(D(5)), 5, False),
+        (StandingMark(D(5)), 0, True),
+        (StandingMark(D(5), sending=D(5)), 5, True),
+        # Staff have set another: it is looked at again for as long as there is one to put there.
+        (StandingMark(D(5), is_ours=False), 5, True),
+        (StandingMark(D(0), is_ours=False), 0, False),
+    ],
+)
+def test_which_cards_are_looked_at(mark: StandingMark, wanted: int, asks: bool) -> None:
+    assert mark.asks_for(D(wanted)) is asks
+
+
 def test_two_programs_cannot_set_one_card() -> None:
     one = """
 [[program]]

@@ -265,7 +265,10 @@ def test_what_is_missing_to_the_next_tier() -> None:
     [
         ({"tier": [{"name": "a"}, {"name": "a", "at_least": 9}]}, "two tiers have the same name"),
         ({"tier": [{"name": "a"}, {"name": "b"}]}, "two tiers have the same threshold: '500'"),
-        ({"tier": [{"name": "a"}], "tiers": {"default": "b"}}, "names the tier 'b'"),
+        (
+            {"tier": [{"name": "a"}, {"name": "b", "at_least": 9}], "tiers": {"default": "c"}},
+            "names the tier 'c', which is not there; tiers: a, b",
+        ),
         ({"reward": [{"tiers": ["gold"]}]}, "tiers: none"),
         (
             {"tier": [{"name": "a"}], "tiers": {"window": "calendar_year"}},
