@@ -8,9 +8,11 @@ several Dolibarr instances; document numbers (``ref``) change and are reused, an
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
+from operator import attrgetter
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -207,6 +209,18 @@ class Sale:
     def is_undelivered(self) -> bool:
         """Tell whether some of its goods are still to be handed over."""
         return self.delivery is not None and not self.delivery.is_done
+
+    def bought_by(self, buyer: Buyer | None) -> Sale:
+        """Return the same sale with what the card of its customer says."""
+        # Done for each sale that is read: ``dataclasses.replace`` takes three times as long.
+        values: list[Any] = list(_ALL_OF_SALE(self))
+        values[_BUYER] = buyer
+        return Sale(*values)
+
+
+_SALE_FIELDS = [field.name for field in fields(Sale)]
+_BUYER = _SALE_FIELDS.index("buyer")
+_ALL_OF_SALE = attrgetter(*_SALE_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,20 @@ def insert_rows(connection: Connection, table: Table, rows: Rows) -> None:
             connection.exec_driver_sql(prepared.sql, _values(prepared, rows))
 
 
+def insert_values(
+    connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Insert rows that are just the values of these columns."""
+    if rows:
+        prepared = _prepared_insert(table, tuple(names), connection.dialect)
+        if prepared is None:
+            named = [dict(zip(names, row, strict=True)) for row in rows]
+            connection.execute(insert(table), named)
+        else:
+            columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+            connection.exec_driver_sql(prepared.sql, _converted(prepared, columns))
+
+
 def update_rows(connection: Connection, table: Table, rows: Rows) -> None:
     """Update rows by their ``id``; all must have the same columns."""
     if rows:
@@ -52,9 +66,13 @@ def update_rows(connection: Connection, table: Table, rows: Rows) -> None:
 
 
 def _values(prepared: _Prepared, rows: Rows) -> list[tuple[Any, ...]]:
+    return _converted(prepared, {name: [row[name] for row in rows] for name in prepared.names})
+
+
+def _converted(prepared: _Prepared, named: Mapping[str, Sequence[Any]]) -> list[tuple[Any, ...]]:
     columns = []
     for name, convert in zip(prepared.names, prepared.converts, strict=True):
-        column = [row[name] for row in rows]
+        column = named[name]
         if convert is not None:
             # Moments and days repeat from row to row.
             converted = {value: convert(value) for value in set(column)}

@@ -6,16 +6,18 @@ far back are the database's; only the sales of the days that a rule asks for are
 
 from __future__ import annotations
 
+import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, case, delete, func, insert, or_, select
+from sqlalchemy import Connection, Select, and_, case, delete, func, insert, select, update
 
 from dolisync.ledger import tables
-from dolisync.ledger.bulk import insert_rows
+from dolisync.ledger.bulk import insert_rows, insert_values
 from dolisync.ledger.pages import later_than
 from dolisync.ledger.store import by_source
 from dolisync.model import CustomerKey
@@ -23,6 +25,11 @@ from dolisync.program.course import Counted, Course
 from dolisync.program.tiers import SetByHand
 
 Settings = Mapping[CustomerKey, Sequence[SetByHand]]
+# Customer, day, what a sale of that day counts, the tier after it, and its rowid.
+_Earlier = Sequence[Any]
+_ROWID = itemgetter(6)
+# Of whom comes this often, the last sales lie close together.
+_LATELY_DAYS = 100
 
 
 class CountedSale(NamedTuple):
@@ -52,6 +59,17 @@ class CountedSale(NamedTuple):
 
 
 _FIELDS = tuple(tables.counted.c[name] for name in CountedSale._fields)
+_COLUMNS = (*CountedSale._fields, "program", "source", "entity")
+
+
+class _Totals(NamedTuple):
+    """What a member's sales before a day come to, and the first and last day of them."""
+
+    sales: int
+    units: int
+    spent_minor: int
+    first_day: int | None
+    last_day: int
 
 
 @dataclass(slots=True)
@@ -74,17 +92,22 @@ def begun(
     Sales of the ``reach_days`` before the last one are known one by one. ``end`` is the last day of
     those that follow.
     """
-    found: dict[CustomerKey, Begun] = {customer: Begun() for customer in starts}
-    for (source, entity), rowids in by_source(starts):
-        scope = _scope(program, source, entity, rowids)
-        mine = {rowid: CustomerKey(source, entity, rowid) for rowid in rowids}
-        first = min(starts[customer] for customer in mine.values())
-        totals = {row.customer_rowid: row for row in connection.execute(_totals(scope, first))}
-        rows: dict[int, list[CountedSale]] = defaultdict(list)
-        for row in connection.execute(_one_by_one(scope, first, reach_days, end)):
-            rows[row.customer_rowid].append(CountedSale(*row))
+    found: dict[CustomerKey, Begun] = {}
+    groups: dict[tuple[str, int], dict[int, CustomerKey]] = defaultdict(dict)
+    for customer in starts:
+        groups[customer.source, customer.entity][customer.rowid] = customer
+    first = min(starts.values(), default=0)
+    for (source, entity), mine in groups.items():
+        scope = _scope(program, source, entity, list(mine))
+        totals = {row[0]: _Totals(*row[1:]) for row in connection.execute(_totals(scope, first))}
+        earlier = _earlier_of(connection, (program, source, entity), totals, first, reach_days)
+        later: dict[int, list[CountedSale]] = defaultdict(list)
+        for row in connection.execute(_since(scope, first, end)).all():
+            later[row[1]].append(CountedSale(*row))
         for rowid, customer in mine.items():
-            found[customer] = _begin(totals.get(rowid), rows[rowid], first, starts[customer])
+            begun = _before(totals.get(rowid), earlier[rowid])
+            _go_on(begun, later[rowid], starts[customer])
+            found[customer] = begun
     return found
 
 
@@ -103,53 +126,88 @@ def _totals(scope: Any, first: int) -> Select[Any]:
     return (
         select(
             row.customer_rowid,
-            func.sum(row.sales).label("sales"),
-            func.sum(row.units).label("units"),
-            func.sum(row.spent_minor).label("spent_minor"),
-            func.min(case((row.sales > 0, row.day))).label("first_day"),
+            func.sum(row.sales),
+            func.sum(row.units),
+            func.sum(row.spent_minor),
+            func.min(case((row.sales > 0, row.day))),
+            func.max(row.day),
         )
         .where(scope, row.day < first)
         .group_by(row.customer_rowid)
     )
 
 
-def _one_by_one(scope: Any, first: int, reach_days: int, end: int | None) -> Select[Any]:
+def _earlier_of(
+    connection: Connection,
+    place: tuple[str, str, int],
+    totals: Mapping[int, _Totals],
+    first: int,
+    reach_days: int,
+) -> Mapping[int, Sequence[_Earlier]]:
+    """Return the sales before a day that members' last ones reach back to, and perhaps some more.
+
+    Those who bought lately are asked for together, the others too: so each gets about his own.
+    """
+    found: dict[int, list[_Earlier]] = defaultdict(list)
+    lately = first - _LATELY_DAYS
+    groups: dict[bool, list[int]] = defaultdict(list)
+    for customer, total in totals.items():
+        groups[total.last_day >= lately].append(customer)
+    for customers in groups.values():
+        last = min(totals[customer].last_day for customer in customers)
+        query = _earlier(_scope(*place, customers), last - reach_days, first)
+        for row in connection.execute(query).all():
+            found[row[0]].append(row)
+    return found
+
+
+def _earlier(scope: Any, begin: int, end: int) -> Select[Any]:
     row = tables.counted.c
-    last = (
-        select(row.customer_rowid, func.max(row.day).label("day"))
-        .where(scope, row.day < first)
-        .group_by(row.customer_rowid)
-        .subquery()
+    fields = (row.day, row.sales, row.units, row.spent_minor, row.tier_after, row.rowid)
+    # In the order of the index: nothing is sorted.
+    order = (row.customer_rowid, row.day)
+    return (
+        select(row.customer_rowid, *fields)
+        .where(scope, row.day >= begin, row.day < end)
+        .order_by(*order)
     )
-    wanted = or_(row.day >= first, row.day >= last.c.day - reach_days)
-    query = (
-        select(*_FIELDS)
-        .outerjoin(last, last.c.customer_rowid == row.customer_rowid)
-        .where(scope, wanted)
-        .order_by(row.day, row.rowid)
-    )
+
+
+def _since(scope: Any, first: int, end: int | None) -> Select[Any]:
+    row = tables.counted.c
+    query = select(*_FIELDS).where(scope, row.day >= first)
     return query if end is None else query.where(row.day <= end)
 
 
-def _begin(totals: Any, rows: Sequence[CountedSale], first: int, start: int) -> Begun:
-    """Put together what is known of a member; ``totals`` are of all days before ``first``."""
+def _before(totals: _Totals | None, rows: Sequence[_Earlier]) -> Begun:
+    """Put together what a member did; ``totals`` are of all those days, ``rows`` of the last."""
     begun = Begun()
+    if totals is None:
+        return begun
     course = begun.course
-    if totals is not None:
-        known = [row for row in rows if row.day < first]
-        course.first_day = totals.first_day
-        course.total = Counted(
-            int(totals.sales) - sum(row.sales for row in known),
-            int(totals.units) - sum(row.units for row in known),
-            int(totals.spent_minor) - sum(row.spent_minor for row in known),
-        )
-    for row in rows:
+    course.first_day = totals.first_day
+    # MariaDB adds up to decimals.
+    sales, units, spent = int(totals.sales), int(totals.units), int(totals.spent_minor)
+    course.total = Counted(sales, units, spent)
+    # From the end back: what all sales before each of them came to is what it leaves of the sum.
+    for _, _, its_sales, its_units, its_spent, *_ in reversed(rows):
+        sales, units, spent = sales - its_sales, units - its_units, spent - its_spent
+        course.totals.append(Counted(sales, units, spent))
+    course.totals.reverse()
+    course.days += [row[1] for row in rows]
+    course.last_day = totals.last_day
+    of_last_day = (row for row in rows if row[1] == totals.last_day)
+    course.tier = max(of_last_day, key=_ROWID)[5]
+    return begun
+
+
+def _go_on(begun: Begun, rows: Sequence[CountedSale], start: int) -> None:
+    for row in sorted(rows, key=attrgetter("day", "rowid")):
         if row.day < start:
-            course.add(row.day, row.counted)
-            course.tier = row.tier_after
+            begun.course.add(row.day, row.counted)
+            begun.course.tier = row.tier_after
         else:
             begun.later.append(row)
-    return begun
 
 
 def rewrite(
@@ -157,22 +215,52 @@ def rewrite(
     program: str,
     sale_ids: Collection[int],
     rows: Iterable[tuple[CustomerKey, CountedSale]],
-) -> None:
-    """Replace the rows of these sales."""
+    known: int | None = None,
+) -> int | None:
+    """Replace the rows of these sales; return the version that the program's rows have now.
+
+    ``None`` where they had another one than ``known`` before: somebody else wrote meanwhile.
+    """
     row = tables.counted.c
     if sale_ids:
         old = delete(tables.counted).where(row.sale_id.in_(sale_ids), row.program == program)
         connection.execute(old)
-    values = [
-        {
-            **counted._asdict(),
-            "program": program,
-            "source": customer.source,
-            "entity": customer.entity,
-        }
-        for customer, counted in rows
-    ]
-    insert_rows(connection, tables.counted, values)
+    values = [(*counted, program, customer.source, customer.entity) for customer, counted in rows]
+    insert_values(connection, tables.counted, _COLUMNS, values)
+    return _renew(connection, program, known) if sale_ids or values else known
+
+
+def version(connection: Connection, program: str) -> int | None:
+    """Return the version of a program's rows: another one after each transaction that wrote any.
+
+    ``None`` before all of them were written for the first time.
+    """
+    query = select(tables.stream.c.backfill_rowid).where(tables.stream.c.name == _marker(program))
+    return connection.execute(query).scalar()
+
+
+def _renew(connection: Connection, program: str, known: int | None) -> int | None:
+    row, new = tables.stream.c, _new_version()
+    renewal = update(tables.stream).where(row.name == _marker(program)).values(backfill_rowid=new)
+    if known is not None:
+        done = connection.execute(renewal.where(row.backfill_rowid == known))
+        if done.rowcount == 1:
+            return new
+    connection.execute(renewal)
+    return None
+
+
+def _new_version() -> int:
+    # By chance, not by counting: what was rolled back is never taken for what came after it.
+    return secrets.randbits(62)
+
+
+def renew_all(connection: Connection) -> None:
+    """Note that rows were written past ``rewrite``: what is remembered of them is not true."""
+    row = tables.stream.c
+    of_courses = row.name.startswith(_marker(""), autoescape=True)
+    change = update(tables.stream).where(of_courses).values(backfill_rowid=_new_version())
+    connection.execute(change)
 
 
 def of_sales(
@@ -200,18 +288,17 @@ def customers_after(
 
 def is_prepared(connection: Connection, program: str) -> bool:
     """Tell whether the rows of all known sales were written since the program looks back."""
-    name = tables.stream.c.name
-    query = select(name).where(name == _marker(program))
-    return connection.execute(query).first() is not None
+    return version(connection, program) is not None
 
 
 def note_prepared(connection: Connection, program: str) -> None:
     """Note that the rows of all known sales are there."""
-    values = {"name": _marker(program), "payment_rowid": 0, "backfill_rowid": 0}
+    values = {"name": _marker(program), "payment_rowid": 0, "backfill_rowid": _new_version()}
     connection.execute(insert(tables.stream), values)
 
 
 def _marker(program: str) -> str:
+    # Its ``backfill_rowid`` is the version of the rows.
     return f"counted:{program}"
 
 

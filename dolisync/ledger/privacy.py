@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, or_, select, update
 
 from dolisync.errors import NotFound, UserError
-from dolisync.ledger import batches, referrals, tables
+from dolisync.ledger import batches, courses, referrals, tables
 from dolisync.ledger.batches import Batch, BatchKind
 from dolisync.ledger.book import Book, Entry, Kind
 from dolisync.ledger.bulk import update_rows
@@ -388,6 +388,7 @@ def _forget_around(
     _forget_recommendations(connection, customer)
     for table in (tables.counted, tables.tier_setting, tables.request, tables.bonus_given):
         connection.execute(delete(table).where(_of_customer(table, customer)))
+    courses.renew_all(connection)
     for batch in about_him:
         batches.forget(connection, batch)
 

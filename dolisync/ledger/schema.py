@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -32,6 +33,7 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
+@cache
 def newest_revision() -> str:
     """Return the revision that this version of dolisync works with."""
     head = ScriptDirectory.from_config(_config()).get_current_head()
@@ -68,9 +70,10 @@ def state_of(engine: Engine) -> State:
 
 def require_current(engine: Engine) -> None:
     """Raise ``UserError`` unless the ledger has just the schema that this version works with."""
-    state, found, wanted = state_of(engine), revision_of(engine), newest_revision()
+    state = state_of(engine)
     if state is State.CURRENT:
         return
+    found, wanted = revision_of(engine), newest_revision()
     if state is State.EMPTY:
         message = "the ledger is empty: it has no tables yet"
         raise UserError(message, "make them: dolisync db upgrade")

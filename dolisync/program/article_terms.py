@@ -43,6 +43,11 @@ class ArticleTerms(Section):
         return not (self.tags or self.references or self.kinds or self.fields)
 
     @cached_property
+    def asks_catalogue(self) -> bool:
+        """Tell whether more counts than what a line says itself: its reference and its kind."""
+        return bool(self.tags or self.fields)
+
+    @cached_property
     def remembered(self) -> dict[tuple[str, bool], bool]:
         """Where it is remembered which references, and whether of services, fit."""
         return {}

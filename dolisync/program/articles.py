@@ -16,7 +16,7 @@ from dolisync.model import Article, SaleLine
 from dolisync.program.article_terms import ArticleKind, ArticleTerms
 from dolisync.program.patterns import fits_any
 from dolisync.program.reasons import Reason, Why, because
-from dolisync.program.terms import Discounted, EarnTerms
+from dolisync.program.terms import Discounted, EarnTerms, Program
 
 ZERO = Decimal(0)
 _NAMED = 5
@@ -53,7 +53,7 @@ class Scope:
         if line.product_rowid is not None:
             return False
         if line.rowid in self.sold:
-            return line.total_incl <= 0
+            return _is_of_all(line)
         return line.total_incl > 0 or not self.has_free_goods
 
 
@@ -84,12 +84,23 @@ def fits(selection: ArticleTerms, line: SaleLine) -> bool:
 
     By reference and kind alone the same few articles are asked for again and again.
     """
-    if selection.tags or selection.fields:
+    if selection.asks_catalogue:
         return _fits(selection, line)
     known, place = selection.remembered, (line.product_ref, line.is_service)
     if place not in known:
         known[place] = _fits(selection, line)
     return known[place]
+
+
+def campaigns_meant(program: Program, line: SaleLine) -> frozenset[str]:
+    """Name the campaigns that mean a line, of those for which its reference and kind suffice."""
+    known, place = program.campaigns_by_article, (line.product_ref, line.is_service)
+    found = known.get(place)
+    if found is None:
+        found = known[place] = frozenset(
+            name for name, selection in program.known_by_article.items() if fits(selection, line)
+        )
+    return found
 
 
 def _fits(selection: ArticleTerms, line: SaleLine) -> bool:
@@ -141,12 +152,18 @@ def lines_of(
     selection: ArticleTerms, sold: Sequence[SaleLine], lines: Sequence[SaleLine]
 ) -> tuple[SaleLine, ...]:
     """Return the lines of some articles, discounts on the whole sale cut to their share."""
-    means = partial(fits, selection)
-    if lines is sold and not any(map(means, sold)):
-        # Most sales have nothing of most selections.
-        return ()
-    kept, shared, _ = _parted(means, sold, lines)
+    if lines is sold:
+        # Most sales have nothing of most selections, and no line that belongs to all articles.
+        meant = [line for line in sold if fits(selection, line)]
+        if not meant or not any(map(_is_of_all, sold)):
+            return tuple(meant)
+    kept, shared, _ = _parted(partial(fits, selection), sold, lines)
     return (*kept, *shared)
+
+
+def _is_of_all(line: SaleLine) -> bool:
+    """Tell whether a line that was sold belongs to no article: a discount on all, or a note."""
+    return line.product_rowid is None and line.total_incl <= 0
 
 
 def _parted(

@@ -35,7 +35,7 @@ class Family:
     """A sale and its returns. ``other_visit`` tells that another sale holds the day's visit.
 
     ``before`` is what its member's sales before it came to. ``is_told`` says whether anybody reads
-    why: otherwise campaigns, of which there may be many, do not say it.
+    why: otherwise tiers, caps and campaigns, of which there may be many, do not say it.
     """
 
     origin: Sale
@@ -151,7 +151,8 @@ def _shop_day(program: Program, moment: datetime) -> date:
 def _judge_origin(program: Program, around: Surroundings, family: Family) -> Verdict:
     sale = family.origin
     wanted = _wanted(program, around, family)
-    worth = _cut(wanted, *within(program, family.before, wanted.units))
+    kept, reasons = within(program, family.before, wanted.units, is_told=family.is_told)
+    worth = _cut(wanted, kept, reasons)
     day = earned_on(program, sale)
     waits_for = _waits_for(program, sale)
     if waits_for is not None:
@@ -215,7 +216,7 @@ def _worth_in_family(
     with_visit, tier = not family.other_visit, family.before.tier
     basket = basket_of(program, around, family.origin, lines, with_visit=with_visit)
     plain = plain_worth(basket)
-    units, raised = in_tier(program, tier, plain.units)
+    units, raised = in_tier(program, tier, plain.units, is_told=family.is_told)
     if basket.share <= 0:
         return Worth(units, (*plain.reasons, *raised))
     base = multiplied(program, tier, plain.units)
@@ -225,15 +226,19 @@ def _worth_in_family(
 
 
 def what_counts(
-    program: Program, around: Surroundings, family: Family, verdicts: Sequence[Verdict]
+    program: Program,
+    around: Surroundings,
+    sale: Sale,
+    returns: Sequence[Sale],
+    verdicts: Sequence[Verdict],
 ) -> Counted:
     """Return what a judged sale counts for those after it: what its returns left of it."""
-    units, sale = sum(verdict.units for verdict in verdicts), family.origin
+    units = sum([verdict.units for verdict in verdicts])
     # What earned something counts: only of the others it must be asked.
     if not verdicts[0].units and not _is_purchase(program, around, sale):
         return Counted(0, units)
-    left = _left_lines(family) if family.returns else sale.lines
-    if family.returns and _is_all_returned(sale, left):
+    left = _left_lines(sale, returns) if returns else sale.lines
+    if returns and _is_all_returned(sale, left):
         return Counted(0, units)
     spent = max(bought(left), ZERO)
     if sale.status is not SaleStatus.PAID or is_paid_without_earning(program, around, sale):
@@ -271,7 +276,7 @@ def _left_after(program: Program, family: Family) -> tuple[SaleLine, ...]:
     """Return the lines of a sale with those that its returns took off; none where all came back."""
     if not family.returns or not program.returns.take_back:
         return family.origin.lines
-    left = _left_lines(family)
+    left = _left_lines(family.origin, family.returns)
     return () if _is_all_returned(family.origin, left) else left
 
 
@@ -315,10 +320,10 @@ def _waits_for(program: Program, sale: Sale) -> Why | None:
     return None
 
 
-def _left_lines(family: Family) -> tuple[SaleLine, ...]:
-    returned = (credit for credit in family.returns if uncounted(credit) is None)
+def _left_lines(sale: Sale, returns: Sequence[Sale]) -> tuple[SaleLine, ...]:
+    returned = (credit for credit in returns if uncounted(credit) is None)
     taken = (line for credit in returned for line in taken_off(credit))
-    return (*family.origin.lines, *taken)
+    return (*sale.lines, *taken)
 
 
 def what_counts_alone(credit: Sale, verdict: Verdict) -> Counted:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import NamedTuple
 
 
@@ -33,8 +32,7 @@ class Room(NamedTuple):
     bought: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
+class Before(NamedTuple):
     """A member's sales before one, in the order of their days and rowids.
 
     ``sales`` counts those that count, no farther than rules ask: 0 before the first purchase, then

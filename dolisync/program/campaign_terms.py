@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from datetime import date, time
 from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -104,6 +104,14 @@ class CustomerTerms(Section):
         """The lists that are not empty."""
         lists = ("types", "tags", "towns", "departments", "regions", "countries")
         return tuple(name for name in lists if getattr(self, name))
+
+    @cached_property
+    def folded(self) -> Mapping[str, frozenset[str]]:
+        """What is wanted, by list, in one case."""
+        return {
+            name: frozenset(text.strip().casefold() for text in getattr(self, name))
+            for name in self.asked
+        }
 
     @property
     def is_empty(self) -> bool:
@@ -341,11 +349,6 @@ class CampaignTerms(Section):
         return None if self.articles is None or self.articles.is_empty else self.articles
 
     @cached_property
-    def article_key(self) -> frozenset[str]:
-        """Tell its articles from others': its name, nothing where it is for all."""
-        return frozenset() if self.chosen_articles is None else frozenset({self.name})
-
-    @cached_property
     def in_all(self) -> BudgetTerms | None:
         """The limits of what it gives in all, ``None`` where there are none.
 
@@ -364,17 +367,12 @@ class CampaignTerms(Section):
         """The challenge to be met, ``None`` where there is none."""
         return None if self.challenge is None or self.challenge.is_empty else self.challenge
 
-    @cached_property
-    def raises_by(self) -> Decimal:
-        """What it adds of what its articles earn: its factor less one."""
-        return self.multiply - 1
-
-    @cached_property
+    @property
     def asks_when(self) -> bool:
         """Tell whether more counts than the day: the hour, or whose birthday it is."""
         return self.span is not None or self.birthday is not Birthday.NONE
 
-    @cached_property
+    @property
     def asks_whose(self) -> bool:
         """Tell whether it matters whose sale it is."""
         return self.first_purchase or self.customers is not None
@@ -404,3 +402,44 @@ class CampaignTerms(Section):
     def gives_anything(self) -> bool:
         """Tell whether it changes any points."""
         return self.multiply != 1 or self.bonus > 0
+
+
+class CampaignFacts(NamedTuple):
+    """What is asked of a campaign for each sale, worked out once.
+
+    Terms are validated models, whose attributes take ten times as long to read. ``article_key``
+    tells its articles from others': its name, nothing where it is for all; ``is_by_article`` says
+    whether references and kinds alone choose them; ``raises_by`` is its factor less one.
+    """
+
+    terms: CampaignTerms
+    name: str
+    asks_when: bool
+    asks_whose: bool
+    is_by_article: bool
+    article_key: frozenset[str]
+    minimum: Decimal
+    raises_by: Decimal
+    bonus_units: int
+    is_exclusive: bool
+    is_badge_only: bool
+    is_limited: bool
+
+    @classmethod
+    def of(cls, terms: CampaignTerms, bonus_units: int) -> CampaignFacts:
+        """Work out the facts of a campaign."""
+        articles = terms.chosen_articles
+        return cls(
+            terms,
+            terms.name,
+            terms.asks_when,
+            terms.asks_whose,
+            articles is not None and not articles.asks_catalogue,
+            frozenset() if articles is None else frozenset({terms.name}),
+            terms.minimum,
+            terms.multiply - 1,
+            bonus_units,
+            terms.exclusive,
+            terms.is_badge_only,
+            terms.is_limited,
+        )

@@ -13,9 +13,15 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from dolisync.model import Sale
-from dolisync.program.articles import lines_of
+from dolisync.program.articles import campaigns_meant, lines_of
 from dolisync.program.before import Before, Limit, Room
-from dolisync.program.campaign_terms import CampaignTerms, ChallengeTerms, Combine, Each
+from dolisync.program.campaign_terms import (
+    CampaignFacts,
+    CampaignTerms,
+    ChallengeTerms,
+    Combine,
+    Each,
+)
 from dolisync.program.criteria import channel_of, misfit_of, taken_from, warehouse_words
 from dolisync.program.goods import ZERO, total_incl
 from dolisync.program.limits import BADGE, Limited, limit_of
@@ -26,9 +32,10 @@ from dolisync.program.terms import Program
 from dolisync.program.tiers import multiplied
 from dolisync.program.worth import Basket, Lines, goods_units, plain_worth, shown
 
+Campaigns = Sequence[CampaignFacts]
 
-@dataclass(frozen=True, slots=True)
-class Added:
+
+class Added(NamedTuple):
     """What campaigns add to a sale: ledger units by name, and why each of them does or not.
 
     ``limited`` says what those with limits would give, whether they are chosen or not.
@@ -65,25 +72,23 @@ def added(
     chosen = _chosen(as_sold, judged.held)
     parts = counting.parts_of(chosen)
     return Added(
-        sum(part.units for part in parts),
-        tuple((part.campaign.name, part.units) for part in parts),
+        sum([part.units for part in parts]),
+        tuple([(part.campaign.name, part.units) for part in parts]),
         tuple(judged.reasons(sale, as_sold, counting, parts)) if is_told else (),
         tuple(as_sold.limits_of(judged.meant, chosen)) if program.limited_campaigns else (),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
+class _Judged(NamedTuple):
     """The campaigns that are meant for a sale; those of them that hold, and that give a badge."""
 
-    meant: Sequence[CampaignTerms]
-    held: Sequence[CampaignTerms]
-    badges: Sequence[CampaignTerms]
+    meant: Campaigns
+    held: Campaigns
+    badges: Campaigns
 
     @classmethod
     def of(cls, sale: Sale, before: Before, as_sold: _Counting) -> _Judged:
-        possible = _possible(as_sold.program, sale)
-        meant = [one for one in possible if _holds(one, sale, before, as_sold)]
+        meant = _meant(sale, before, as_sold)
         if not before.rooms and not as_sold.program.badge_only:
             return cls(meant, meant, ())
         held = [campaign for campaign in meant if not before.has_no_room(campaign.name)]
@@ -100,59 +105,83 @@ class _Judged:
             yield from part.reasons(left)
         for campaign in self.held:
             if campaign.name not in names:
-                other = parts[0].campaign.title
-                yield of_campaign(Why.CAMPAIGN_BEATEN, campaign, other=other)
-        yield from map(_badge_reason, self.badges)
-        for campaign in program.campaigns_in_order:
+                other = parts[0].campaign.terms.title
+                yield of_campaign(Why.CAMPAIGN_BEATEN, campaign.terms, other=other)
+        for campaign in self.badges:
+            yield _badge_reason(campaign.terms)
+        for campaign in program.campaign_facts:
             reason = _not_held(campaign, sale, before, as_sold)
             if reason is not None:
                 yield reason
         for campaign in self.meant:
             if before.has_no_room(campaign.name):
-                yield _limited_by(program, campaign, before)
+                yield _limited_by(program, campaign.terms, before)
 
 
 # --- does it hold ---------------------------------------------------------------------------------
 
 
 def _not_held(
-    campaign: CampaignTerms, sale: Sale, before: Before, as_sold: _Counting
+    campaign: CampaignFacts, sale: Sale, before: Before, as_sold: _Counting
 ) -> Reason | None:
     """Say why a campaign does not hold for a sale, the cheapest question first."""
-    program = as_sold.program
+    program, terms = as_sold.program, campaign.terms
     return (
-        not_now(program, campaign, sale)
-        or _not_here(campaign, sale)
-        or _not_for(campaign, program, sale, before)
-        or _not_enough(campaign, as_sold)
+        not_now(program, terms, sale)
+        or _not_here(terms, sale)
+        or _not_for(terms, program, sale, before)
+        or _not_enough(terms, as_sold.amount_of(campaign.article_key))
     )
 
 
-def _possible(program: Program, sale: Sale) -> Sequence[CampaignTerms]:
+def _possible(program: Program, sale: Sale) -> Campaigns:
     """Return the campaigns that can hold for sales of this day, till and warehouse, in their order.
 
     They have many sales: what depends on these alone is asked once.
     """
     place = (sale.date, sale.is_pos, sale.terminal, sale.warehouses)
     known = program.campaigns_by_place
-    if place not in known:
-        known[place] = tuple(
+    found = known.get(place)
+    if found is None:
+        found = known[place] = tuple(
             campaign
-            for campaign in program.campaigns_in_order
-            if can_hold_on(campaign, sale.date) and _not_here(campaign, sale) is None
+            for campaign in program.campaign_facts
+            if can_hold_on(campaign.terms, sale.date) and _not_here(campaign.terms, sale) is None
         )
-    return known[place]
+    return found
 
 
-def _holds(campaign: CampaignTerms, sale: Sale, before: Before, as_sold: _Counting) -> bool:
-    """Tell of a campaign that is possible what ``_not_held`` would say of it, asking less."""
+def _meant(sale: Sale, before: Before, as_sold: _Counting) -> Campaigns:
+    """Return the campaigns of which ``_not_held`` would say nothing, asking less."""
     program = as_sold.program
-    if campaign.asks_when and not is_now(program, campaign, sale):
+    marks: set[str] | None = None
+    meant: list[CampaignFacts] = []
+    for campaign in _possible(program, sale):
+        if campaign.asks_when and not is_now(program, campaign.terms, sale):
+            continue
+        if campaign.asks_whose and not _is_for(campaign.terms, sale, before):
+            continue
+        if campaign.is_by_article:
+            # Most sales have nothing of most campaigns: their articles are looked up once.
+            if marks is None:
+                marks = set().union(*[campaigns_meant(program, x) for x in as_sold.basket.sold])
+            if campaign.name not in marks:
+                continue
+        amount = as_sold.amount_of(campaign.article_key)
+        if amount > 0 and amount >= campaign.minimum:
+            meant.append(campaign)
+    return meant
+
+
+def _is_for(campaign: CampaignTerms, sale: Sale, before: Before) -> bool:
+    """Tell whether ``_not_for`` says nothing."""
+    if campaign.first_purchase and before.sales:
         return False
-    if campaign.asks_whose and _not_for(campaign, program, sale, before) is not None:
-        return False
-    amount = as_sold.amount_of(campaign)
-    return amount > 0 and amount >= campaign.minimum
+    customers = campaign.customers
+    if customers is None:
+        return True
+    in_tier = not customers.tiers or before.tier in customers.tiers
+    return in_tier and misfit_of(customers, sale.buyer) is None
 
 
 def _not_here(campaign: CampaignTerms, sale: Sale) -> Reason | None:
@@ -185,8 +214,7 @@ def _not_for(
     return of_campaign(Why.CAMPAIGN_CUSTOMER, campaign, what=what, wanted=wanted)
 
 
-def _not_enough(campaign: CampaignTerms, as_sold: _Counting) -> Reason | None:
-    amount = as_sold.amount_of(campaign)
+def _not_enough(campaign: CampaignTerms, amount: Decimal) -> Reason | None:
     if amount <= 0:
         return of_campaign(Why.CAMPAIGN_ARTICLES, campaign)
     if amount < campaign.minimum:
@@ -256,36 +284,30 @@ _CUT = {
 }
 
 
-def _narrowed(campaign: CampaignTerms, sold: Lines, lines: Lines) -> Lines:
-    """Return the lines for which a campaign is, a discount on the whole sale cut to its share."""
-    articles = campaign.chosen_articles
-    return lines if articles is None else lines_of(articles, sold, lines)
-
-
 # --- what it gives --------------------------------------------------------------------------------
 
 
 class _Part(NamedTuple):
     """What one campaign gives, and on how many ledger units of its articles.
 
-    ``wanted`` is what it would give had it no limits.
+    ``wanted`` is what it would give had it no limits. ``base`` is zero where it has no factor.
     """
 
-    campaign: CampaignTerms
+    campaign: CampaignFacts
     units: int
     wanted: int
     base: Decimal
 
     def reasons(self, counting: _Counting) -> Iterator[Reason]:
-        program, before = counting.program, counting.before
-        yield self._reason(program, counting.amount_of(self.campaign))
+        program, before, terms = counting.program, counting.before, self.campaign.terms
+        yield self._reason(program, counting.amount_of(self.campaign.article_key))
         if self.units < self.wanted:
-            yield _limited_by(program, self.campaign, before, self)
-        if self.units > 0 and self.campaign.badge is not None:
-            yield _badge_reason(self.campaign)
+            yield _limited_by(program, terms, before, self)
+        if self.units > 0 and terms.badge is not None:
+            yield _badge_reason(terms)
 
     def _reason(self, program: Program, amount: Decimal) -> Reason:
-        campaign = self.campaign
+        campaign = self.campaign.terms
         values: dict[str, Decimal] = {"points": program.points_of(max(self.wanted, self.units))}
         if campaign.multiply != 1:
             base = shown(self.base / program.scale)
@@ -294,12 +316,13 @@ class _Part(NamedTuple):
             values["base"] = whole if whole == base else base
         if campaign.bonus or campaign.multiply == 1:
             values["bonus"] = campaign.bonus
-        return of_campaign(self._why(), campaign, **values)
+        return of_campaign(_why(campaign), campaign, **values)
 
-    def _why(self) -> Why:
-        if self.campaign.multiply == 1:
-            return Why.CAMPAIGN_BONUS
-        return Why.CAMPAIGN_BOTH if self.campaign.bonus else Why.CAMPAIGN
+
+def _why(campaign: CampaignTerms) -> Why:
+    if campaign.multiply == 1:
+        return Why.CAMPAIGN_BONUS
+    return Why.CAMPAIGN_BOTH if campaign.bonus else Why.CAMPAIGN
 
 
 _Bases = dict[tuple[frozenset[str], int], Decimal]
@@ -316,8 +339,9 @@ class _Counting:
     _units: dict[frozenset[str], int] = field(default_factory=dict)
     _narrow: dict[frozenset[str], tuple[Lines, Lines]] = field(default_factory=dict)
     _amounts: dict[frozenset[str], tuple[Decimal, Decimal]] = field(default_factory=dict)
+    _earning: dict[frozenset[str], Decimal] = field(default_factory=dict)
 
-    def parts_of(self, campaigns: Sequence[CampaignTerms]) -> list[_Part]:
+    def parts_of(self, campaigns: Campaigns) -> list[_Part]:
         """Share out what these campaigns give together; the sum is rounded, not each of them.
 
         Limits cut what comes out, so that no other campaign gives more or less because of them.
@@ -326,15 +350,16 @@ class _Counting:
         parts: list[_Part] = []
         terms = self.program.campaigns
         exact, rounded, given = ZERO, 0, 0
-        before: list[CampaignTerms] = []
+        before: list[CampaignFacts] = []
         known: _Bases = {}
         for campaign in campaigns:
-            base = self._base(campaign.article_key, before, len(before), known)
+            base = ZERO
             if campaign.raises_by:
+                base = self._base(campaign.article_key, before, len(before), known)
                 exact += campaign.raises_by * base
                 if terms.combine is Combine.MULTIPLY:
                     before.append(campaign)
-            if campaign.bonus:
+            if campaign.bonus_units:
                 exact += self._bonus(campaign)
             total = round_units(exact, terms.rounding)
             wanted, rounded = total - rounded, total
@@ -345,13 +370,11 @@ class _Counting:
             parts.append(_Part(campaign, units, wanted, base))
         return parts
 
-    def alone(self, campaign: CampaignTerms) -> int:
+    def alone(self, campaign: CampaignFacts) -> int:
         """Return what a campaign gives where it counts alone."""
         return self.parts_of([campaign])[0].units
 
-    def limits_of(
-        self, meant: Sequence[CampaignTerms], chosen: Sequence[CampaignTerms]
-    ) -> Iterator[Limited]:
+    def limits_of(self, meant: Campaigns, chosen: Campaigns) -> Iterator[Limited]:
         """Say what campaigns with limits would give, alone or beside those that are chosen."""
         beside = {part.campaign.name: part.wanted for part in self.parts_of(chosen)}
         for campaign in meant:
@@ -361,19 +384,22 @@ class _Counting:
                 wanted = max(self.parts_of([campaign])[0].wanted, beside.get(campaign.name, 0), 0)
                 yield Limited.by(campaign.name, self.before.room_of(campaign.name), wanted)
 
-    def amount_of(self, campaign: CampaignTerms) -> Decimal:
-        """Return the amount of its articles that earns."""
-        amount, share = self._totals(campaign)[1], self.basket.share
-        return amount if share == 1 else amount * share
+    def amount_of(self, key: frozenset[str]) -> Decimal:
+        """Return the amount of some articles that earns."""
+        found = self._earning.get(key)
+        if found is None:
+            amount, share = self._totals(key)[1], self.basket.share
+            found = self._earning[key] = amount if share == 1 else amount * share
+        return found
 
-    def _totals(self, campaign: CampaignTerms) -> tuple[Decimal, Decimal]:
-        """Return the amounts of its articles as they were sold, and as they are left."""
-        key = campaign.article_key
-        if key not in self._amounts:
+    def _totals(self, key: frozenset[str]) -> tuple[Decimal, Decimal]:
+        """Return the amounts of some articles as they were sold, and as they are left."""
+        found = self._amounts.get(key)
+        if found is None:
             sold, left = self._lines(key)
             total = total_incl(left)
-            self._amounts[key] = (total if sold is left else total_incl(sold)), total
-        return self._amounts[key]
+            found = self._amounts[key] = (total if sold is left else total_incl(sold)), total
+        return found
 
     def as_sold(self) -> _Counting:
         """Return the same for the basket as it was sold: which campaigns count is judged on it."""
@@ -383,9 +409,9 @@ class _Counting:
         units = multiplied(self.program, self.before.tier, plain_worth(basket).units)
         return _Counting(self.program, self.before, basket, units)
 
-    def _bonus(self, campaign: CampaignTerms) -> Decimal:
-        units = self.program.bonus_units[campaign.name]
-        sold, left = self._totals(campaign)
+    def _bonus(self, campaign: CampaignFacts) -> Decimal:
+        units = campaign.bonus_units
+        sold, left = self._totals(campaign.article_key)
         if left == sold:
             return Decimal(units)
         return units * min(max(left, ZERO) / sold, Decimal(1))
@@ -393,7 +419,7 @@ class _Counting:
     def _base(
         self,
         key: frozenset[str],
-        before: Sequence[CampaignTerms],
+        before: Campaigns,
         count: int,
         known: _Bases,
     ) -> Decimal:
@@ -417,39 +443,40 @@ class _Counting:
         """Return what the articles of all of these campaigns earn by themselves in the tier."""
         if not key:
             return self.base_units
-        if key not in self._units:
+        found = self._units.get(key)
+        if found is None:
             units = goods_units(self.basket, self._lines(key)[1])
-            self._units[key] = multiplied(self.program, self.before.tier, units)
-        return self._units[key]
+            found = self._units[key] = multiplied(self.program, self.before.tier, units)
+        return found
 
     def _lines(self, key: frozenset[str]) -> tuple[Lines, Lines]:
         """Return the articles of all of these campaigns, as they were sold and as they are left."""
         sold, left = self.basket.sold, self.basket.left
         if not key:
             return sold, left
-        if key not in self._narrow:
-            for campaign in self.program.campaigns_in_order:
-                if campaign.name in key:
-                    kept = _narrowed(campaign, sold, sold)
-                    left = kept if left is sold else _narrowed(campaign, sold, left)
-                    sold = kept
-            self._narrow[key] = sold, left
-        return self._narrow[key]
+        found = self._narrow.get(key)
+        if found is None:
+            for selection in self.program.selections_of(key):
+                kept = lines_of(selection, sold, sold)
+                left = kept if left is sold else lines_of(selection, sold, left)
+                sold = kept
+            found = self._narrow[key] = sold, left
+        return found
 
 
 # --- which of them count --------------------------------------------------------------------------
 
 
-def _chosen(as_sold: _Counting, held: Sequence[CampaignTerms]) -> Sequence[CampaignTerms]:
+def _chosen(as_sold: _Counting, held: Campaigns) -> Campaigns:
     """Choose among the campaigns that hold; they come in the order of priority and name."""
-    exclusive = [campaign for campaign in held if campaign.exclusive]
+    exclusive = [campaign for campaign in held if campaign.is_exclusive]
     if exclusive:
-        highest = exclusive[0].priority
-        return _best(as_sold, [one for one in exclusive if one.priority == highest])
+        highest = exclusive[0].terms.priority
+        return _best(as_sold, [one for one in exclusive if one.terms.priority == highest])
     if as_sold.program.campaigns.combine is Combine.BEST:
         return _best(as_sold, held)
     return held
 
 
-def _best(as_sold: _Counting, held: Sequence[CampaignTerms]) -> Sequence[CampaignTerms]:
+def _best(as_sold: _Counting, held: Campaigns) -> Campaigns:
     return held if len(held) <= 1 else [max(held, key=as_sold.alone)]

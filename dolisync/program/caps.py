@@ -28,19 +28,28 @@ def in_one_sale(program: Program, units: int) -> tuple[int, tuple[Reason, ...]]:
 def room(program: Program, before: Before) -> int | None:
     """Return how many units a sale may still earn, ``None`` for any number."""
     _, day, month, member = program.caps_units
-    spaces = (
-        None if day is None else max(day - before.day_units, 0),
-        None if month is None else max(month - before.month_units, 0),
-        None if member is None else max(member - before.all_units, 0),
-    )
-    return min((space for space in spaces if space is not None), default=None)
+    spaces = []
+    if day is not None:
+        spaces.append(day - before.day_units)
+    if month is not None:
+        spaces.append(month - before.month_units)
+    if member is not None:
+        spaces.append(member - before.all_units)
+    return max(min(spaces), 0) if spaces else None
 
 
-def within(program: Program, before: Before, units: int) -> tuple[int, tuple[Reason, ...]]:
-    """Cut what a sale earns to the room that the sales before it left."""
+def within(
+    program: Program, before: Before, units: int, *, is_told: bool = True
+) -> tuple[int, tuple[Reason, ...]]:
+    """Cut what a sale earns to the room that the sales before it left.
+
+    ``is_told`` says whether anybody reads why.
+    """
     space = room(program, before)
     if space is None or units <= space:
         return units, ()
+    if not is_told:
+        return space, ()
     cap, span, left = min(rooms(program, before), key=lambda found: found[2])
     return left, (_reason(program, cap, span, left, units),)
 
@@ -48,13 +57,14 @@ def within(program: Program, before: Before, units: int) -> tuple[int, tuple[Rea
 def rooms(program: Program, before: Before) -> Iterator[tuple[Decimal, str, int]]:
     """Name the caps that look at other sales: each with its span, and the units it leaves."""
     caps = program.earn.caps
-    for cap, span, earned in (
-        (caps.per_day, "a day", before.day_units),
-        (caps.per_month, "a month", before.month_units),
-        (caps.per_member, "a member", before.all_units),
+    _, day, month, member = program.caps_units
+    for cap, units, span, earned in (
+        (caps.per_day, day, "a day", before.day_units),
+        (caps.per_month, month, "a month", before.month_units),
+        (caps.per_member, member, "a member", before.all_units),
     ):
-        if cap is not None:
-            yield cap, span, max(program.units(cap) - earned, 0)
+        if cap is not None and units is not None:
+            yield cap, span, max(units - earned, 0)
 
 
 def _reason(program: Program, cap: Decimal, span: str, given: int, wanted: int) -> Reason:

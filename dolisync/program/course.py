@@ -56,6 +56,11 @@ class Course:
             self.first_day = day
         self.last_day = day
 
+    def copy(self) -> Course:
+        """Return the same course, to go on with."""
+        days, totals = self.days.copy(), self.totals.copy()
+        return Course(self.total, self.first_day, self.last_day, self.tier, days, totals)
+
     def since(self, day: int) -> Counted:
         """Return what the sales since a day came to, that day included."""
         place = bisect_left(self.days, day)

@@ -46,17 +46,16 @@ def misfit_of(terms: CustomerTerms, buyer: Buyer | None) -> Misfit | None:
     """
     for option in terms.asked:
         what, texts = _TEXTS[option]
-        wanted: tuple[str, ...] = getattr(terms, option)
-        if not _fits(option, wanted, texts(buyer or _UNKNOWN)):
+        if not _fits(terms, option, texts(buyer or _UNKNOWN)):
+            wanted: tuple[str, ...] = getattr(terms, option)
             return Misfit(what, wanted)
     return None
 
 
-def _fits(option: str, wanted: tuple[str, ...], texts: tuple[str, ...]) -> bool:
+def _fits(terms: CustomerTerms, option: str, texts: tuple[str, ...]) -> bool:
     if option == "towns":
-        return any(fits_any(wanted, text) for text in texts)
-    folded = {text.casefold() for text in texts}
-    return any(one.strip().casefold() in folded for one in wanted)
+        return any(fits_any(terms.towns, text) for text in texts)
+    return not terms.folded[option].isdisjoint([text.casefold() for text in texts])
 
 
 def channel_of(sale: Sale) -> Channel:

@@ -15,12 +15,12 @@ PAID_BEFORE = {DiscountKind.DEPOSIT, DiscountKind.CREDIT_NOTE, DiscountKind.GIFT
 
 def bought(lines: Iterable[SaleLine]) -> Decimal:
     """Add up what was bought: a deposit or used credit only paid for it."""
-    return total_incl(line for line in lines if line.discount not in PAID_BEFORE)
+    return total_incl([line for line in lines if line.discount not in PAID_BEFORE])
 
 
 def total_incl(lines: Iterable[SaleLine]) -> Decimal:
     """Add up amounts including tax."""
-    return sum((line.total_incl for line in lines), ZERO)
+    return sum([line.total_incl for line in lines], ZERO)
 
 
 def is_visit(lines: Iterable[SaleLine]) -> bool:

@@ -25,13 +25,13 @@ def before_of(
 
     ``rooms`` is what limited campaigns can still give.
     """
-    caps = program.earn.caps
+    _, per_day, per_month, per_member = program.caps_units
     return Before(
         min(course.total.sales, SALES_KNOWN),
         tier_on(program, course, by_hand, day),
-        0 if caps.per_day is None else course.since(day).units,
-        0 if caps.per_month is None else course.since(month_begin(day)).units,
-        0 if caps.per_member is None else course.total.units,
+        0 if per_day is None else course.since(day).units,
+        0 if per_month is None else course.since(month_begin(day)).units,
+        0 if per_member is None else course.total.units,
         rooms,
     )
 

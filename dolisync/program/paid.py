@@ -119,4 +119,6 @@ def _without_earning(program: Program, around: Surroundings, sale: Sale) -> dict
         is_meant = payment.mode == points or payment.mode.casefold() in modes
         if payment.kind is PaymentKind.MONEY and payment.mode and is_meant:
             found[payment.mode] = found.get(payment.mode, ZERO) + payment.amount
+    if not found:
+        return found
     return {mode: amount for mode, amount in sorted(found.items()) if amount > 0}

@@ -80,7 +80,7 @@ def undone(
         return Undone(ALL, "an abandoned sale")
     policy = program.returns.spent_points
     if policy is SpentPoints.KEEP:
-        return Undone(ZERO, "")
+        return Undone(ZERO)
     counted = [credit for credit in returns if uncounted(credit) is None]
     given = pieces_given(around, origin.lines).get(token, ZERO)
     if given > 0:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
@@ -23,6 +23,7 @@ from dolisync.model import Warehouse
 from dolisync.program.article_terms import ArticleTerms
 from dolisync.program.bonus_terms import BonusTerms
 from dolisync.program.campaign_terms import (
+    CampaignFacts,
     CampaignTerms,
     Channel,
     Combine,
@@ -41,6 +42,9 @@ from dolisync.program.section import (
     Section,
     TimezoneName,
 )
+
+# The place of no tier at all: below the first threshold, where the program names no default.
+NO_TIER = -1
 
 # A day, whether it was at a till, the till, and from where goods were taken.
 Place = tuple[date, bool, str, tuple[Warehouse, ...]]
@@ -559,6 +563,22 @@ class TierTerms(Section):
         return self.tag or self.title
 
 
+class TierFacts(NamedTuple):
+    """What is asked of tiers for each sale, worked out once: terms are slow to read.
+
+    ``thresholds`` and ``names`` are in the order of the ranks, ``places`` are theirs by name,
+    ``floor`` is the place of the tier below which nobody falls.
+    """
+
+    basis: TierBasis
+    window: Window
+    months: int
+    thresholds: tuple[int, ...]
+    names: tuple[str, ...]
+    places: Mapping[str, int]
+    floor: int
+
+
 class CampaignsTerms(Section):
     """How campaigns that hold for the same sale come together.
 
@@ -891,6 +911,14 @@ class Program(Section):
         """The places of the tiers among their ranks, by name."""
         return {tier.name: place for place, tier in enumerate(self.ranks)}
 
+    @cached_property
+    def tier_facts(self) -> TierFacts:
+        """What is asked of the tiers for each sale."""
+        terms, names = self.tiers, tuple(tier.name for tier in self.ranks)
+        floor = self.places.get(terms.default, NO_TIER)
+        facts = (terms.basis, terms.window, terms.months, self.thresholds, names)
+        return TierFacts(*facts, self.places, floor)
+
     def tier_named(self, name: str) -> TierTerms | None:
         """Return a tier by its name."""
         return self.ranks[self.places[name]] if name in self.places else None
@@ -938,9 +966,11 @@ class Program(Section):
         return tuple(sorted(self.campaign, key=lambda entry: (-entry.priority, entry.name)))
 
     @cached_property
-    def bonus_units(self) -> Mapping[str, int]:
-        """The bonuses of the campaigns in ledger units, by name."""
-        return {campaign.name: self.units(campaign.bonus) for campaign in self.campaign}
+    def campaign_facts(self) -> tuple[CampaignFacts, ...]:
+        """What is asked of campaigns for each sale, in their order."""
+        return tuple(
+            CampaignFacts.of(one, self.units(one.bonus)) for one in self.campaigns_in_order
+        )
 
     @cached_property
     def caps_units(self) -> tuple[int | None, int | None, int | None, int | None]:
@@ -952,8 +982,32 @@ class Program(Section):
         )
         return sale, day, month, member
 
+    def selections_of(self, key: frozenset[str]) -> Sequence[ArticleTerms]:
+        """Return what chooses the articles that are of all of these campaigns."""
+        if key not in self._selections:
+            of_campaigns = ((one.name, one.chosen_articles) for one in self.campaigns_in_order)
+            self._selections[key] = [
+                chosen for name, chosen in of_campaigns if chosen is not None and name in key
+            ]
+        return self._selections[key]
+
     @cached_property
-    def campaigns_by_place(self) -> dict[Place, tuple[CampaignTerms, ...]]:
+    def _selections(self) -> dict[frozenset[str], Sequence[ArticleTerms]]:
+        return {}
+
+    @cached_property
+    def known_by_article(self) -> Mapping[str, ArticleTerms]:
+        """What chooses articles by their references and kinds alone, by campaign."""
+        chosen = ((one.name, one.chosen_articles) for one in self.campaign)
+        return {name: one for name, one in chosen if one is not None and not one.asks_catalogue}
+
+    @cached_property
+    def campaigns_by_article(self) -> dict[tuple[str, bool], frozenset[str]]:
+        """Where it is remembered what campaigns a reference, and whether of a service, is of."""
+        return {}
+
+    @cached_property
+    def campaigns_by_place(self) -> dict[Place, tuple[CampaignFacts, ...]]:
         """Where it is remembered which campaigns can hold on a day, at a till, from warehouses."""
         return {}
 
@@ -979,7 +1033,7 @@ class Program(Section):
         of_campaigns = (name for campaign in self.campaign for name in campaign.warehouses)
         return frozenset((*self.earn.warehouses, *self.earn.leave_out_warehouses, *of_campaigns))
 
-    @property
+    @cached_property
     def zone(self) -> ZoneInfo:
         """The shop's time zone."""
         return ZoneInfo(self.timezone)

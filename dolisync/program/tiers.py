@@ -18,10 +18,16 @@ from dolisync.program.calendar import add_months
 from dolisync.program.course import Counted, Course, month_begin, months_back, year_begin
 from dolisync.program.reasons import Reason, Why, because
 from dolisync.program.rounding import round_units
-from dolisync.program.terms import Downgrade, Program, Review, TierBasis, TierTerms, Window
-
-# No tier at all: below the first threshold, where the program names no default.
-NONE = -1
+from dolisync.program.terms import (
+    NO_TIER,
+    Downgrade,
+    Program,
+    Review,
+    TierBasis,
+    TierFacts,
+    TierTerms,
+    Window,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +63,19 @@ class TierToday:
         return self.tier.name if self.tier else ""
 
 
-def in_tier(program: Program, name: str, units: int) -> tuple[int, tuple[Reason, ...]]:
-    """Return what ``units`` come to in a tier: multiplied, and with its bonus."""
+def in_tier(
+    program: Program, name: str, units: int, *, is_told: bool = True
+) -> tuple[int, tuple[Reason, ...]]:
+    """Return what ``units`` come to in a tier: multiplied, and with its bonus.
+
+    ``is_told`` says whether anybody reads why.
+    """
     tier = program.tier_named(name)
     if tier is None or units <= 0 or (tier.multiplier == 1 and not tier.bonus):
         return units, ()
     raised = multiplied(program, name, units) + program.units(tier.bonus)
+    if not is_told:
+        return raised, ()
     bonus = f" and {tier.bonus} more" if tier.bonus else ""
     how = f"times {tier.multiplier}{bonus}"
     points = program.points_of(raised)
@@ -79,37 +92,39 @@ def multiplied(program: Program, name: str, units: int) -> int:
 
 def tier_on(program: Program, course: Course, by_hand: Sequence[SetByHand], day: int) -> str:
     """Return the tier held on a day, before any sale that is not in the course."""
-    if not program.tier:
+    facts = program.tier_facts
+    if not facts.names:
         return ""
-    floor = _floor(program)
-    held = max(_index(program, course.tier), floor)
+    floor = facts.floor
+    held = max(facts.places.get(course.tier, NO_TIER), floor)
     if by_hand or held > floor:
         held = _later(program, course, by_hand, day)
     if _lock(by_hand, day) is None:
         # Also without a sale: with the months, or where the thresholds were lowered.
-        held = max(held, _level(program, course, day + 1), floor)
-    return _name(program, held)
+        held = max(held, _level(facts, course, day + 1), floor)
+    return _name(facts, held)
 
 
 def tier_after(program: Program, course: Course, by_hand: Sequence[SetByHand], held: str) -> str:
     """Return the tier held after the last sale of a course, where ``held`` was held before it."""
-    if not program.tier or course.last_day is None or _lock(by_hand, course.last_day):
+    facts = program.tier_facts
+    if not facts.names or course.last_day is None or _lock(by_hand, course.last_day):
         return held
-    reached = _level(program, course, course.last_day + 1)
-    return _name(program, max(_index(program, held), reached))
+    reached = _level(facts, course, course.last_day + 1)
+    return _name(facts, max(facts.places.get(held, NO_TIER), reached))
 
 
 def tier_today(
     program: Program, course: Course, by_hand: Sequence[SetByHand], day: int
 ) -> TierToday:
     """Return the tier of a day with what is missing to the next one."""
-    held = _index(program, tier_on(program, course, by_hand, day))
-    ranks = program.ranks
+    facts, ranks = program.tier_facts, program.ranks
+    held = facts.places.get(tier_on(program, course, by_hand, day), NO_TIER)
     lock = _lock(by_hand, day)
-    tier = ranks[held] if held > NONE else None
+    tier = ranks[held] if held > NO_TIER else None
     if held + 1 == len(ranks):
         return TierToday(tier, None, Decimal(0), lock is not None)
-    measured = _measured(program, _counted(program, course, day + 1), course, day + 1)
+    measured = _measured(facts, _counted(facts, course, day + 1), course, day + 1)
     missing = _missing(program, held + 1, measured)
     return TierToday(tier, ranks[held + 1], missing, lock is not None)
 
@@ -131,7 +146,8 @@ def in_force(program: Program, by_hand: Sequence[SetByHand], day: int) -> SetByH
 
 def _later(program: Program, course: Course, by_hand: Sequence[SetByHand], day: int) -> int:
     """Walk over what happened to a tier between the last sale and a day."""
-    held = max(_index(program, course.tier), _floor(program))
+    facts = program.tier_facts
+    held = max(facts.places.get(course.tier, NO_TIER), facts.floor)
     begin = course.last_day
     if begin is None:
         begin = min((entry.day for entry in by_hand), default=day) - 1
@@ -140,9 +156,10 @@ def _later(program: Program, course: Course, by_hand: Sequence[SetByHand], day: 
         if entry is None:
             held = _reviewed(program, course, by_hand, event, held)
         elif entry.day == event:
-            held = _index(program, entry.tier) if entry.tier else _level(program, course, event)
+            is_there = facts.places.get(entry.tier, NO_TIER)
+            held = is_there if entry.tier else _level(facts, course, event)
         elif _latest(by_hand, event) == entry:
-            held = _level(program, course, event)
+            held = _level(facts, course, event)
     return held
 
 
@@ -185,10 +202,11 @@ def _reviewed(
     kept = entry is not None and (entry.is_locked or entry.until is not None)
     if kept and entry is not None and entry.holds_on(event):
         return held
-    terms = program.tiers
+    terms, facts = program.tiers, program.tier_facts
     # The days of grace lengthen what the review looks at.
-    counted = _counted(program, course, event - terms.grace_days)
-    earned = max(_reached(program, counted, course, event), _floor(program))
+    counted = _counted(facts, course, event - terms.grace_days)
+    reached = bisect_right(facts.thresholds, _measured(facts, counted, course, event)) - 1
+    earned = max(reached, facts.floor)
     if earned >= held:
         return held
     return held - 1 if terms.downgrade is Downgrade.ONE_STEP else earned
@@ -204,27 +222,23 @@ def _lock(by_hand: Sequence[SetByHand], day: int) -> SetByHand | None:
     return entry if entry and entry.is_locked and entry.holds_on(day) else None
 
 
-def _level(program: Program, course: Course, end: int) -> int:
+def _level(facts: TierFacts, course: Course, end: int) -> int:
     """Return the highest tier whose threshold is reached by the window that ends before a day."""
-    return _reached(program, _counted(program, course, end), course, end)
+    measured = _measured(facts, _counted(facts, course, end), course, end)
+    return bisect_right(facts.thresholds, measured) - 1
 
 
-def _reached(program: Program, counted: Counted, course: Course, end: int) -> int:
-    return bisect_right(program.thresholds, _measured(program, counted, course, end)) - 1
-
-
-def _counted(program: Program, course: Course, end: int) -> Counted:
-    terms = program.tiers
-    if terms.window is Window.LIFETIME:
+def _counted(facts: TierFacts, course: Course, end: int) -> Counted:
+    if facts.window is Window.LIFETIME:
         return course.total
-    if terms.window is Window.CALENDAR_YEAR:
+    if facts.window is Window.CALENDAR_YEAR:
         return course.since(year_begin(end - 1))
-    return course.since(months_back(end, terms.months))
+    return course.since(months_back(end, facts.months))
 
 
-def _measured(program: Program, counted: Counted, course: Course, end: int) -> int:
+def _measured(facts: TierFacts, counted: Counted, course: Course, end: int) -> int:
     """Return what is compared with the thresholds, in their measure."""
-    match program.tiers.basis:
+    match facts.basis:
         case TierBasis.POINTS_EARNED:
             return counted.units
         case TierBasis.AMOUNT_SPENT:
@@ -255,14 +269,5 @@ def _months_between(first: int | None, day: int) -> int:
     return months if add_months(begin, months) <= end else months - 1
 
 
-def _index(program: Program, name: str) -> int:
-    """Return a tier's place among the thresholds; one that is not there any more is none."""
-    return program.places.get(name, NONE)
-
-
-def _floor(program: Program) -> int:
-    return _index(program, program.tiers.default)
-
-
-def _name(program: Program, place: int) -> str:
-    return program.ranks[place].name if place > NONE else ""
+def _name(facts: TierFacts, place: int) -> str:
+    return facts.names[place] if place > NO_TIER else ""

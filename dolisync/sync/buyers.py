@@ -65,7 +65,7 @@ class Buyers:
         if self.question.is_empty:
             return list(sales)
         self._learn({sale.customer.rowid for sale in sales})
-        return [replace(sale, buyer=self._known.get(sale.customer.rowid)) for sale in sales]
+        return [sale.bought_by(self._known.get(sale.customer.rowid)) for sale in sales]
 
     def of(self, customer: CustomerKey) -> Buyer | None:
         """Return what a customer's card says, ``None`` where nothing is asked."""

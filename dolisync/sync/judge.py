@@ -33,6 +33,7 @@ from dolisync.sync.buyers import with_first_buyer
 from dolisync.sync.code_uses import follow_used
 from dolisync.sync.deliveries import with_first_delivery
 from dolisync.sync.gift_cards import follow_sold
+from dolisync.sync.known_courses import KnownCourses
 from dolisync.sync.merge import CustomersMoved, Fates, Merged, as_kept, cards, merge
 from dolisync.sync.paying import Paying, are_concerned, costs
 from dolisync.sync.referrals import Referrals
@@ -64,6 +65,7 @@ class Rules:
     book: RuleBook
     around: Mapping[str, Surroundings]
     showing: Mapping[str, Showing]
+    courses: KnownCourses = field(default_factory=KnownCourses, compare=False)
 
     def shows(self, source: str) -> bool:
         """Tell whether customer cards are written in a source."""
@@ -569,13 +571,14 @@ class Verdicts:
     @property
     def more(self) -> list[list[KnownSale]]:
         """The families that had to be judged again besides those that changed."""
-        return list(self.timeline.more.values())
+        found = self.timeline.more.values()
+        return sorted(found, key=lambda family: (family[0].sale.date, family[0].key))
 
     def of(self, program: Program, family: Sequence[KnownSale]) -> tuple[Verdict, ...]:
         """Return what one family holds in a program, in its order."""
-        found = self.timeline.verdicts.get((program.name, family[0].key))
+        found = self.timeline.judged.get((program.name, family[0].key))
         if found is not None:
-            return found
+            return found.verdicts
         around = self.rules.around[family[0].key.source]
         return self.timeline.judging.judge(
             self.transaction, program, around, family, NOTHING_BEFORE
@@ -583,7 +586,8 @@ class Verdicts:
 
     def before(self, program: Program, head: SaleKey) -> Before:
         """Return what the sales before one came to, nothing where its program does not look."""
-        return self.timeline.befores.get((program.name, head), NOTHING_BEFORE)
+        found = self.timeline.judged.get((program.name, head))
+        return NOTHING_BEFORE if found is None else found.before
 
     def write(self) -> list[outbox.Target]:
         """Keep what the sales count; return the cards on which a tier may have changed."""
@@ -595,7 +599,8 @@ def _timeline(transaction: Transaction, rules: Rules, *, follows: bool) -> Timel
     # Why is read only where nothing is written.
     told = partial(judge_family, is_told=not follows)
     judging = Judging(told, trusted_returns, load_families)
-    return Timeline(transaction, rules.book, rules.around, judging, follows)
+    known = rules.courses if follows else None
+    return Timeline(transaction, rules.book, rules.around, judging, follows, known)
 
 
 def prepare(transaction: Transaction, rules: Rules) -> None:

@@ -13,10 +13,12 @@ import heapq
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import NamedTuple
 
 from dolisync.ledger import campaign_uses, courses
 from dolisync.ledger.campaign_uses import UseRow
-from dolisync.ledger.courses import CountedSale
+from dolisync.ledger.courses import Begun, CountedSale
 from dolisync.ledger.rulesets import RuleBook
 from dolisync.ledger.store import KnownSale, Transaction
 from dolisync.model import CustomerKey, Sale, SaleKey, SaleKind
@@ -36,6 +38,7 @@ from dolisync.program.looking_back import before_of, reach_days
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program
 from dolisync.program.tiers import SetByHand, tier_after, tier_on
+from dolisync.sync.known_courses import KnownCourses
 from dolisync.sync.limits import NO_ROOMS, Limits, limits_of
 
 # So many sales after one that was judged otherwise are loaded at once: most will follow it.
@@ -63,30 +66,49 @@ def looking_back(book: RuleBook) -> list[str]:
     return sorted({program.name for program in programs if program.looks_back})
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
+class Judged(NamedTuple):
+    """What a family holds in a program, in its order, and what was before it."""
+
+    verdicts: tuple[Verdict, ...]
+    before: Before
+
+
+class _Unit(NamedTuple):
     """What is judged at one place: a sale with its trusted returns, or one return by itself."""
 
     known: KnownSale
+    day: int
+    rowid: int
     family: Sequence[KnownSale]
     is_alone: bool
     trusted: Sequence[KnownSale] = ()
 
-    @property
-    def day(self) -> int:
-        return self.known.sale.date.toordinal()
+    @classmethod
+    def of(
+        cls,
+        known: KnownSale,
+        family: Sequence[KnownSale],
+        *,
+        is_alone: bool,
+        trusted: Sequence[KnownSale] = (),
+    ) -> _Unit:
+        day = known.sale.date.toordinal()
+        return cls(known, day, known.key.rowid, family, is_alone, trusted)
 
-    @property
-    def rowid(self) -> int:
-        return self.known.key.rowid
+    def own(self, verdicts: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+        """Return the verdicts of this sale and of the returns that are trusted with it."""
+        if len(verdicts) == 1:
+            return verdicts
+        of_sale = {verdict.sale: verdict for verdict in verdicts}
+        return tuple([of_sale[entry.key] for entry in (self.known, *self.trusted)])
 
 
 @dataclass(slots=True)
 class Timeline:
     """Judge families at their places. ``follows`` tells to judge again what comes after them.
 
-    Afterwards ``verdicts`` and ``befores`` hold what was found, by program and head, ``more`` the
-    families that had to be judged again besides, and ``rows`` what is to be kept.
+    Afterwards ``judged`` holds what was found, by program and head, ``more`` the families that had
+    to be judged again besides, and ``rows`` what is to be kept.
     """
 
     transaction: Transaction
@@ -94,18 +116,26 @@ class Timeline:
     around: Mapping[str, Surroundings]
     judging: Judging
     follows: bool = True
-    verdicts: dict[Place, tuple[Verdict, ...]] = field(default_factory=dict)
-    befores: dict[Place, Before] = field(default_factory=dict)
+    known: KnownCourses | None = None
+    judged: dict[Place, Judged] = field(default_factory=dict)
     more: dict[SaleKey, list[KnownSale]] = field(default_factory=dict)
     rows: dict[str, dict[int, tuple[CustomerKey, CountedSale]]] = field(
         default_factory=lambda: defaultdict(dict)
     )
     uses: dict[str, dict[int, list[UseRow]]] = field(default_factory=lambda: defaultdict(dict))
     _judged: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    _courses: dict[str, Mapping[CustomerKey, Course]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    _versions: dict[str, int | None] = field(default_factory=dict)
+    # Sales that are passed and not judged, and whose rows are other ones now.
+    _rewritten: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     # Where budgets leave members more or less who were not to be judged.
     _touched: dict[str, set[tuple[CustomerKey, int]]] = field(
         default_factory=lambda: defaultdict(set)
     )
+
+    _by_rule_set: dict[tuple[int, str], Program | None] = field(default_factory=dict)
 
     def walk(self, families: Families, changed: Collection[tuple[CustomerKey, int]] = ()) -> None:
         """Judge these families in all programs that look back.
@@ -117,7 +147,7 @@ class Timeline:
             count, touched = len(self.more), sum(map(len, self._touched.values()))
             known = [*families, *self.more.values()]
             for name in names:
-                self._walk_program(name, known, {*changed, *self._touched[name]})
+                self._walk_program(name, known, [*changed, *self._touched[name]])
             if sum(map(len, self._touched.values())) > touched:
                 continue
             if len(self.more) == count or all(map(self._is_judged, self.more.values())):
@@ -127,7 +157,7 @@ class Timeline:
         """Tell whether every program has judged a family that one of them found."""
         head = family[0]
         return all(
-            (program.name, head.key) in self.verdicts
+            (program.name, head.key) in self.judged
             for program in self.book.by_id(head.rule_set_id).programs
             if program.name in looking_back(self.book)
         )
@@ -139,46 +169,63 @@ class Timeline:
         starts: dict[CustomerKey, int] = {}
         self.rows[name].clear()
         self.uses[name].clear()
+        self._rewritten[name].clear()
         for unit in (unit for family in families for unit in self._units(family)):
             units[unit.known.sale.customer].append(unit)
-        for customer, day in (*changed, *self._places(name, families)):
-            starts[customer] = min(day, starts.get(customer, day))
+        for customer, day in chain(changed, self._places(name, families)):
+            first = starts.get(customer)
+            if first is None or day < first:
+                starts[customer] = day
         if not starts:
             return
-        connection = self.transaction.connection
         end = None if self.follows else max(u.day for many in units.values() for u in many)
-        begun = courses.begun(connection, name, starts, self._reach(name), end)
+        begun = self._begun(name, starts, end)
         by_hand = self._set_by_hand(name, starts)
-        later = {
-            customer: [row for row in found.later if row.sale_id not in self._judged[name]]
-            for customer, found in begun.items()
-        }
-        limits = self._limits(name, starts, later, end)
+        for found in begun.values():
+            if found.later:
+                judged = self._judged[name]
+                found.later = [row for row in found.later if row.sale_id not in judged]
+        limits = self._limits(name, starts, begun.values(), end)
         walks: list[Iterator[Step]] = [
             self._walk_member(
                 _Member(name, customer, found.course, by_hand.get(customer, ()), limits),
                 units[customer],
-                later[customer],
+                found.later,
             )
             for customer, found in begun.items()
         ]
         if limits is not None:
             walks.append(self._walk_others(name, limits))
-        # All members together, step by step: budgets are shared by them.
-        for _ in heapq.merge(*walks):
+        self._courses[name] = {customer: found.course for customer, found in begun.items()}
+        # With budgets all members together, step by step: they share them.
+        for _ in chain(*walks) if limits is None else heapq.merge(*walks):
             pass
+
+    def _begun(
+        self, name: str, starts: Mapping[CustomerKey, int], end: int | None
+    ) -> dict[CustomerKey, Begun]:
+        """Return the courses up to these days: those that are remembered, and the others read."""
+        connection, reach = self.transaction.connection, self._reach(name)
+        if self.known is None:
+            return courses.begun(connection, name, starts, reach, end)
+        version = self._versions[name] = courses.version(connection, name)
+        known = self.known.reached(name, version, starts)
+        unknown = {customer: day for customer, day in starts.items() if customer not in known}
+        found = courses.begun(connection, name, unknown, reach, end)
+        found.update({customer: Begun(course) for customer, course in known.items()})
+        return found
 
     def _limits(
         self,
         name: str,
         starts: Mapping[CustomerKey, int],
-        later: Mapping[CustomerKey, Sequence[CountedSale]],
+        begun: Collection[Begun],
         end: int | None,
     ) -> Limits | None:
         programs, connection = self._programs(name), self.transaction.connection
         if self.follows and any(program.has_budgets for program in programs):
             campaign_uses.hold(connection, name)
-        passed = {row.sale_id for rows in later.values() for row in rows}
+        passed = {row.sale_id for found in begun for row in found.later}
         return limits_of(connection, programs, starts, passed, self._judged[name], end)
 
     def _walk_others(self, name: str, limits: Limits) -> Iterator[Step]:
@@ -192,13 +239,14 @@ class Timeline:
     def _units(self, family: Sequence[KnownSale]) -> Iterator[_Unit]:
         head = family[0]
         if len(family) == 1 or not head.counts:
-            yield _Unit(head, family, is_alone=head.sale.kind is SaleKind.CREDIT_NOTE)
+            is_alone = head.sale.kind is SaleKind.CREDIT_NOTE
+            yield _Unit.of(head, family, is_alone=is_alone)
             return
         trusted = self.judging.trusted(family)
-        yield _Unit(head, family, is_alone=False, trusted=trusted)
+        yield _Unit.of(head, family, is_alone=False, trusted=trusted)
         for known in family[1:]:
             if known not in trusted and known.counts:
-                yield _Unit(known, family, is_alone=True)
+                yield _Unit.of(known, family, is_alone=True)
 
     def _places(self, name: str, families: Families) -> Iterator[tuple[CustomerKey, int]]:
         """Walk over the places where sales are, and where they were when they were kept."""
@@ -229,23 +277,23 @@ class Timeline:
         self, member: _Member, units: Sequence[_Unit], later: Sequence[CountedSale]
     ) -> Iterator[Step]:
         """Walk along a member's sales; each place is told before it is passed."""
-        steps: list[_Unit | CountedSale] = sorted([*units, *later], key=_place)
+        steps: list[_Unit | CountedSale] = [*units, *later]
+        if len(steps) > 1:
+            steps.sort(key=_place)
         source, entity = member.customer.source, member.customer.entity
         for number in range(len(steps)):
             yield *_place(steps[number]), source, entity
-            step = self._step(member, steps, number)
-            if isinstance(step, CountedSale):
-                self._pass(member, step)
-            else:
-                self._judge(member, step)
+            self._take(member, steps, number)
 
-    def _step(
-        self, member: _Member, steps: list[_Unit | CountedSale], number: int
-    ) -> _Unit | CountedSale:
+    def _take(self, member: _Member, steps: list[_Unit | CountedSale], number: int) -> None:
         step = steps[number]
         if isinstance(step, CountedSale) and self._must_judge(member, step):
             self._load(member, steps, number)
-        return steps[number]
+            step = steps[number]
+        if isinstance(step, CountedSale):
+            self._pass(member, step)
+        else:
+            self._judge(member, step)
 
     def _must_judge(self, member: _Member, row: CountedSale) -> bool:
         """Tell whether a sale that did not change itself must be judged again."""
@@ -288,6 +336,7 @@ class Timeline:
         after = tier_after(program, member.course, member.by_hand, held)
         member.course.tier = after
         if after != row.tier_after:
+            self._rewritten[member.program].add(row.sale_id)
             self._keep(member, row._replace(tier_after=after))
 
     def _judge(self, member: _Member, unit: _Unit) -> None:
@@ -297,19 +346,21 @@ class Timeline:
         if program is None or around is None:
             return
         day = unit.day
-        before = member.before(program, day, _kinds(program, unit.family[0].sale))
+        limits = member.limits
+        kinds = NO_KINDS if limits is None else _kinds(program, unit.family[0].sale)
+        before = member.before(program, day, kinds)
         place = (member.program, known.key)
         verdicts = self.judging.judge(self.transaction, program, around, unit.family, before)
-        of_sale = {verdict.sale: verdict for verdict in verdicts}
-        mine = of_sale[known.key]
+        own = unit.own(verdicts)
+        mine = own[0]
         if known is unit.family[0]:
-            self.verdicts[place], self.befores[place] = verdicts, before
-        counted = self._counted(program, around, unit, of_sale)
-        uses = self._uses(program, around, unit, of_sale, before)
+            self.judged[place] = Judged(verdicts, before)
+        counted = self._counted(program, around, unit, own)
+        uses = [] if limits is None else self._uses(program, around, unit, mine, before)
         if counted == NOTHING and not mine.wanted and not uses:
             return
-        if member.limits is not None:
-            member.limits.add(uses)
+        if limits is not None:
+            limits.add(uses)
             self.uses[member.program][known.id] = uses
         member.course.add(day, counted)
         member.course.tier = tier_after(program, member.course, member.by_hand, before.tier)
@@ -333,23 +384,22 @@ class Timeline:
         program: Program,
         around: Surroundings,
         unit: _Unit,
-        verdicts: Mapping[SaleKey, Verdict],
+        own: Sequence[Verdict],
     ) -> Counted:
         known = unit.known
         if unit.is_alone:
-            return what_counts_alone(known.sale, verdicts[known.key])
+            return what_counts_alone(known.sale, own[0])
         if not known.counts:
             return NOTHING
-        family = Family(known.sale, tuple(entry.sale for entry in unit.trusted))
-        own = [verdicts[entry.key] for entry in (known, *unit.trusted)]
-        return what_counts(program, around, family, own)
+        returns = tuple([entry.sale for entry in unit.trusted])
+        return what_counts(program, around, known.sale, returns, own)
 
     def _uses(
         self,
         program: Program,
         around: Surroundings,
         unit: _Unit,
-        verdicts: Mapping[SaleKey, Verdict],
+        mine: Verdict,
         before: Before,
     ) -> list[UseRow]:
         """Return what a judged sale takes of the limits of campaigns."""
@@ -358,26 +408,32 @@ class Timeline:
             return []
         returns = tuple(entry.sale for entry in unit.trusted)
         family = Family(known.sale, returns, before=before)
-        found = campaign_uses_of(program, around, family, verdicts[known.key])
+        found = campaign_uses_of(program, around, family, mine)
         return [_use_row(known, unit.day, unit.family[0].rule_set_id, use) for use in found]
 
     def _keep(self, member: _Member, row: CountedSale) -> None:
         self.rows[member.program][row.sale_id] = (member.customer, row)
 
     def _program(self, rule_set_id: int, name: str) -> Program | None:
-        programs = self.book.by_id(rule_set_id).programs
-        return next((program for program in programs if program.name == name), None)
+        place = rule_set_id, name
+        if place not in self._by_rule_set:
+            programs = self.book.by_id(rule_set_id).programs
+            found = next((program for program in programs if program.name == name), None)
+            self._by_rule_set[place] = found
+        return self._by_rule_set[place]
 
     def write(self) -> None:
         """Keep what the judged sales count; the sales themselves must be written by then."""
         for name, rows in self.rows.items():
-            ids, connection = self._judged[name] | rows.keys(), self.transaction.connection
-            courses.rewrite(connection, name, ids, rows.values())
+            # Of a new sale there is no row yet that could be in the way.
+            judged, connection = self._judged[name], self.transaction.connection
+            ids, version = judged | self._rewritten[name], self._versions.get(name)
+            now = courses.rewrite(connection, name, ids, rows.values(), version)
+            if self.known is not None:
+                self.known.keep(name, now, self._courses[name])
             if any(program.limited_campaigns for program in self._programs(name)):
                 uses = [use for found in self.uses[name].values() for use in found]
-                campaign_uses.rewrite(
-                    connection, name, self._judged[name] | self.uses[name].keys(), uses
-                )
+                campaign_uses.rewrite(connection, name, judged, uses)
 
     def with_tiers(self) -> set[CustomerKey]:
         """Return the customers whose tiers may have changed."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,6 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from builders import credit_note, customer, line, program, sale
-from dolisync.ledger import schema
 from dolisync.ledger.batches import BatchKind, listed
 from dolisync.ledger.engine import open_engine, reading
 from dolisync.ledger.redemptions import by_tokens
@@ -249,11 +250,15 @@ acts = st.lists(
 )
 @given(before=acts, after=acts)
 def test_any_life_before_and_after_a_merge(
-    shortfall: str, before: list[str], after: list[str], tmp_path_factory: Any
+    shortfall: str,
+    before: list[str],
+    after: list[str],
+    tmp_path_factory: Any,
+    sqlite_template: Path,
 ) -> None:
     path = tmp_path_factory.mktemp("merge") / "ledger.db"
+    shutil.copy(sqlite_template, path)
     engine = open_engine(f"sqlite:///{path}")
-    schema.upgrade(engine)
     place = merging(
         engine,
         validity={"months": 1},

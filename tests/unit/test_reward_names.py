@@ -93,6 +93,14 @@ def test_a_number_comes_before_the_beginning_of_a_name(text: str, wish: DraftWis
     assert on_draft(text) == wish
 
 
+def test_a_name_in_full_comes_before_longer_ones_that_begin_like_it() -> None:
+    longer = {**REWARDS[0], "name": "tent", "title": "A tent for the garden"}
+    rules = shop(reward=[longer, *REWARDS])
+    assert wanted_use(rules, "ten", "EUR") == DraftWish(reward=rules.reward[1])
+    assert wanted_reward(rules, "ten", D(1000)) == rules.reward[1]
+    assert choose_reward(rules, "ten") == rules.reward[1]
+
+
 def test_a_name_in_full_comes_before_a_number() -> None:
     rewards = [{"name": "ten", "title": "10 EUR", "points": 100, "amount": "10"}]
     found = on_draft("10 eur", reward=rewards).reward
@@ -105,6 +113,7 @@ def test_a_name_in_full_comes_before_a_number() -> None:
     [
         ("coffee", Refusal.WHICH_REWARD, "Coffee mug, Coffee maker", ""),
         ("cofee mugg", Refusal.NEAR_REWARD, "10 € off, Thé glacé, Coffee mug, ", "Coffee mug"),
+        ("muck", Refusal.NEAR_REWARD, "10 € off, ", "Coffee mug"),
         ("zzz", Refusal.NO_REWARD, "10 € off, Thé glacé, Coffee mug, Coffee maker", ""),
         ("c", Refusal.NO_REWARD, "10 € off, ", ""),
         ("0", Refusal.NOTHING, "", ""),
@@ -135,6 +144,14 @@ def test_a_long_list_is_cut() -> None:
     shown = listed(shop(reward=many).reward)
     assert shown.endswith(", ...")
     assert len(shown) <= 120
+
+
+def test_a_list_is_as_long_as_fits_into_an_answer() -> None:
+    titles = ["a" * 54, "b" * 54]
+    fitting = [{**REWARDS[0], "name": title[0], "title": title} for title in titles]
+    assert listed(shop(reward=fitting).reward) == ", ".join(titles)
+    fitting[1]["title"] += "b"
+    assert listed(shop(reward=fitting).reward) == f"{titles[0]}, ..."
 
 
 def test_what_a_text_is_compared_by() -> None:

@@ -127,6 +127,20 @@ def test_the_terms_of_the_program_hold() -> None:
         assert refused.value.why is why
 
 
+def test_on_a_draft_it_takes_off_no_more_than_its_limit_and_is_refused_below_a_cent() -> None:
+    def on_draft(total: str, **more: Any) -> Decimal | None:
+        rules = terms(**more)
+        bill = draft(priced(total, "20")).bill
+        return draft_reward(rules, DraftWish(reward=rules.reward[0]), D(200), bill).amount
+
+    assert on_draft("100") == 10
+    assert on_draft("100", at_most=5) == 5
+    assert on_draft("0.05") == D("0.01")
+    with pytest.raises(RefusedWish) as refused:
+        on_draft("0.04")
+    assert refused.value.args == (Refusal.TOO_SMALL, "")
+
+
 # --- configuring it ------------------------------------------------------------------------------
 
 

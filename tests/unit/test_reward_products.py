@@ -17,7 +17,15 @@ from dolisync.errors import ConfigError
 from dolisync.ledger.engine import reading
 from dolisync.model import Sale, SaleLine, SaleStatus
 from dolisync.ports import RewardLine
-from dolisync.program.reward_products import Wanted, marked, offers, price_on
+from dolisync.program.reward_products import (
+    Wanted,
+    given_text,
+    has_reward_lines,
+    marked,
+    offers,
+    plain_text,
+    price_on,
+)
 from dolisync.sentences import Tongue
 from dolisync.sync.explain import explain
 from tests.builders import NOON, credit_note, line, program, sale
@@ -42,7 +50,9 @@ def wanted(*prices: str | int) -> list[Wanted]:
         ([100, 50], 120, [(100, 100), (40, 20)]),
         ([100, 50], 150, [(100, 100), (100, 50)]),
         ([60, 60, 60], 60, [(100, 60), (0, 0), (0, 0)]),
-        (["0.5"], 3, [(0, 0)]),
+        # Whole points only: never more than there are.
+        (["0.7"], 3, [(0, 0)]),
+        ([0, 10], 5, [(0, 0), (50, 5)]),
     ],
 )
 def test_points_go_to_the_first_lines(
@@ -50,6 +60,14 @@ def test_points_go_to_the_first_lines(
 ) -> None:
     found = offers(wanted(*prices), Decimal(available), ONE)
     assert [(offer.percent, offer.points) for offer in found] == expected
+
+
+def test_points_with_decimals_go_to_the_lines_in_their_hundredths() -> None:
+    found = offers(wanted("2.50", 4), Decimal("3.519"), Decimal("0.01"))
+    assert [(offer.percent, offer.points) for offer in found] == [
+        (100, Decimal("2.50")),
+        (Decimal("25.25"), Decimal("1.01")),
+    ]
 
 
 @given(
@@ -76,6 +94,10 @@ def test_a_mark_stands_at_the_end_of_what_was_there() -> None:
     assert marked(first, "30 of 100 points", None) == f"{text} [* 30 of 100 points *]"
     assert marked(first, "", None) == text
     assert marked("", "2.5 points", Decimal("2.50")) == "[* 2.5 points DR-2.5 *]"
+    again = given_text(first, "80 points", "DS-A1")
+    assert again == f"{text} [* 80 points DS-A1 *]"
+    assert given_text("", "80 points", "DS-A1") == "[* 80 points DS-A1 *]"
+    assert plain_text(again) == plain_text(text) == text
 
 
 @pytest.mark.parametrize(
@@ -91,7 +113,9 @@ def test_a_mark_stands_at_the_end_of_what_was_there() -> None:
 def test_only_our_own_mark_on_a_product_counts(
     text: str, product: int | None, price: Decimal | None
 ) -> None:
-    assert price_on(line(5, product, text=text)) == price
+    given = line(5, product, text=text)
+    assert price_on(given) == price
+    assert has_reward_lines(sale(1, lines=[line(9), given])) is (price is not None)
 
 
 # --- on open tickets -----------------------------------------------------------------------------

@@ -424,7 +424,8 @@ def test_a_campaign_that_does_not_hold_says_why(
 
 def counted(terms: Program, origin: Sale, *returns: Sale) -> Counted:
     family = Family(origin, returns)
-    return what_counts(terms, AROUND, family, assess(terms, AROUND, family))
+    verdicts = assess(terms, AROUND, family)
+    return what_counts(terms, AROUND, family.origin, family.returns, verdicts)
 
 
 def test_a_sale_counts_once_with_its_points_and_what_was_spent() -> None:

@@ -10,6 +10,8 @@ import pytest
 from dolisync.model import DiscountKind, Sale, SaleLine, SaleStatus
 from dolisync.program.spent import (
     Undone,
+    pieces_given,
+    rewards_on,
     spread,
     tokens_in,
     undone,
@@ -56,6 +58,36 @@ def test_what_a_sale_uses() -> None:
     )
     assert uses(AROUND, used(*lines)) == {"DS-A1": Decimal("7.50"), "DS-B2": Decimal(3)}
     assert uses(AROUND, back(reward(5))) == {}
+
+
+def free(token: str, quantity: str | int = 1, percent: str | int = 100, **more: Any) -> SaleLine:
+    """An article that a reward gives, whole or in part."""
+    values = {"product": 5, "rowid": 9, "text": f"Mug [* {token} *]", **more}
+    return line(0, quantity=quantity, discount_percent=Decimal(percent), **values)
+
+
+def test_how_many_pieces_of_articles_a_sale_is_given() -> None:
+    lines = (
+        free("DS-A1", 2),
+        free("DS-A1", 3, 50),
+        free("DS-B2 DS-C3"),
+        # Neither what is no article, nor what costs its full price, nor what no reward reduces.
+        free("DS-D4", product=None),
+        free("DS-E5", percent=0),
+        free("a gesture"),
+    )
+    given = {"DS-A1": Decimal("3.5"), "DS-B2": Decimal(1)}
+    assert pieces_given(AROUND, lines) == given
+    # A credit note says by either sign that they come back.
+    for sign in (1, -1):
+        assert pieces_given(AROUND, [free("DS-A1", 2 * sign)]) == {"DS-A1": Decimal(2)}
+
+
+def test_all_rewards_on_a_sale_are_found() -> None:
+    assert rewards_on(AROUND, sale(1, lines=[free("DS-A1")])) == {"DS-A1"}
+    assert rewards_on(AROUND, used(reward(5), free("DS-B2"))) == {"DS-A1", "DS-B2"}
+    assert rewards_on(AROUND, used(free("DS-A1", percent=0))) == set()
+    assert rewards_on(AROUND, back(free("DS-A1", -1))) == set()
 
 
 def test_tokens_in_a_text() -> None:
@@ -123,6 +155,19 @@ def test_shares_of_several_returns_and_of_small_sales() -> None:
 def test_the_share_of_the_rewards_line(lines: list[SaleLine], share: str) -> None:
     found = given_back("reward_line", used(), back(*lines))
     assert found == Undone(Decimal(share), "the reward's line")
+
+
+@pytest.mark.parametrize("policy", ["proportional", "reward_line"])
+def test_articles_given_come_back_by_their_pieces(policy: str) -> None:
+    origin = used(free("DS-A1", 4), free("DS-B2", rowid=10))
+    goods, mug = line(-50, 1, -5, rowid=20), free("DS-A1", -1, rowid=21)
+    # Neither the other goods nor another reward's article bring any of it back.
+    for lines, share in (((goods,), 0), ((free("DS-B2", -1),), 0), ((goods, mug), "0.25")):
+        found = given_back(policy, origin, back(*lines))
+        assert found == Undone(Decimal(share), "the reward's line")
+    both = back(mug), credit_note(4, 0, 1, lines=[free("DS-A1", -1, rowid=40)])
+    assert given_back(policy, origin, *both).share == Decimal("0.5")
+    assert given_back(policy, origin, back(free("DS-A1", -9))).share == ALL
 
 
 def test_a_reward_that_the_sale_does_not_use_and_a_small_one() -> None:

@@ -15,6 +15,7 @@ from dolisync.program.wishes import (
     acting,
     wanted_reward,
     wanted_units,
+    wants_off,
     wants_part,
 )
 from tests.builders import program
@@ -87,6 +88,16 @@ def test_without_a_reward_no_number_is_worth_anything() -> None:
 )
 def test_whether_to_take_part(text: str, takes_part: bool) -> None:
     assert wants_part(text) is takes_part
+
+
+@pytest.mark.parametrize("text", ["0", "-", "no", "No", "non", "NEIN", "off"])
+def test_a_discount_is_taken_off_a_draft_again(text: str) -> None:
+    assert wants_off(text)
+
+
+@pytest.mark.parametrize("text", ["", "00", "1", "max", "offer", "now"])
+def test_and_stays_on_it_for_any_other_wish(text: str) -> None:
+    assert not wants_off(text)
 
 
 def test_letters_that_the_form_wrote_by_their_names() -> None:

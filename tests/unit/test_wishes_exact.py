@@ -8,14 +8,19 @@ from typing import Any
 
 import pytest
 
-from dolisync.program.terms import Program
+from dolisync.program.spending import Bill
+from dolisync.program.terms import Program, RewardTerms
 from dolisync.program.wishes import (
+    DraftWish,
     Refusal,
     RefusedWish,
     TierWish,
+    draft_reward,
+    title_of_points,
     wanted_reward,
     wanted_tier,
     wanted_units,
+    wanted_use,
     wants_part,
 )
 from tests.builders import program
@@ -58,8 +63,13 @@ def test_rewards_by_their_names_and_titles() -> None:
 
 
 def test_points_without_a_name_are_a_discount_like_the_first() -> None:
-    made = redeem("1")
-    assert (made.name, made.points, made.amount, made.tiers) == ("points", 1, Decimal("0.05"), ())
+    assert redeem("1", reward=[{**REWARDS[0], "tax_rate": "5.5"}]) == RewardTerms(
+        name="points",
+        title="Little thanks",
+        points=Decimal(1),
+        amount=Decimal("0.05"),
+        tax_rate=Decimal("5.5"),
+    )
     for_gold = redeem("10", reward=[REWARDS[1]])
     assert for_gold.tiers == ()
     # A point of 0.0333: 10 points are 0.33, and for that 9.91 points suffice, or 10 whole ones.
@@ -73,6 +83,61 @@ def test_points_without_a_name_are_a_discount_like_the_first() -> None:
     assert refused(lambda: wanted_reward(nothing, "5", Decimal(9))) == (Refusal.NO_VALUE, "")
     worthless = program()
     assert refused(lambda: wanted_reward(worthless, "5", Decimal(9))) == (Refusal.NO_VALUE, "")
+
+
+def test_points_too_few_to_be_worth_a_cent_name_no_number() -> None:
+    for wish in (
+        lambda: redeem("max", available=0),
+        lambda: redeem("1", point_value="0.001"),
+        lambda: draft_reward(shop(), DraftWish(), Decimal(0), Bill(Decimal(50), Decimal(50))),
+    ):
+        assert refused(wish) == (Refusal.TOO_SMALL, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "wish"),
+    [
+        ("1", "EUR", DraftWish(points=Decimal(1))),
+        ("0,50 €", "EUR", DraftWish(amount=Decimal("0.50"))),
+        ("fr. 1", "CHF", DraftWish(amount=Decimal(1))),
+        # A currency without a sign that we know.
+        ("20", "XOF", DraftWish(points=Decimal(20))),
+        ("20 xof", "XOF", DraftWish(amount=Decimal(20))),
+    ],
+)
+def test_points_and_amounts_on_a_draft(text: str, currency: str, wish: DraftWish) -> None:
+    assert wanted_use(shop(), text, currency) == wish
+
+
+@pytest.mark.parametrize(
+    ("wish", "points", "amount"),
+    [
+        (DraftWish(), 400, 20),
+        (DraftWish(points=Decimal(30)), 30, "1.50"),
+        (DraftWish(amount=Decimal("1.02")), 21, "1.02"),
+    ],
+)
+def test_points_on_a_draft_are_a_discount_with_the_title_of_the_first(
+    wish: DraftWish, points: int, amount: Any
+) -> None:
+    bill = Bill(Decimal(20), Decimal(20))
+    found = draft_reward(shop(), wish, Decimal(1000), bill)
+    # The rates of VAT are those of the draft, of which nothing is known here.
+    assert found == RewardTerms(
+        name="draft",
+        title="Little thanks",
+        points=Decimal(points),
+        amount=Decimal(amount),
+        tax_rate=Decimal(0),
+    )
+
+
+def test_without_a_reward_on_the_card_points_have_the_title_of_the_program() -> None:
+    assert title_of_points(shop(title="Our club")) == "Little thanks"
+    tenth = {"name": "tenth", "title": "A tenth", "points": 50, "percent": 10}
+    for reward in ([], [tenth]):
+        rules = shop(title="Our club", reward=reward, point_value="0.05")
+        assert title_of_points(rules) == "Our club"
 
 
 @pytest.mark.parametrize(
