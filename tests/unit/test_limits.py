@@ -191,7 +191,7 @@ def test_a_merge_puts_two_members_under_one_limit(open_shop: OpenShop) -> None:
         ({"per_member": {"points": 50}}, [20], (30, 30, Limit.MEMBER_POINTS)),
         ({"per_member": {"points": 50, "times": 1}}, [20], (0, 0, Limit.MEMBER_TIMES)),
         ({"per_member": {"points": 50}, "budget": {"points": 40}}, [20], (20, 30, Limit.BUDGET)),
-        # Where both leave as much, the member's own is named: another one might have some.
+        # Where both leave as much, it is the member who had his share.
         (
             {"per_member": {"points": 50}, "budget": {"points": 50}},
             [20],
