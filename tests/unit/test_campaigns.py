@@ -45,6 +45,26 @@ def whys(verdict: Verdict) -> list[Why]:
     return [reason.why for reason in verdict.reasons]
 
 
+def test_one_that_does_not_hold_is_in_no_others_way() -> None:
+    all_ = {"name": "z", "title": "All", "bonus": 5}
+    for why_not in (
+        {"articles": {"references": ["P9"]}},
+        {"customers": {"countries": ["IT"]}},
+        {"hours": "01:00-02:00"},
+        {"minimum": 1000},
+    ):
+        first = {"name": "a", "title": "First", "bonus": 50, **why_not}
+        assert units([first, all_], basket(10, 20), campaigns={"combine": "add"}) == 35
+
+
+def test_a_minimum_is_reached_at_its_amount_and_parts_of_one_are_an_amount() -> None:
+    at = {"name": "a", "title": "A", "bonus": 5, "minimum": 30}
+    verdict = judged(program(campaign=[at]), basket(10, 20))[0]
+    assert (verdict.units, Why.CAMPAIGN_MINIMUM in whys(verdict)) == (35, False)
+    few = {**at, "articles": {"references": ["P1"]}}
+    assert Why.CAMPAIGN_MINIMUM in whys(judged(program(campaign=[few]), basket("0.50", 20))[0])
+
+
 @pytest.mark.parametrize(
     ("campaign", "points"),
     [

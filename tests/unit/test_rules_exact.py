@@ -439,6 +439,13 @@ def test_a_sale_counts_once_with_its_points_and_what_was_spent() -> None:
     assert counted(terms, sale(1, 40, day=date(2025, 1, 1))) == Counted(0, 0)
 
 
+def test_what_was_paid_without_earning_is_not_spent() -> None:
+    terms = program(earn={"amount": {}, "leave_out_paid_by": ["VIR"]})
+    paid = (Payment("VIR", Decimal(2), None), Payment("LIQ", Decimal(5), None))
+    # Five sevenths of 7.00 are five, whatever the digits of five sevenths.
+    assert counted(terms, sale(1, 7, payments=paid)) == Counted(1, 5, 500)
+
+
 def test_a_sale_counts_with_what_its_returns_left() -> None:
     terms = program()
     assert counted(terms, sale(1, 40), credit_note(2, 15, 1)) == Counted(1, 25, 2500)
