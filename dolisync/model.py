@@ -212,7 +212,7 @@ class Sale:
 
     def bought_by(self, buyer: Buyer | None) -> Sale:
         """Return the same sale with what the card of its customer says."""
-        # Done for each sale that is read: ``dataclasses.replace`` takes three times as long.
+        # Done for each sale that is read: quicker than ``dataclasses.replace``.
         values: list[Any] = list(_ALL_OF_SALE(self))
         values[_BUYER] = buyer
         return Sale(*values)

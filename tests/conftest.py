@@ -32,7 +32,7 @@ _COMPILED = _CompiledOnce()
 
 @event.listens_for(Engine, "engine_connect")
 def _compile_once(connection: Connection) -> None:
-    # Each test has ledgers of its own: compiled anew for each, statements take a fifth of the run.
+    # Each test has ledgers of its own, and would compile all statements anew for each of them.
     connection.execution_options(compiled_cache=_COMPILED)
 
 

@@ -98,7 +98,9 @@ def campaigns_meant(program: Program, line: SaleLine) -> frozenset[str]:
     found = known.get(place)
     if found is None:
         found = known[place] = frozenset(
-            name for name, selection in program.known_by_article.items() if fits(selection, line)
+            campaign.name
+            for campaign in program.campaign_facts
+            if campaign.by_article is not None and fits(campaign.by_article, line)
         )
     return found
 

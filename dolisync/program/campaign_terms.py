@@ -407,16 +407,16 @@ class CampaignTerms(Section):
 class CampaignFacts(NamedTuple):
     """What is asked of a campaign for each sale, worked out once.
 
-    Terms are validated models, whose attributes take ten times as long to read. ``article_key``
-    tells its articles from others': its name, nothing where it is for all; ``is_by_article`` says
-    whether references and kinds alone choose them; ``raises_by`` is its factor less one.
+    Terms are validated models, whose attributes are slow to read. ``article_key`` tells its
+    articles from others': its name, nothing where it is for all; ``by_article`` is what chooses
+    them where references and kinds suffice; ``raises_by`` is its factor less one.
     """
 
     terms: CampaignTerms
     name: str
     asks_when: bool
     asks_whose: bool
-    is_by_article: bool
+    by_article: ArticleTerms | None
     article_key: frozenset[str]
     minimum: Decimal
     raises_by: Decimal
@@ -434,7 +434,7 @@ class CampaignFacts(NamedTuple):
             terms.name,
             terms.asks_when,
             terms.asks_whose,
-            articles is not None and not articles.asks_catalogue,
+            None if articles is None or articles.asks_catalogue else articles,
             frozenset() if articles is None else frozenset({terms.name}),
             terms.minimum,
             terms.multiply - 1,

@@ -161,7 +161,7 @@ def _meant(sale: Sale, before: Before, as_sold: _Counting) -> Campaigns:
             continue
         if campaign.asks_whose and not _is_for(campaign.terms, sale, before):
             continue
-        if campaign.is_by_article:
+        if campaign.by_article is not None:
             # Most sales have nothing of most campaigns: their articles are looked up once.
             if marks is None:
                 marks = set().union(*[campaigns_meant(program, x) for x in as_sold.basket.sold])
@@ -174,7 +174,7 @@ def _meant(sale: Sale, before: Before, as_sold: _Counting) -> Campaigns:
 
 
 def _is_for(campaign: CampaignTerms, sale: Sale, before: Before) -> bool:
-    """Tell whether ``_not_for`` says nothing."""
+    """Tell whether a campaign is for the customer of a sale, and for this one of his sales."""
     if campaign.first_purchase and before.sales:
         return False
     customers = campaign.customers
@@ -199,18 +199,17 @@ def _not_here(campaign: CampaignTerms, sale: Sale) -> Reason | None:
 def _not_for(
     campaign: CampaignTerms, program: Program, sale: Sale, before: Before
 ) -> Reason | None:
-    if campaign.first_purchase and before.sales:
-        return of_campaign(Why.CAMPAIGN_NOT_FIRST, campaign)
-    customers = campaign.customers
-    if customers is None:
+    if _is_for(campaign, sale, before):
         return None
+    customers = campaign.customers
+    if customers is None or (campaign.first_purchase and before.sales):
+        return of_campaign(Why.CAMPAIGN_NOT_FIRST, campaign)
     misfit = misfit_of(customers, sale.buyer)
-    what, wanted = ("", "") if misfit is None else (misfit.what, misfit.words)
-    if not what and customers.tiers and before.tier not in customers.tiers:
+    if misfit is not None:
+        what, wanted = misfit.what, misfit.words
+    else:
         titles = (tier.title for tier in program.ranks if tier.name in customers.tiers)
         what, wanted = "tier", ", ".join(titles)
-    if not what:
-        return None
     return of_campaign(Why.CAMPAIGN_CUSTOMER, campaign, what=what, wanted=wanted)
 
 
@@ -339,7 +338,6 @@ class _Counting:
     _units: dict[frozenset[str], int] = field(default_factory=dict)
     _narrow: dict[frozenset[str], tuple[Lines, Lines]] = field(default_factory=dict)
     _amounts: dict[frozenset[str], tuple[Decimal, Decimal]] = field(default_factory=dict)
-    _earning: dict[frozenset[str], Decimal] = field(default_factory=dict)
 
     def parts_of(self, campaigns: Campaigns) -> list[_Part]:
         """Share out what these campaigns give together; the sum is rounded, not each of them.
@@ -386,11 +384,8 @@ class _Counting:
 
     def amount_of(self, key: frozenset[str]) -> Decimal:
         """Return the amount of some articles that earns."""
-        found = self._earning.get(key)
-        if found is None:
-            amount, share = self._totals(key)[1], self.basket.share
-            found = self._earning[key] = amount if share == 1 else amount * share
-        return found
+        amount, share = self._totals(key)[1], self.basket.share
+        return amount if share == 1 else amount * share
 
     def _totals(self, key: frozenset[str]) -> tuple[Decimal, Decimal]:
         """Return the amounts of some articles as they were sold, and as they are left."""

@@ -43,13 +43,11 @@ def not_now(program: Program, campaign: CampaignTerms, sale: Sale) -> Reason | N
 
 def is_now(program: Program, campaign: CampaignTerms, sale: Sale) -> bool:
     """Tell whether a campaign holds when a sale was made; most are made at other hours."""
-    day = sale.date
     if campaign.span is not None:
         clock = time_of_day(program, sale)
         if clock is None or not _is_within(campaign.span, clock):
             return False
-        day = _day_of_hours(campaign.span, clock, day)
-    return _not_on(campaign, day) is None and _not_birthday(campaign, sale, day) is None
+    return not_now(program, campaign, sale) is None
 
 
 def can_hold_on(campaign: CampaignTerms, day: date) -> bool:

@@ -914,10 +914,16 @@ class Program(Section):
     @cached_property
     def tier_facts(self) -> TierFacts:
         """What is asked of the tiers for each sale."""
-        terms, names = self.tiers, tuple(tier.name for tier in self.ranks)
-        floor = self.places.get(terms.default, NO_TIER)
-        facts = (terms.basis, terms.window, terms.months, self.thresholds, names)
-        return TierFacts(*facts, self.places, floor)
+        terms = self.tiers
+        return TierFacts(
+            terms.basis,
+            terms.window,
+            terms.months,
+            self.thresholds,
+            tuple(tier.name for tier in self.ranks),
+            self.places,
+            self.places.get(terms.default, NO_TIER),
+        )
 
     def tier_named(self, name: str) -> TierTerms | None:
         """Return a tier by its name."""
@@ -994,12 +1000,6 @@ class Program(Section):
     @cached_property
     def _selections(self) -> dict[frozenset[str], Sequence[ArticleTerms]]:
         return {}
-
-    @cached_property
-    def known_by_article(self) -> Mapping[str, ArticleTerms]:
-        """What chooses articles by their references and kinds alone, by campaign."""
-        chosen = ((one.name, one.chosen_articles) for one in self.campaign)
-        return {name: one for name, one in chosen if one is not None and not one.asks_catalogue}
 
     @cached_property
     def campaigns_by_article(self) -> dict[tuple[str, bool], frozenset[str]]:

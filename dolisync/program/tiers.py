@@ -205,8 +205,7 @@ def _reviewed(
     terms, facts = program.tiers, program.tier_facts
     # The days of grace lengthen what the review looks at.
     counted = _counted(facts, course, event - terms.grace_days)
-    reached = bisect_right(facts.thresholds, _measured(facts, counted, course, event)) - 1
-    earned = max(reached, facts.floor)
+    earned = max(_reached(facts, counted, course, event), facts.floor)
     if earned >= held:
         return held
     return held - 1 if terms.downgrade is Downgrade.ONE_STEP else earned
@@ -224,8 +223,11 @@ def _lock(by_hand: Sequence[SetByHand], day: int) -> SetByHand | None:
 
 def _level(facts: TierFacts, course: Course, end: int) -> int:
     """Return the highest tier whose threshold is reached by the window that ends before a day."""
-    measured = _measured(facts, _counted(facts, course, end), course, end)
-    return bisect_right(facts.thresholds, measured) - 1
+    return _reached(facts, _counted(facts, course, end), course, end)
+
+
+def _reached(facts: TierFacts, counted: Counted, course: Course, end: int) -> int:
+    return bisect_right(facts.thresholds, _measured(facts, counted, course, end)) - 1
 
 
 def _counted(facts: TierFacts, course: Course, end: int) -> Counted:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from dolisync.model import CustomerKey
 from dolisync.program.course import Course
 
-# Some ten megabytes: those who come often are among them, and the others are read.
+# Enough for those who come often; the others are read.
 KEPT_MEMBERS = 2000
 
 

@@ -134,7 +134,6 @@ class Timeline:
     _touched: dict[str, set[tuple[CustomerKey, int]]] = field(
         default_factory=lambda: defaultdict(set)
     )
-
     _by_rule_set: dict[tuple[int, str], Program | None] = field(default_factory=dict)
 
     def walk(self, families: Families, changed: Collection[tuple[CustomerKey, int]] = ()) -> None:
@@ -277,9 +276,7 @@ class Timeline:
         self, member: _Member, units: Sequence[_Unit], later: Sequence[CountedSale]
     ) -> Iterator[Step]:
         """Walk along a member's sales; each place is told before it is passed."""
-        steps: list[_Unit | CountedSale] = [*units, *later]
-        if len(steps) > 1:
-            steps.sort(key=_place)
+        steps: list[_Unit | CountedSale] = sorted([*units, *later], key=_place)
         source, entity = member.customer.source, member.customer.entity
         for number in range(len(steps)):
             yield *_place(steps[number]), source, entity
