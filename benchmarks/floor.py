@@ -40,13 +40,16 @@ WHERE pf.fk_facture IN ({rowids})
 """
 # In the order in which they may refer to one another, with the moment of their transaction.
 _WRITTEN = {
-    "sale": "SELECT first_seen_at, t.* FROM sale t",
-    "member": "SELECT opened_at, t.* FROM member t",
-    "posting": "SELECT recorded_at, t.* FROM posting t",
-    "lot": "SELECT p.recorded_at, t.* FROM lot t JOIN posting p ON p.id = t.posting_id",
+    "sale": "SELECT first_seen_at, t.* FROM sale t ORDER BY t.id",
+    "member": "SELECT opened_at, t.* FROM member t ORDER BY t.id",
+    "posting": "SELECT recorded_at, t.* FROM posting t ORDER BY t.id",
+    "lot": "SELECT p.recorded_at, t.* FROM lot t JOIN posting p ON p.id = t.posting_id"
+    " ORDER BY t.id",
     "allocation": "SELECT p.recorded_at, t.* FROM allocation t"
-    " JOIN posting p ON p.id = t.posting_id",
-    "outbox": "SELECT created_at, t.* FROM outbox t",
+    " JOIN posting p ON p.id = t.posting_id ORDER BY t.id",
+    "outbox": "SELECT created_at, t.* FROM outbox t ORDER BY t.id",
+    "counted": "SELECT s.first_seen_at, t.* FROM counted t JOIN sale s ON s.id = t.sale_id"
+    " ORDER BY t.sale_id",
 }
 
 Rows = list[tuple[Any, ...]]
@@ -69,7 +72,7 @@ def work_of(ledger: Path) -> Work:
     connection = sqlite3.connect(ledger)
     found: dict[str, dict[str, Rows]] = defaultdict(lambda: defaultdict(list))
     for table, query in _WRITTEN.items():
-        for moment, *row in connection.execute(f"{query} ORDER BY t.id"):
+        for moment, *row in connection.execute(query):
             found[moment][table].append(tuple(row))
     rule_sets = connection.execute("SELECT * FROM rule_set").fetchall()
     connection.close()

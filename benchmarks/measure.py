@@ -66,12 +66,38 @@ class Against:
         return statistics.median(ours.cpu_seconds / floor.cpu_seconds for ours, floor in pairs)
 
 
-def in_turns(repeats: int, ours: Callable[[], Cost], floor: Callable[[], Cost]) -> Against:
-    """Measure two things in turns; each is called once before, uncounted, to warm up."""
-    ours(), floor()
-    pairs = [(ours(), floor()) for _ in range(repeats)]
-    mine, least = zip(*pairs, strict=True)
-    return Against(Times(mine), Times(least))
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Two things, each against its own floor, all four measured in turns."""
+
+    more: Against
+    plain: Against
+
+    @property
+    def ratio(self) -> float:
+        """How many times the plain one's ratio to its floor the other's is."""
+        return statistics.median(
+            (more / floor) / (plain / plain_floor)
+            for more, floor, plain, plain_floor in zip(*self._seconds(), strict=True)
+        )
+
+    @property
+    def time_ratio(self) -> float:
+        """How many times as long it takes as the plain one."""
+        more, _, plain, _ = self._seconds()
+        return statistics.median(a / b for a, b in zip(more, plain, strict=True))
+
+    def _seconds(self) -> list[list[float]]:
+        sides = (self.more.ours, self.more.floor, self.plain.ours, self.plain.floor)
+        return [[cost.seconds for cost in side.costs] for side in sides]
+
+
+def in_turns(repeats: int, *works: Callable[[], Cost]) -> list[Times]:
+    """Measure some things in turns; each is called once before, uncounted, to warm up."""
+    for work in works:
+        work()
+    turns = [[work() for work in works] for _ in range(repeats)]
+    return [Times(costs) for costs in zip(*turns, strict=True)]
 
 
 def timed(work: Callable[[], object]) -> Cost:

@@ -1,8 +1,8 @@
 """Measure dolisync against the least that its work could cost: ``python benchmarks/run.py``.
 
 Starts a MariaDB of its own, fills a stand-in Dolibarr with sales, and measures in one run: a
-backfill by SQL and by REST against bare drivers that move the same data, a turn that finds nothing
-new, and the memory of a long backfill.
+backfill by SQL, under plain and under rich rules, and by REST against bare drivers that move the
+same data, a turn that finds nothing new, and the memory of a long backfill.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from sqlalchemy import create_engine
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.floor import Work, bare_backfill, work_of
-from benchmarks.measure import Against, Cost, in_turns, surroundings, timed
+from benchmarks.measure import Against, Beside, Cost, in_turns, surroundings, timed
 from benchmarks.memory import peak_kilobytes
 from benchmarks.rest import bare_reading, served
 from benchmarks.shop import CAMPAIGNS, FIRST_DAY, RICH, SALES_PER_DAY, BenchShop, furnish
@@ -53,9 +55,9 @@ class Results:
     plan: Plan
     by_sql: Against
     rows_written: dict[str, int]
-    rich: Against
-    campaigns: Against
-    together: Against
+    rich: Beside
+    campaigns: Beside
+    together: Beside
     by_rest: Against
     quiet_turns: list[QuietTurn]
     memory_kilobytes: dict[int, int]
@@ -65,20 +67,16 @@ class Results:
 def measure(plan: Plan, server: MariadbServer, folder: Path) -> Results:
     """Measure everything."""
     shop = furnish(folder, server.new_database(), plan.sales)
-    by_sql, work = measure_sql(shop, plan.repeats)
-    rich = measure_rich(shop, plan.repeats)
-    campaigns = measure_campaigns(shop, plan.repeats)
-    together = measure_together(shop, plan.repeats)
+    by_rules, work = measure_sql(shop, plan.repeats)
+    plain = by_rules[""]
     by_rest = measure_rest(shop, plan)
     turns = quiet_turns(shop, plan.turns)
     memory = measure_memory(server, folder, plan)
     return Results(
         plan,
-        by_sql,
+        plain,
         work.counted(),
-        rich,
-        campaigns,
-        together,
+        *(Beside(by_rules[rules], plain) for rules in _MORE),
         by_rest,
         turns,
         memory,
@@ -86,40 +84,31 @@ def measure(plan: Plan, server: MariadbServer, folder: Path) -> Results:
     )
 
 
-def measure_sql(shop: BenchShop, repeats: int) -> tuple[Against, Work]:
-    """Measure a backfill by SQL against bare drivers."""
+# All caps and five tiers, ten campaigns, and all of these.
+_MORE = (RICH, CAMPAIGNS, RICH + CAMPAIGNS)
+
+
+def measure_sql(shop: BenchShop, repeats: int) -> tuple[dict[str, Against], Work]:
+    """Measure backfills by SQL against bare drivers, under the plain program and under more rules.
+
+    The drivers write what is written under the same rules; customers' cards they do not read.
+    Returns them by their rules, and what is written under the plain program.
+    """
+    shops = {rules: shop.under(rules) for rules in ("", *_MORE)}
+    works = {rules: _work(one) for rules, one in shops.items()}
+    runs: list[Callable[[], Cost]] = []
+    for rules, one in shops.items():
+        runs.append(partial(_backfill, one, "sql", one.sales))
+        runs.append(partial(_floor, one, works[rules]))
+    times = in_turns(repeats, *runs)
+    against = map(Against, times[::2], times[1::2])
+    return dict(zip(shops, against, strict=True)), works[""]
+
+
+def _work(shop: BenchShop) -> Work:
     with shop.house() as house:
-        _backfill(shop, "sql", shop.sales)
         house.intakes(house.doors["shop"])[0].backfill(FIRST_DAY, shop.until(shop.sales))
-        work = work_of(_ledger(house.raw_engine.url.database))
-    against = in_turns(
-        repeats, lambda: _backfill(shop, "sql", shop.sales), lambda: _floor(shop, work)
-    )
-    return against, work
-
-
-def measure_rich(shop: BenchShop, repeats: int) -> Against:
-    """Measure a backfill under five tiers and all caps against one under the plain program."""
-    return _measure_rules(shop, RICH, repeats)
-
-
-def measure_campaigns(shop: BenchShop, repeats: int) -> Against:
-    """Measure a backfill with ten campaigns against one under the plain program."""
-    return _measure_rules(shop, CAMPAIGNS, repeats)
-
-
-def measure_together(shop: BenchShop, repeats: int) -> Against:
-    """Measure a backfill with ten campaigns, five tiers and all caps against the plain program."""
-    return _measure_rules(shop, RICH + CAMPAIGNS, repeats)
-
-
-def _measure_rules(shop: BenchShop, rules: str, repeats: int) -> Against:
-    more = shop.under(rules)
-    return in_turns(
-        repeats,
-        lambda: _backfill(more, "sql", shop.sales),
-        lambda: _backfill(shop, "sql", shop.sales),
-    )
+        return work_of(_ledger(house.raw_engine.url.database))
 
 
 def _floor(shop: BenchShop, work: Work) -> Cost:
@@ -137,11 +126,12 @@ def measure_rest(shop: BenchShop, plan: Plan) -> Against:
     """Measure a backfill by REST against bare requests."""
     sales = min(plan.rest_sales, plan.sales)
     with served(shop) as open_shop:
-        return in_turns(
+        ours, floor = in_turns(
             plan.repeats,
             lambda: _backfill(open_shop, "rest", sales),
             lambda: timed(lambda: bare_reading(open_shop, sales)),
         )
+    return Against(ours, floor)
 
 
 def _backfill(shop: BenchShop, door: str, sales: int) -> Cost:
@@ -169,17 +159,13 @@ def as_text(results: Results) -> str:
     plan = results.plan
     lines = [
         *_against(f"Backfill of {plan.sales} sales by SQL", plan.sales, results.by_sql),
-        "  rows written: " + ", ".join(f"{n} {t}" for t, n in results.rows_written.items() if n),
+        *_written(results.rows_written),
         "",
-        *_against(
-            "The same with caps and five tiers", plan.sales, results.rich, "the plain program"
-        ),
+        *_beside("The same with caps and five tiers", plan.sales, results.rich),
         "",
-        *_against(
-            "The same with ten campaigns", plan.sales, results.campaigns, "the plain program"
-        ),
+        *_beside("The same with ten campaigns", plan.sales, results.campaigns),
         "",
-        *_against("The same with all of these", plan.sales, results.together, "the plain program"),
+        *_beside("The same with all of these", plan.sales, results.together),
         "",
         *_against(f"Backfill of {plan.rest_sales} sales by REST", plan.rest_sales, results.by_rest),
         "",
@@ -202,8 +188,21 @@ def _row(title: str, *cells: str) -> str:
     return f"{title:<35}" + "".join(f"{cell:>11}" for cell in cells)
 
 
-def _against(title: str, sales: int, measured: Against, other: str = "bare drivers") -> list[str]:
-    rows = [("  dolisync", measured.ours), (f"  {other}", measured.floor)]
+def _written(rows: Mapping[str, int]) -> list[str]:
+    counted = ", ".join(f"{number} {table}" for table, number in rows.items() if number)
+    return textwrap.wrap(f"rows written: {counted}", WIDTH - 4, initial_indent="  ")
+
+
+def _beside(title: str, sales: int, measured: Beside) -> list[str]:
+    return [
+        *_against(title, sales, measured.more),
+        _row("  times the plain program's ratio", f"{measured.ratio:.2f}"),
+        _row("  times its seconds", f"{measured.time_ratio:.2f}"),
+    ]
+
+
+def _against(title: str, sales: int, measured: Against) -> list[str]:
+    rows = [("  dolisync", measured.ours), ("  bare drivers", measured.floor)]
     return [
         _row(title, "seconds", "own CPU s", "ms/sale", "noise"),
         *(
@@ -238,20 +237,27 @@ def _growth(results: Results) -> float:
 def as_numbers(results: Results) -> dict[str, Any]:
     """Return the results for machines."""
     numbers = asdict(results)
-    for name in ("by_sql", "rich", "campaigns", "together", "by_rest"):
-        against: Against = getattr(results, name)
-        numbers[name] = {
-            "seconds": against.ours.seconds,
-            "cpu_seconds": against.ours.cpu_seconds,
-            "floor_seconds": against.floor.seconds,
-            "floor_cpu_seconds": against.floor.cpu_seconds,
-            "ratio": against.ratio,
-            "cpu_ratio": against.cpu_ratio,
-            "noise": against.ours.noise,
-            "floor_noise": against.floor.noise,
-        }
+    for name in ("by_sql", "by_rest"):
+        numbers[name] = _numbers(getattr(results, name))
+    for name in ("rich", "campaigns", "together"):
+        beside: Beside = getattr(results, name)
+        times = {"times_plain_ratio": beside.ratio, "times_plain_seconds": beside.time_ratio}
+        numbers[name] = _numbers(beside.more) | times
     numbers["memory_growth"] = _growth(results)
     return numbers
+
+
+def _numbers(against: Against) -> dict[str, float]:
+    return {
+        "seconds": against.ours.seconds,
+        "cpu_seconds": against.ours.cpu_seconds,
+        "floor_seconds": against.floor.seconds,
+        "floor_cpu_seconds": against.floor.cpu_seconds,
+        "ratio": against.ratio,
+        "cpu_ratio": against.cpu_ratio,
+        "noise": against.ours.noise,
+        "floor_noise": against.floor.noise,
+    }
 
 
 def _arguments() -> argparse.Namespace:

@@ -121,11 +121,11 @@ def _show(found: Comparison, pairs: Sequence[Pair], since: date | None, until: d
         assert program is not None
         click.echo(f"\n{program.title} ({program.name})\n")
         _show_months(found, old, new, program)
+        _show_recommended(found, old, new, program)
         _show_members(found, program)
         _show_tiers(found, program)
     click.echo("\nWhat customers would have done otherwise nobody knows: sales and what was")
-    click.echo("spent are as they were. Bonuses, points for recommendations, openings and")
-    click.echo("adjustments are left out.")
+    click.echo("spent are as they were. Bonuses, openings and adjustments are left out.")
 
 
 def _days(since: date | None, until: date | None) -> str:
@@ -186,6 +186,15 @@ def _change(old: Program | None, before: int, new: Program | None, after: int) -
         return ""
     share = new.points_of(after) / old.points_of(before) - 1
     return f"{100 * share:+.1f} %"
+
+
+def _show_recommended(
+    found: Comparison, old: Program | None, new: Program | None, program: Program
+) -> None:
+    today, then = (side.recommended[program.name] for side in (found.today, found.then))
+    if today or then:
+        held = f"{_points(old, today)} today, {_points(new, then)} then"
+        click.echo(f"  For recommendations besides: {held}.")
 
 
 def _show_members(found: Comparison, program: Program) -> None:
@@ -263,6 +272,7 @@ def _side_json(
         "taken": program.points_of(total.taken),
         "worth": _money(program, total.given - total.taken),
         "not_ended": program.points_of(figures.valid[name]),
+        "recommendations": program.points_of(figures.recommended[name]),
         "months": [
             {
                 "month": month,

@@ -7,7 +7,7 @@ is the real one. Nothing of the real ledger is changed, and nobody is written to
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -47,12 +47,14 @@ class Figures:
     """What sales of some days hold, after returns, by program; in ledger units.
 
     ``valid`` is what of it could still be spent if nothing had been spent: its last day is not
-    over. ``earned`` counts by member; ``tiers`` are those that members hold today.
+    over. ``earned`` counts by member; ``recommended`` is what both sides hold for the sales that
+    recommendations brought; ``tiers`` are those that members hold today.
     """
 
     months: dict[tuple[str, str], Month] = field(default_factory=dict)
     valid: Counter[str] = field(default_factory=Counter)
     earned: Counter[Member] = field(default_factory=Counter)
+    recommended: Counter[str] = field(default_factory=Counter)
     tiers: dict[Member, str] = field(default_factory=dict)
 
     def total(self, program: str) -> Month:
@@ -104,6 +106,7 @@ def simulate(
         book = rulesets.adopt(scratch, programs, clock.now())
         trial = Rules(book, rules.around, dict.fromkeys(rules.around, HIDDEN))
         _copy_settings(engine, scratch)
+        _copy_referrals(engine, scratch)
         sales = _judge_all(engine, scratch, clock, trial, complete, progress)
         today = _figures(engine, clock, rules.book.current.programs, since, until)
         return Comparison(sales, today, _figures(scratch, clock, programs, since, until))
@@ -150,6 +153,28 @@ def _copy_settings(engine: Engine, scratch: Engine) -> None:
         write(scratch, lambda connection: connection.execute(insert(tables.tier_setting), rows))
 
 
+def _copy_referrals(engine: Engine, scratch: Engine) -> None:
+    """Let the same customers be recommended there; what it brings is judged with their sales."""
+    with reading(engine) as connection:
+        rows = connection.execute(select(tables.referral)).mappings()
+        fresh = [{**row, **_NOTHING_BROUGHT} for row in rows]
+    if fresh:
+        write(scratch, lambda connection: connection.execute(insert(tables.referral), fresh))
+
+
+_NOTHING_BROUGHT: Mapping[str, int | None] = {
+    "sale_id": None,
+    "new_units": 0,
+    "new_sale_id": None,
+    "new_batch_id": None,
+    "by_units": 0,
+    "by_sale_id": None,
+    "by_batch_id": None,
+    "revision": 0,
+    "is_due": 0,
+}
+
+
 def _pages(engine: Engine) -> Iterator[list[Sale]]:
     """Walk over the known sales in the order in which they were first seen."""
     last = 0
@@ -180,6 +205,7 @@ def _figures(
             _count_months(connection, program.name, since, until, found)
             _count_members(connection, program.name, since, until, found)
             found.valid[program.name] = _valid(connection, program.name, since, until, today)
+            found.recommended[program.name] = _recommended(connection, program.name, since, until)
             _note_tiers(connection, program, today, found)
     return found
 
@@ -246,6 +272,24 @@ def _valid(
     query = _of_sales(program, since, until, func.coalesce(func.sum(posting.points), 0))
     whose = func.coalesce(_ORIGIN.c.id, tables.sale.c.id)
     return int(connection.execute(query.where(whose.in_(living))).scalar_one())
+
+
+def _recommended(
+    connection: Connection, program: str, since: date | None, until: date | None
+) -> int:
+    """Add up what those who are known hold for recommendations of those who are."""
+    row, sale = tables.referral.c, tables.sale.c
+    by_units = case((row.by_rowid.is_not(None), row.by_units), else_=0)
+    query = (
+        select(func.coalesce(func.sum(row.new_units + by_units), 0))
+        .join(tables.sale, sale.id == row.sale_id)
+        .where(row.program == program, row.customer_rowid.is_not(None))
+    )
+    if since is not None:
+        query = query.where(sale.sale_date >= since)
+    if until is not None:
+        query = query.where(sale.sale_date <= until)
+    return int(connection.execute(query).scalar_one())
 
 
 def _note_tiers(connection: Connection, program: Program, today: date, found: Figures) -> None:

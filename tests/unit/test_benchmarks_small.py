@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.measure import Against, Beside, Cost, Times
 from benchmarks.run import WIDTH, Plan, as_numbers, as_text, measure
 from tests.mariadb import MariadbServer
 
@@ -23,10 +24,28 @@ def test_all_measurements_on_a_tiny_shop(mariadb_server: MariadbServer, tmp_path
     assert TINY.sales - returns < written["posting"] <= TINY.sales
     assert written["allocation"] > 0
     assert written["outbox"] >= TINY.sales
+    assert written["counted"] == 0
     assert results.by_sql.ratio > 0
+    for more in (results.rich, results.campaigns, results.together):
+        assert more.plain is results.by_sql
+        assert more.ratio > 0
     assert results.by_rest.ratio > 0
     assert [turn.sales for turn in results.quiet_turns] == [0, 50]
     assert all(turn.total_ms > turn.queries_ms > 0 for turn in results.quiet_turns)
     assert list(results.memory_kilobytes) == [TINY.sales, TINY.many_sales]
     assert max(len(line) for line in as_text(results).splitlines()) <= WIDTH
     assert as_numbers(results)["by_sql"]["ratio"] == results.by_sql.ratio
+
+
+def test_more_is_held_against_its_own_floor_and_the_plain_ones() -> None:
+    def times(*seconds: float) -> Times:
+        return Times(tuple(Cost(one, one) for one in seconds))
+
+    more = Against(times(6, 8, 10), times(2, 2, 2))
+    plain = Against(times(4, 4, 4), times(2, 1, 2))
+
+    beside = Beside(more, plain)
+
+    # Turn by turn 3 to 2, 4 to 4, and 5 to 2.
+    assert beside.ratio == 1.5
+    assert beside.time_ratio == 2
