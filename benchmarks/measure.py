@@ -76,20 +76,34 @@ class Beside:
     @property
     def ratio(self) -> float:
         """How many times the plain one's ratio to its floor the other's is."""
-        return statistics.median(
-            (more / floor) / (plain / plain_floor)
-            for more, floor, plain, plain_floor in zip(*self._seconds(), strict=True)
-        )
+        return _ratio_of_ratios(self._costs(), lambda cost: cost.seconds)
+
+    @property
+    def cpu_ratio(self) -> float:
+        """The same for the process's own seconds, which a busy machine disturbs less."""
+        return _ratio_of_ratios(self._costs(), lambda cost: cost.cpu_seconds)
 
     @property
     def time_ratio(self) -> float:
         """How many times as long it takes as the plain one."""
-        more, _, plain, _ = self._seconds()
-        return statistics.median(a / b for a, b in zip(more, plain, strict=True))
+        return statistics.median(
+            more.seconds / plain.seconds for more, _, plain, _ in self._costs()
+        )
 
-    def _seconds(self) -> list[list[float]]:
-        sides = (self.more.ours, self.more.floor, self.plain.ours, self.plain.floor)
-        return [[cost.seconds for cost in side.costs] for side in sides]
+    def _costs(self) -> list[tuple[Cost, Cost, Cost, Cost]]:
+        more, plain = self.more, self.plain
+        sides = (more.ours.costs, more.floor.costs, plain.ours.costs, plain.floor.costs)
+        return list(zip(*sides, strict=True))
+
+
+def _ratio_of_ratios(
+    turns: Sequence[tuple[Cost, Cost, Cost, Cost]], seconds: Callable[[Cost], float]
+) -> float:
+    ratios = []
+    for turn in turns:
+        more, floor, plain, plain_floor = map(seconds, turn)
+        ratios.append((more / floor) / (plain / plain_floor))
+    return statistics.median(ratios)
 
 
 def in_turns(repeats: int, *works: Callable[[], Cost]) -> list[Times]:

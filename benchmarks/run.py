@@ -190,13 +190,19 @@ def _row(title: str, *cells: str) -> str:
 
 def _written(rows: Mapping[str, int]) -> list[str]:
     counted = ", ".join(f"{number} {table}" for table, number in rows.items() if number)
-    return textwrap.wrap(f"rows written: {counted}", WIDTH - 4, initial_indent="  ")
+    return textwrap.wrap(
+        f"rows written: {counted}", WIDTH, initial_indent="  ", subsequent_indent="    "
+    )
 
 
 def _beside(title: str, sales: int, measured: Beside) -> list[str]:
     return [
         *_against(title, sales, measured.more),
-        _row("  times the plain program's ratio", f"{measured.ratio:.2f}"),
+        _row(
+            "  times the plain program's ratio",
+            f"{measured.ratio:.2f}",
+            f"{measured.cpu_ratio:.2f}",
+        ),
         _row("  times its seconds", f"{measured.time_ratio:.2f}"),
     ]
 
@@ -241,8 +247,11 @@ def as_numbers(results: Results) -> dict[str, Any]:
         numbers[name] = _numbers(getattr(results, name))
     for name in ("rich", "campaigns", "together"):
         beside: Beside = getattr(results, name)
-        times = {"times_plain_ratio": beside.ratio, "times_plain_seconds": beside.time_ratio}
-        numbers[name] = _numbers(beside.more) | times
+        numbers[name] = _numbers(beside.more) | {
+            "times_plain_ratio": beside.ratio,
+            "times_plain_cpu_ratio": beside.cpu_ratio,
+            "times_plain_seconds": beside.time_ratio,
+        }
     numbers["memory_growth"] = _growth(results)
     return numbers
 

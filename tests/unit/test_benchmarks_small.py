@@ -39,7 +39,7 @@ def test_all_measurements_on_a_tiny_shop(mariadb_server: MariadbServer, tmp_path
 
 def test_more_is_held_against_its_own_floor_and_the_plain_ones() -> None:
     def times(*seconds: float) -> Times:
-        return Times(tuple(Cost(one, one) for one in seconds))
+        return Times(tuple(Cost(one, 2 * one + 1) for one in seconds))
 
     more = Against(times(6, 8, 10), times(2, 2, 2))
     plain = Against(times(4, 4, 4), times(2, 1, 2))
@@ -49,3 +49,5 @@ def test_more_is_held_against_its_own_floor_and_the_plain_ones() -> None:
     # Turn by turn 3 to 2, 4 to 4, and 5 to 2.
     assert beside.ratio == 1.5
     assert beside.time_ratio == 2
+    # 13 of 5 to 9 of 5, 17 of 5 to 9 of 3, and 21 of 5 to 9 of 5.
+    assert beside.cpu_ratio == pytest.approx(13 / 9)
