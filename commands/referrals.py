@@ -32,11 +32,15 @@ _SAID = {
     Standing.OVER: "no purchase in time",
     Standing.NOT_NEW: "not a new customer",
     Standing.BEYOND: "only the new customer: the other had as many as he can",
+    Standing.LEFT: "only the new customer: the other takes no part any more",
     Standing.WITHDRAWN: "taken back",
     Standing.ONESELF: "both became one customer",
     Standing.TWICE: "was recommended before",
     Standing.CIRCLE: "recommended each other",
 }
+
+
+_BROUGHT = (Standing.GIVEN, Standing.BEYOND, Standing.LEFT)
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,7 @@ def referrals(
 
 def _show_sums(program: Program, found: Sequence[Shown]) -> None:
     count = Counter(one.standing for one in found)
-    came = count[Standing.GIVEN] + count[Standing.BEYOND]
+    came = sum(count[standing] for standing in _BROUGHT)
     units = sum(one.referral.held_by_new.units + one.referral.held_by_by.units for one in found)
     click.echo(f"\n{came} of {len(found)} brought a purchase; {points_text(program, units)} points")
 

@@ -54,6 +54,7 @@ class Referral:
     """One recommendation. An erased customer is ``None``.
 
     ``sale_id`` is the purchase that it brought. ``revision`` numbers what was booked for it.
+    ``by_left_at`` is when the one who recommended was seen to take no part any more.
     """
 
     id: int
@@ -72,6 +73,7 @@ class Referral:
     revision: int
     recorded_at: datetime
     withdrawn_at: datetime | None
+    by_left_at: datetime | None
 
     def who(self, side: Side) -> CustomerKey | None:
         """Return whose account a side is."""
@@ -114,6 +116,15 @@ def of_by(connection: Connection, customers: Collection[CustomerKey]) -> list[Re
 def of_sales(connection: Connection, sale_ids: Collection[int]) -> list[Referral]:
     """Return the recommendations that brought these purchases."""
     return _read(connection, _ROW.sale_id.in_(sale_ids))
+
+
+def unrewarded(connection: Connection, customers: Collection[CustomerKey]) -> list[Referral]:
+    """Return by whom these customers were recommended, where those have nothing of it yet."""
+    return [
+        one
+        for one in of_new(connection, customers)
+        if not (one.void or one.by_left_at or one.held_by_by.units)
+    ]
 
 
 def due(connection: Connection) -> list[Referral]:
@@ -163,6 +174,7 @@ def _referral(row: Any) -> Referral:
         row.revision,
         row.recorded_at,
         row.withdrawn_at,
+        row.by_left_at,
     )
 
 
@@ -206,6 +218,12 @@ def withdraw(connection: Connection, referral: Referral, now: datetime) -> None:
     change = update(tables.referral).where(_ROW.id == referral.id, _ROW.withdrawn_at.is_(None))
     connection.execute(change.values(withdrawn_at=now, is_due=1))
     look_for_voids(connection, referral.program, referral.source, referral.entity)
+
+
+def note_left(connection: Connection, ids: Collection[int], now: datetime) -> None:
+    """Note that who recommended takes no part any more; these are to be judged again."""
+    change = update(tables.referral).where(_ROW.id.in_(ids), _ROW.by_left_at.is_(None))
+    connection.execute(change.values(by_left_at=now, is_due=1))
 
 
 def save(connection: Connection, referral: Referral, now: datetime) -> None:

@@ -381,6 +381,8 @@ referral = Table(
     Column("revision", Integer, nullable=False),
     Column("is_due", Integer, nullable=False),
     Column("recorded_at", UtcMoment, nullable=False),
+    # When the one who recommended was seen to take no part any more, before he had anything of it.
+    Column("by_left_at", UtcMoment),
     Index(None, "source", "entity", "customer_rowid"),
     Index(None, "source", "entity", "by_rowid"),
     Index(None, "sale_id"),

@@ -28,6 +28,7 @@ from dolisync.sync.catalogue import Catalogue
 from dolisync.sync.deliveries import Deliveries
 from dolisync.sync.judge import Rules, Tally, take_in
 from dolisync.sync.merge import CustomersMoved, fate_of
+from dolisync.sync.recommend import note_leavers
 from dolisync.sync.warehouses import Warehouses
 
 log = structlog.get_logger()
@@ -197,6 +198,8 @@ class Intake:
             complete = self.catalogue.complete(complete)
         if self.buyers is not None:
             complete = self.buyers.complete(complete)
+            now = self.clock.now()
+            note_leavers(self.engine, self.rules.book, self.buyers, complete, now)
         if self.deliveries is not None:
             complete = self.deliveries.complete(complete)
         if self.warehouses is not None:

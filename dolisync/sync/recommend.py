@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -14,8 +14,9 @@ from dolisync.errors import UserError
 from dolisync.ledger import outbox, referrals
 from dolisync.ledger.engine import reading, write
 from dolisync.ledger.referrals import Referral
+from dolisync.ledger.rulesets import RuleBook
 from dolisync.ledger.store import Transaction
-from dolisync.model import CustomerKey
+from dolisync.model import CustomerKey, Sale
 from dolisync.phrases import day_text
 from dolisync.ports import Clock, CustomerSource
 from dolisync.program.referral_terms import ReferralTerms
@@ -87,10 +88,8 @@ class People:
 
     def refuse_who_opted_out(self, *customers: CustomerKey) -> None:
         """Raise ``NotReferable`` where the card of one says that he wants no part."""
-        for customer in customers:
-            buyer = self.buyers.of(customer)
-            if buyer is not None and buyer.opted_out:
-                raise NotReferable(Refusal.NO_MEMBER)
+        if any(_has_left(self.buyers, customer) for customer in customers):
+            raise NotReferable(Refusal.NO_MEMBER)
 
 
 def refer(engine: Engine, clock: Clock, rules: Rules, wish: Wish, *, token: str) -> Referral:
@@ -244,6 +243,7 @@ class Standing(enum.StrEnum):
     OVER = "over"
     NOT_NEW = "not_new"
     BEYOND = "beyond"
+    LEFT = "left"
     WITHDRAWN = "withdrawn"
     ONESELF = "oneself"
     TWICE = "twice"
@@ -257,9 +257,7 @@ def standing_of(
     if referral.void is not Void.NONE:
         return Standing(referral.void.value), None
     if referral.sale_id is not None:
-        is_beyond = referral.by is not None and not referral.held_by_by.units
-        terms = newest(rules.book, referral.program).referral
-        return (Standing.BEYOND if is_beyond and terms and terms.points else Standing.GIVEN), None
+        return _standing_of_brought(rules, referral), None
     terms = newest(rules.book, referral.program).referral
     assert terms is not None, "it was noted while a program gave something"
     if terms.only_new and referral.new is not None:
@@ -268,3 +266,35 @@ def standing_of(
             return Standing.NOT_NEW, None
     until = last_day(terms, referral.said_on)
     return (Standing.OVER, None) if until < today else (Standing.WAITING, until)
+
+
+def _standing_of_brought(rules: Rules, referral: Referral) -> Standing:
+    terms = newest(rules.book, referral.program).referral
+    gives_nothing = terms is None or not terms.points
+    if referral.by is None or referral.held_by_by.units or gives_nothing:
+        return Standing.GIVEN
+    return Standing.LEFT if referral.by_left_at else Standing.BEYOND
+
+
+# --- who wants no part any more -------------------------------------------------------------------
+
+
+def note_leavers(
+    engine: Engine, book: RuleBook, buyers: Buyers, sales: Sequence[Sale], now: datetime
+) -> None:
+    """Look at the cards of those who recommended the customers of these sales.
+
+    Who has opted out since, and has nothing of it yet, will have nothing of it.
+    """
+    if not are_wanted(book):
+        return
+    with reading(engine) as connection:
+        found = referrals.unrewarded(connection, {sale.customer for sale in sales})
+    left = [one.id for one in found if one.by is not None and _has_left(buyers, one.by)]
+    if left:
+        write(engine, lambda connection: referrals.note_left(connection, left, now))
+
+
+def _has_left(buyers: Buyers, customer: CustomerKey) -> bool:
+    buyer = buyers.of(customer)
+    return buyer is not None and buyer.opted_out

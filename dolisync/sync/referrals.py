@@ -144,7 +144,7 @@ class Referrals:
         terms: dict[int, ReferralTerms] = {}
         for one in every:
             mine = None if one.void else self._terms(one)
-            if mine is None or one.by is None or one.sale_id is None:
+            if mine is None or one.by is None or one.by_left_at or one.sale_id is None:
                 continue
             terms[one.id], sold = mine, self._sold[one.sale_id]
             by_giver[one.program, one.by].append((sold.day, sold.key, one.id))
