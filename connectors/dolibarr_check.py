@@ -20,7 +20,7 @@ from connectors.dolibarr_http import DolibarrHttp, ServerStatus
 from connectors.dolibarr_present import Present
 from connectors.dolibarr_setup import ELEMENTS
 from connectors.dolibarr_tag_door import may_tag
-from connectors.dolibarr_warehouses import RIGHT, may_read_stock
+from connectors.dolibarr_warehouses import ON_INVOICE, OTHERWISE, RIGHT, may_read_stock
 from dolisync.errors import DolisyncError, RefusedError
 from dolisync.ports import BuyerQuestion, Finding, Requirements
 
@@ -252,15 +252,29 @@ def _stock(checked: Checked, _status: ServerStatus | None) -> Iterator[Finding]:
             message = "the key may not read stock movements, and the program asks for warehouses"
             remedy = f"in Users & Groups > the user of the key > Permissions, give: {RIGHT}"
             yield Finding("error", "warehouses", message, remedy)
-    if checked.present.constant_value("STOCK_CALCULATE_ON_BILL") in {None, "0"}:
-        message = "it is not seen that invoices of the office change stock: they bear no warehouse"
-        remedy = "Stock > Setup: decrease real stocks on validation of customer invoices"
+        yield from _orders_that_move(checked, checked.http)
+    if not _are_on(checked.present, (ON_INVOICE, *OTHERWISE)):
+        message = "it is not seen that the office changes stock: its invoices bear no warehouse"
+        remedy = "Stock > Setup: decrease real stocks on validation of invoices, or on shipments"
         yield Finding("warning", "warehouses", message, remedy)
     for number in _terminals(checked.present):
         if checked.present.constant_value(f"CASHDESK_NO_DECREASE_STOCK{number}") == "1":
             message = f"tickets of terminal {number} change no stock: they bear no warehouse"
             remedy = "TakePOS > Setup > Terminal, or name the terminal under terminals"
             yield Finding("warning", "warehouses", message, remedy)
+
+
+def _orders_that_move(checked: Checked, http: DolibarrHttp) -> Iterator[Finding]:
+    """Look whether the key may read orders, where these or their shipments move the goods."""
+    if not _are_on(checked.present, OTHERWISE) or may_read(http, ORDER):
+        return
+    message = "the key may not read sales orders, with which, or with whose shipments, stock moves"
+    remedy = f"in Users & Groups > the user of the key > Permissions, give: {RIGHTS[ORDER]}"
+    yield Finding("error", "warehouses", message, remedy)
+
+
+def _are_on(present: Present, switches: Iterable[str]) -> bool:
+    return any(present.constant_value(name) not in {None, "0"} for name in switches)
 
 
 def _required(topic: str, what: str, present: bool | None) -> Finding:  # noqa: FBT001

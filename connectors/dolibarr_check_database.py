@@ -147,7 +147,7 @@ def grants(
     needs += delivery_needs() if deliveries else ()
     needs += stock_needs() if stock else ()
     known = read_grants(database)
-    missing = [need for need in needs if not known.allows(need)]
+    missing = [need for need in dict.fromkeys(needs) if not known.allows(need)]
     for need in missing:
         table = database.statement(need.table)
         message = f"the database account may not {need.right} on {table}"

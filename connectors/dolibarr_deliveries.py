@@ -14,7 +14,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from connectors import dolibarr_values as values
-from connectors.dolibarr_database import Database, number_list
+from connectors.dolibarr_database import Database, Reader, number_list
 from connectors.dolibarr_http import DolibarrHttp, Params
 from connectors.dolibarr_rest_products import PAGE_SIZE, Fields, among
 from connectors.dolibarr_sql_rows import chunks
@@ -128,6 +128,23 @@ def documents_by_sql(database: Database, moved: Collection[HandOver]) -> frozens
     return frozenset(found)
 
 
+def linked_by_sql(
+    reader: Reader, kind: str, rowids: Iterable[int]
+) -> dict[int, dict[str, set[int]]]:
+    """Find the orders and shipments with which these documents of a kind are linked."""
+    found: dict[int, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for chunk in chunks(rowids):
+        parts = [
+            f"SELECT fk_{mine}, {other}type, fk_{other} FROM llx_element_element"  # noqa: S608
+            f" WHERE {mine}type = %s AND {other}type IN ('{ORDER}', '{SHIPMENT}')"
+            f" AND fk_{mine} IN ({number_list(chunk)})"
+            for mine, other in _ENDS
+        ]
+        for rowid, other_kind, other in reader.rows(" UNION ALL ".join(parts), (kind, kind)):
+            found[int(rowid)][values.text(other_kind)].add(int(other))
+    return found
+
+
 # --- through the API -----------------------------------------------------------------------------
 
 
@@ -141,7 +158,7 @@ def deliveries_by_rest(http: DolibarrHttp, rowids: Iterable[int]) -> dict[int, D
 
     Only the single call tells the links, and it tells none with a module that is switched off.
     """
-    links = {rowid: _links(http.get_object(f"invoices/{rowid}")) for rowid in sorted(set(rowids))}
+    links = {rowid: links_of(http.get_object(f"invoices/{rowid}")) for rowid in sorted(set(rowids))}
     found: dict[int, _Goods] = defaultdict(_Goods)
     for kind in _PATHS:
         asked = {other for linked in links.values() for other in linked.get(kind, ())}
@@ -153,7 +170,8 @@ def deliveries_by_rest(http: DolibarrHttp, rowids: Iterable[int]) -> dict[int, D
     return _delivered(found)
 
 
-def _links(row: Fields | None) -> dict[str, list[int]]:
+def links_of(row: Fields | None) -> dict[str, list[int]]:
+    """Return what a document that was read by itself is linked with: rowids by kind."""
     linked = (row or {}).get("linkedObjectsIds")
     # An empty list where there are none.
     kinds = linked if isinstance(linked, dict) else {}
@@ -221,7 +239,8 @@ def documents_by_rest(http: DolibarrHttp, moved: Iterable[HandOver]) -> frozense
     """Find the invoices that these are linked with, one call for each."""
     found: set[int] = set()
     for one in moved:
-        found.update(_links(http.get_object(f"{_PATHS[one.kind]}/{one.rowid}")).get("facture", ()))
+        links = links_of(http.get_object(f"{_PATHS[one.kind]}/{one.rowid}"))
+        found.update(links.get("facture", ()))
     return frozenset(found)
 
 

@@ -120,18 +120,18 @@ def post_order(call: Call) -> int:
     return order
 
 
-def _act_on_order(call: Call, act: str) -> None:
+def _act_on_order(call: Call, act: str, *more: int) -> None:
     call.need(WRITE_ORDERS)
     row = _row(call, call.store.tables.commande, "Order")
     try:
-        getattr(call.shop, act)(row["rowid"])
+        getattr(call.shop, act)(row["rowid"], *more)
     except ShopError as error:
         raise Refusal(304, f"Error nothing done. {error}") from None
 
 
 def validate_order(call: Call) -> Object:
     """POST /orders/{id}/validate."""
-    _act_on_order(call, "validate_order")
+    _act_on_order(call, "validate_order", int(call.body.get("idwarehouse") or 0))
     return get_order(call)
 
 
@@ -168,9 +168,13 @@ def get_shipment(call: Call) -> Object:
 
 
 def post_shipment_of_order(call: Call) -> int:
-    """POST /orders/{id}/shipment/{warehouse}: of all its lines; no link is made."""
+    """POST /orders/{id}/shipment/{warehouse}: of all its lines; 16 and 20 make no useful link."""
     call.need(WRITE_SHIPMENTS)
-    return call.shop.new_shipment(_row(call, call.store.tables.commande, "Order")["rowid"])
+    order = _row(call, call.store.tables.commande, "Order")["rowid"]
+    shipment = call.shop.new_shipment(order, call.number(1))
+    if call.major >= 22:
+        call.shop.link(ORDER, order, SHIPMENT, shipment)
+    return shipment
 
 
 def _act_on_shipment(call: Call, act: str) -> Object:

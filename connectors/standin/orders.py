@@ -72,8 +72,8 @@ class Orders(Office):
         return row
 
     @act
-    def validate_order(self, order: int) -> None:
-        """Validate an order."""
+    def validate_order(self, order: int, warehouse: int = 0) -> None:
+        """Validate an order; its goods are taken from a warehouse where they are so early."""
         if self.order(order)["fk_statut"] != DRAFT:
             raise ShopError("only a draft is validated")
         ref = next_ref(self.store, self.tables.commande.c.ref, "CO", self.store.local().date())
@@ -81,6 +81,9 @@ class Orders(Office):
         self.store.update(
             self.tables.commande, order, ref=ref, fk_statut=VALIDATED, date_valid=moment
         )
+        if warehouse and self.const("STOCK_CALCULATE_ON_VALIDATE_ORDER") == "1":
+            for line in self.order_lines(order):
+                self._take_ordered(line, warehouse, line["qty"], order, ORDER)
 
     @act
     def close_order(self, order: int) -> None:
@@ -124,8 +127,8 @@ class Orders(Office):
     # --- shipments -------------------------------------------------------------------------------
 
     @act
-    def new_shipment(self, order: int) -> int:
-        """Open a draft of the shipment of all goods of an order."""
+    def new_shipment(self, order: int, warehouse: int = 0) -> int:
+        """Open a draft of the shipment of all goods of an order, from a warehouse."""
         shipment = self.tables.expedition
         begun = self._begun()
         rowid = self.store.insert(
@@ -137,6 +140,7 @@ class Orders(Office):
                 self.tables.expeditiondet,
                 fk_expedition=rowid,
                 order_line=line["rowid"],
+                fk_entrepot=warehouse,
                 qty=line["qty"],
             )
         return rowid
@@ -158,6 +162,24 @@ class Orders(Office):
         self.store.update(
             self.tables.expedition, shipment, ref=ref, fk_statut=VALIDATED, date_valid=moment
         )
+        if self.const("STOCK_CALCULATE_ON_SHIPMENT") == "1":
+            self._take_sent(shipment)
+
+    def _take_sent(self, shipment: int) -> None:
+        sent, ordered = self.tables.expeditiondet, self.tables.commandedet
+        query = (
+            sa.select(ordered, sent.c.fk_entrepot, sent.c.qty.label("sent"))
+            .join(sent, sent.c.order_line == ordered.c.rowid)
+            .where(sent.c.fk_expedition == shipment)
+        )
+        for line in self.store.rows(query):
+            self._take_ordered(line, line["fk_entrepot"], line["sent"], shipment, SHIPMENT)
+
+    def _take_ordered(
+        self, line: sa.RowMapping, warehouse: int, quantity: Number, mover: int, kind: str
+    ) -> None:
+        if line["fk_product"] and warehouse:
+            self.move_stock(line["fk_product"], warehouse, -decimal(quantity), mover, kind)
 
     @act
     def close_shipment(self, shipment: int) -> None:

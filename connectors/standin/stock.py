@@ -19,11 +19,16 @@ class Stock(Lines):
 
     @act
     def move_stock(
-        self, product: int, warehouse: int, quantity: Number, invoice: int | None = None
+        self,
+        product: int,
+        warehouse: int,
+        quantity: Number,
+        mover: int | None = None,
+        mover_kind: str = "facture",
     ) -> int:
-        """Put goods into a warehouse, or take them out (below zero)."""
+        """Put goods into a warehouse, or take them out (below zero), for a document perhaps."""
         value = decimal(quantity)
-        kind = BY_HAND if invoice is None else OUT if value < 0 else BACK
+        kind = BY_HAND if mover is None else OUT if value < 0 else BACK
         return self.store.insert(
             self.tables.stock_mouvement,
             fk_product=product,
@@ -31,8 +36,8 @@ class Stock(Lines):
             value=value,
             type_mouvement=kind,
             datem=self.store.local(),
-            fk_origin=invoice or 0,
-            origintype="" if invoice is None else "facture",
+            fk_origin=mover or 0,
+            origintype="" if mover is None else mover_kind,
         )
 
     @act

@@ -508,6 +508,7 @@ class _Builder:
             sa.Column("fk_expedition", sa.Integer, nullable=False),
             # The line of the order; versions name it differently.
             sa.Column(order_line, sa.Integer, key="order_line"),
+            *numbers("fk_entrepot"),
             sa.Column("qty", Money),
             sa.Index("idx_expeditiondet_fk_expedition", "fk_expedition"),
         )

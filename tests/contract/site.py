@@ -140,11 +140,11 @@ class Site:
         discount = next(row for row in found if row["ref"] == ref)
         self.act(rowid, f"usecreditnote/{discount.get('rowid', discount.get('id'))}")
 
-    def order(self, customer: int, *lines: dict[str, Any]) -> int:
-        """Order something, validated."""
+    def order(self, customer: int, *lines: dict[str, Any], warehouse: int = 0) -> int:
+        """Order something, validated; ``warehouse`` is where stock is changed for it."""
         body = {"socid": customer, "date": int(time.time()), "lines": list(lines or (line(),))}
         rowid = int(self.http.post("orders", body))
-        self.http.post(f"orders/{rowid}/validate", {"idwarehouse": 0, "notrigger": 0})
+        self.http.post(f"orders/{rowid}/validate", {"idwarehouse": warehouse, "notrigger": 0})
         return rowid
 
     def close_order(self, rowid: int) -> None:
