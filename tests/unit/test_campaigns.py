@@ -297,6 +297,23 @@ def test_the_first_purchase_only() -> None:
     assert Why.CAMPAIGN_NOT_FIRST in whys(second)
 
 
+def test_what_it_says_first_of_a_customer_and_of_his_purchase() -> None:
+    only = {"first_purchase": True, "customers": {"tags": ["A"], "towns": ["B"]}, "bonus": 5}
+    terms = program(campaign=[{"title": "Title", **only}])
+    mine = replace(basket(10), buyer=Buyer(tags=("A",), town="B"))
+    elsewhere = replace(mine, buyer=Buyer(tags=("A",), town="C"))
+
+    def said(sold: Sale, before: Before) -> str:
+        return str(judged(terms, sold, before=before)[0].reasons[2])
+
+    assert said(mine, Before(1)) == "Title: it is not the first purchase"
+    assert said(elsewhere, Before(1)) == "Title: it is not the first purchase"
+    assert said(elsewhere, Before()) == "Title: for other customers, by town: B"
+    always = program(campaign=[{"title": "Title", **only, "first_purchase": False}])
+    verdict = judged(always, elsewhere, before=Before(1))[0]
+    assert str(verdict.reasons[2]) == "Title: for other customers, by town: B"
+
+
 def test_a_cap_is_put_on_what_campaigns_give_too() -> None:
     earn = {"amount": {}, "caps": {"per_sale": 40}}
     verdict = judged(program(campaign=[TRIPLE], earn=earn), basket(30))[0]

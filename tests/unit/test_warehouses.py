@@ -94,7 +94,9 @@ def test_a_campaign_in_one_of_the_shops(
     campaign = {"title": "Opening", "bonus": 5, "warehouses": ["Shop Nord"]}
     earned, reasons = judged({}, from_(*warehouses), campaign=[campaign])
     assert earned == units
-    assert (Why.CAMPAIGN_WAREHOUSE in {reason.why for reason in reasons}) is against
+    told = [str(reason) for reason in reasons if reason.why is Why.CAMPAIGN_WAREHOUSE]
+    named = ", ".join(one.name for one in warehouses) or "none"
+    assert told == ([f"Opening: not from these warehouses ({named})"] if against else [])
 
 
 def test_one_program_tells_its_shops_apart_on_one_day() -> None:
