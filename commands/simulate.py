@@ -60,7 +60,7 @@ def simulate(
             settings.program,
             since,
             until,
-            lambda sales: _completed(house, settings, sales),
+            lambda sales: completed(house, settings, sales),
             tell,
         )
     old = {program.name: program for program in house.settings.program}
@@ -84,7 +84,7 @@ def _refuse_other_sources(house: House, settings: Settings) -> None:
         raise UserError(message, f"copy your own config.toml and change its programs: {house.path}")
 
 
-def _completed(house: House, settings: Settings, sales: Sequence[Sale]) -> list[Sale]:
+def completed(house: House, settings: Settings, sales: Sequence[Sale]) -> list[Sale]:
     """Add what the new rules ask of articles and customers; what was kept with a sale stays."""
     moment = house.clock.now()
     book = RuleBook((RuleSet(0, moment, settings.program),))
