@@ -32,7 +32,7 @@ _SAID = {
     Standing.OVER: "no purchase in time",
     Standing.NOT_NEW: "not a new customer",
     Standing.BEYOND: "only the new customer: the other had as many as he can",
-    Standing.LEFT: "only the new customer: the other takes no part any more",
+    Standing.LEFT: "only the new customer: the other has left",
     Standing.WITHDRAWN: "taken back",
     Standing.ONESELF: "both became one customer",
     Standing.TWICE: "was recommended before",
