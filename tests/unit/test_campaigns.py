@@ -255,6 +255,17 @@ def test_what_a_campaign_did_in_words(campaign: dict[str, Any], said: str) -> No
     assert str(verdict.reasons[2]) == said
 
 
+def test_a_campaign_names_the_amount_of_its_own_articles() -> None:
+    verdict = judged(program(campaign=[WINE]), basket(10, 20))[0]
+    assert str(verdict.reasons[2]) == "Wine: 20 points more, times 2 on 20 for 20.00"
+
+
+def test_together_they_take_no_more_than_the_articles_earn() -> None:
+    halved = [{"name": name, "multiply": "0.5"} for name in "abc"]
+    verdict = judged(program(campaign=halved, campaigns={"combine": "add"}), basket(30))[0]
+    assert (verdict.units, verdict.campaigns) == (0, (("a", -15), ("b", -15), ("c", 0)))
+
+
 def test_points_with_decimals_are_written_as_points() -> None:
     earn = {"amount": {"per": 4, "counting": "proportional"}}
     terms = program(campaign=[TRIPLE], earn=earn, decimals=2)

@@ -473,6 +473,10 @@ def test_what_was_paid_so_that_it_earns_nothing_was_not_spent() -> None:
     terms = program(earn={"amount": {}, "leave_out_paid_by": ["VAD"]})
     paid = [Payment("VAD", Decimal(10), None), Payment("LIQ", Decimal(30), None)]
     assert counted(terms, sale(1, 40, payments=paid)) == Counted(1, 30, 3000)
+    # 7.01 of 10.01 earned, and of 5.01 that are left 3.5085...: to the nearest cent.
+    odd = [Payment("VAD", Decimal(3), None), Payment("LIQ", Decimal("7.01"), None)]
+    left = counted(terms, sale(1, "10.01", payments=odd), credit_note(2, 5, 1))
+    assert left == Counted(1, 3, 351)
     half = [Payment("LIQ", Decimal(20), None)]
     closed = sale(1, 40, status=SaleStatus.CLOSED, payments=half, close_code="badcustomer")
     assert counted(terms, closed) == Counted(1, 20, 2000)
