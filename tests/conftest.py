@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -46,9 +45,6 @@ def _in_no_hurry(connection: Connection) -> None:
         connection.info["is_in_no_hurry"] = True
 
 
-# How many new objects call for a collection; Python's own 700 are few beside what one sale makes.
-_YOUNG_OBJECTS = 50_000
-
 # The files that take longest begin first, so that no process is left with one of them at the end.
 _LONGEST = (
     "tests/simulation/",
@@ -63,14 +59,6 @@ _LONGEST = (
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
-
-
-def pytest_collection_finish() -> None:
-    # The modules and tests live to the end: the garbage collector need not walk through all of them
-    # again and again while tests make and drop objects by the thousand.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS)
 
 
 def _skip_loudly(reason: str) -> None:
