@@ -106,9 +106,9 @@ def _ratio_of_ratios(
     return statistics.median(ratios)
 
 
-def in_turns(repeats: int, *works: Callable[[], Cost]) -> list[Times]:
+def in_turns(repeats: int, *works: Callable[[], Cost], warms_up: bool = True) -> list[Times]:
     """Measure some things in turns; each is called once before, uncounted, to warm up."""
-    for work in works:
+    for work in works if warms_up else ():
         work()
     turns = [[work() for work in works] for _ in range(repeats)]
     return [Times(costs) for costs in zip(*turns, strict=True)]

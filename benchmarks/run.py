@@ -27,7 +27,7 @@ from benchmarks.floor import Work, bare_backfill, work_of
 from benchmarks.measure import Against, Beside, Cost, in_turns, surroundings, timed
 from benchmarks.memory import peak_kilobytes
 from benchmarks.rest import bare_reading, served
-from benchmarks.shop import CAMPAIGNS, FIRST_DAY, RICH, SALES_PER_DAY, BenchShop, furnish
+from benchmarks.shop import CAMPAIGNS, CUSTOMERS, FIRST_DAY, RICH, SALES_PER_DAY, BenchShop, furnish
 from benchmarks.turns import QuietTurn, quiet_turns
 from tests.mariadb import MariadbServer, is_installed, running_mariadb
 
@@ -43,6 +43,9 @@ class Plan:
     many_sales: int = 100_000
     repeats: int = 5
     turns: int = 200
+    customers: int = CUSTOMERS
+    # Without, the first run of each kind pays for what is made once: for tests only.
+    warms_up: bool = True
 
 
 QUICK = Plan(sales=1_000, rest_sales=200, many_sales=3_000, repeats=1, turns=20)
@@ -66,8 +69,8 @@ class Results:
 
 def measure(plan: Plan, server: MariadbServer, folder: Path) -> Results:
     """Measure everything."""
-    shop = furnish(folder, server.new_database(), plan.sales)
-    by_rules, work = measure_sql(shop, plan.repeats)
+    shop = furnish(folder, server.new_database(), plan.sales, plan.customers)
+    by_rules, work = measure_sql(shop, plan)
     plain = by_rules[""]
     by_rest = measure_rest(shop, plan)
     turns = quiet_turns(shop, plan.turns)
@@ -88,7 +91,7 @@ def measure(plan: Plan, server: MariadbServer, folder: Path) -> Results:
 _MORE = (RICH, CAMPAIGNS, RICH + CAMPAIGNS)
 
 
-def measure_sql(shop: BenchShop, repeats: int) -> tuple[dict[str, Against], Work]:
+def measure_sql(shop: BenchShop, plan: Plan) -> tuple[dict[str, Against], Work]:
     """Measure backfills by SQL against bare drivers, under the plain program and under more rules.
 
     The drivers write what is written under the same rules; customers' cards they do not read.
@@ -100,7 +103,7 @@ def measure_sql(shop: BenchShop, repeats: int) -> tuple[dict[str, Against], Work
     for rules, one in shops.items():
         runs.append(partial(_backfill, one, "sql", one.sales))
         runs.append(partial(_floor, one, works[rules]))
-    times = in_turns(repeats, *runs)
+    times = in_turns(plan.repeats, *runs, warms_up=plan.warms_up)
     against = map(Against, times[::2], times[1::2])
     return dict(zip(shops, against, strict=True)), works[""]
 
@@ -130,6 +133,7 @@ def measure_rest(shop: BenchShop, plan: Plan) -> Against:
             plan.repeats,
             lambda: _backfill(open_shop, "rest", sales),
             lambda: timed(lambda: bare_reading(open_shop, sales)),
+            warms_up=plan.warms_up,
         )
     return Against(ours, floor)
 
@@ -142,7 +146,7 @@ def _backfill(shop: BenchShop, door: str, sales: int) -> Cost:
 
 def measure_memory(server: MariadbServer, folder: Path, plan: Plan) -> dict[int, int]:
     """Measure the peak memory of a short and of a long backfill."""
-    shop = furnish(folder, server.new_database(), plan.many_sales)
+    shop = furnish(folder, server.new_database(), plan.many_sales, plan.customers)
     return {sales: peak_kilobytes(shop, sales) for sales in (plan.sales, plan.many_sales)}
 
 

@@ -36,6 +36,15 @@ def _compile_once(connection: Connection) -> None:
     connection.execution_options(compiled_cache=_COMPILED)
 
 
+@event.listens_for(Engine, "engine_connect")
+def _in_no_hurry(connection: Connection) -> None:
+    # When SQLite writes to the disk is left to the system: no test here loses power. Measured, a
+    # commit that waits for the disk took 0.8 ms, and one that does not 0.03 ms.
+    if connection.dialect.name == "sqlite" and "is_in_no_hurry" not in connection.info:
+        connection.connection.cursor().execute("PRAGMA synchronous=OFF")
+        connection.info["is_in_no_hurry"] = True
+
+
 # The files that take longest begin first, so that no process is left with one of them at the end.
 _LONGEST = (
     "tests/simulation/",

@@ -113,8 +113,9 @@ class StandIn:
                 self._furnish()
         self._site = Site(self.shop, self.version, ROUTES, self.users, self.faults)
         self._server = serve(self._site, self._port)
+        # Closing the door waits for as long as this: tests open and close many stand-ins.
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True
         )
         self._thread.start()
         return self

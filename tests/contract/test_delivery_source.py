@@ -156,7 +156,7 @@ def test_a_closed_shipment_is_found_by_its_change(site: Site, door: Door) -> Non
 def test_many_orders_are_read_by_the_page(site: Site, door: Door, monkeypatch: object) -> None:
     monkeypatch.setattr("connectors.dolibarr_deliveries.PAGE_SIZE", 2)  # type: ignore[attr-defined]
     customer, source = site.customer(), door(site)
-    orders = [site.order(customer) for _ in range(5)]
+    orders = [site.order(customer) for _ in range(3)]
     invoices = [site.invoice_of(order) for order in orders]
     found = source.moved_deliveries(site.now() - MINUTES)
     assert {one.rowid for one in found if one.kind == "commande"} >= set(orders)

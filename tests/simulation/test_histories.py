@@ -1,13 +1,16 @@
 """Play histories of a shop and a daemon in trouble; each must end with every invariant holding.
 
-SIMULATION_SEED=n plays one history, SIMULATION_LONGEST=n sets how many steps one has at most;
-SIMULATION_LONG=1 plays ten thousand more of all kinds, three times as long.
+By default only the first third of the histories of each kind is played; ``pytest -m long
+tests/simulation/test_histories.py`` plays the others. SIMULATION_SEED=n plays one history,
+SIMULATION_LONGEST=n sets how many steps one has at most; SIMULATION_LONG=1 lets ``-m long`` play
+ten thousand more of all kinds, three times as long.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from simulation.machine import Machine
@@ -20,16 +23,21 @@ HISTORIES_LONG = 10_000
 LONGEST = int(os.environ.get("SIMULATION_LONGEST", "20"))
 
 
-def _chunks(first: int, last: int, size: int = 20) -> Iterator[object]:
+def _chunks(first: int, last: int, size: int = 20, marks: Any = ()) -> Iterator[object]:
     for start in range(first, last, size):
-        yield pytest.param(range(start, min(start + size, last)), id=f"from{start}")
+        seeds = range(start, min(start + size, last))
+        yield pytest.param(seeds, id=f"from{start}", marks=marks)
 
 
 def _chosen(histories: int) -> list[object]:
     seed = os.environ.get("SIMULATION_SEED")
     if seed is not None:
         return [pytest.param([int(seed)], id=f"seed{seed}")]
-    return list(_chunks(0, histories))
+    by_default = histories // 3
+    return [
+        *_chunks(0, by_default),
+        *_chunks(by_default, histories, marks=pytest.mark.long),
+    ]
 
 
 @pytest.mark.parametrize("seeds", _chosen(HISTORIES))

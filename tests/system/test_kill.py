@@ -1,7 +1,7 @@
 """kill -9 of the real daemon, again and again, while the shop goes on: nothing lost, nothing twice.
 
-KILLS=n kills it more often (the long variant: two hundred times); SEED=n repeats a run's choices as
-far as a race can be repeated.
+KILLS=n kills it more often, and ``pytest -m long tests/system/test_kill.py`` two hundred times;
+SEED=n repeats a run's choices as far as a race can be repeated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.system.place import DATABASE_NAME, KEY_NAME, ROOT, Place
 
 pytestmark = pytest.mark.mariadb
 PATIENCE_S = 60
-KILLS = int(os.environ.get("KILLS", "4"))
+KILLS = int(os.environ.get("KILLS", "2"))
 KILLS_LONG = 200
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,12 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import structlog
+from click.testing import CliRunner, Result
 
 import cli
 from connectors.standin import StandIn
 from connectors.standin.week import play_a_week
-from dolisync.ledger import schema
-from dolisync.ledger.engine import open_engine
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 40
@@ -80,7 +81,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, shop: StandIn) -> Home:
+def home(tmp_path: Path, shop: StandIn, sqlite_template: Path) -> Home:
     home = Home(tmp_path, shop.least_key)
     home.write(
         CONFIG.format(
@@ -93,9 +94,7 @@ def home(tmp_path: Path, shop: StandIn) -> Home:
     secrets = tmp_path / "credentials"
     secrets.mkdir(mode=0o700)
     (secrets / "dolibarr-api-key").write_text(shop.least_key + "\n")
-    engine = open_engine(f"sqlite:///{tmp_path}/ledger.db")
-    schema.upgrade(engine)
-    engine.dispose()
+    shutil.copy(sqlite_template, tmp_path / "ledger.db")
     return home
 
 
@@ -171,8 +170,25 @@ def run_to_end(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("abstract", [False, True], ids=["path", "abstract"])
-def test_ready_alive_and_a_clean_stop(home: Home, *, abstract: bool) -> None:
+def run_here(home: Home, *arguments: str) -> Result:
+    """Run a command in this process, which is another than the daemon's: no start to wait for."""
+    credentials = {"CREDENTIALS_DIRECTORY": home.environment["CREDENTIALS_DIRECTORY"]}
+    words = ["--config", str(home.config), *arguments]
+    try:
+        return CliRunner().invoke(cli.main, words, env=credentials, prog_name="dolisync")
+    finally:
+        # The logs went to this call's own standard error, which is gone now.
+        structlog.reset_defaults()
+
+
+@pytest.mark.parametrize(
+    ("abstract", "number"),
+    [(False, signal.SIGTERM), (True, signal.SIGINT)],
+    ids=["path, terminated", "abstract, interrupted"],
+)
+def test_ready_alive_and_a_clean_stop(
+    home: Home, number: signal.Signals, *, abstract: bool
+) -> None:
     with started(home, abstract=abstract) as daemon:
         daemon.hear("READY=1")
         assert not [word for word in daemon.told if word.startswith("STATUS=")]
@@ -180,66 +196,57 @@ def test_ready_alive_and_a_clean_stop(home: Home, *, abstract: bool) -> None:
         daemon.hear("WATCHDOG=1")
         assert "nothing new" in daemon.hear("STATUS=turn shop")
         daemon.hear("WATCHDOG=1")
-        assert daemon.stop() == 0
+        assert daemon.stop(number) == 0
         assert "dolisync runs" in daemon.log
         assert "dolisync stopped" in daemon.log
         assert "Traceback" not in daemon.log
         assert home.key not in daemon.log + "".join(daemon.told)
 
 
-def test_interrupt_stops_it_too(home: Home) -> None:
+def test_a_bad_configuration_changes_nothing_and_a_good_one_is_taken(home: Home) -> None:
+    """All in the life of one daemon: starting one takes longer than all the rest."""
     with started(home) as daemon:
         daemon.hear("STATUS=turn shop")
-        assert daemon.stop(signal.SIGINT) == 0
-
-
-def test_a_good_configuration_is_taken(home: Home) -> None:
-    with started(home) as daemon:
-        daemon.hear("STATUS=turn shop")
+        _takes_no_bad_configuration(daemon, home, "[[program]]", "[[program]")
+        _takes_no_bad_configuration(daemon, home, "poll_interval_s", "pol_interval_s")
         home.edit('name = "shop"', 'name = "shop"\nlanguage = "fr"')
-        daemon.send(signal.SIGHUP)
-        assert "\nMONOTONIC_USEC=" in daemon.hear("RELOADING=1")
-        daemon.hear("READY=1")
-        daemon.hear("STATUS=turn shop")
+        assert "\nMONOTONIC_USEC=" in _reload(daemon)
         assert daemon.stop() == 0
-        assert "configuration taken" in daemon.log
+        assert daemon.log.count("configuration not taken") == 2
+        assert daemon.log.count("configuration taken") == 1
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [("[[program]]", "[[program]"), ("poll_interval_s", "pol_interval_s")],
-    ids=["not TOML", "unknown option"],
-)
-def test_a_bad_configuration_changes_nothing(home: Home, old: str, new: str) -> None:
+def _takes_no_bad_configuration(daemon: Daemon, home: Home, old: str, new: str) -> None:
+    """Break the configuration, see the daemon go on, and mend it."""
+    before = daemon.log.count("configuration not taken")
+    home.edit(old, new)
+    _reload(daemon)
+    daemon.hear("WATCHDOG=1")
+    assert daemon.process.poll() is None
+    assert daemon.log.count("configuration not taken") == before + 1
+    assert "configuration taken" not in daemon.log
+    home.edit(new, old)
+
+
+def _reload(daemon: Daemon) -> str:
+    """Let the daemon read its configuration again, and go on; return how it says so."""
+    daemon.send(signal.SIGHUP)
+    said = daemon.hear("RELOADING=1")
+    daemon.hear("READY=1")
+    daemon.hear("STATUS=turn shop")
+    return said
+
+
+def test_beside_it_nothing_else_polls_but_a_backfill_runs(home: Home) -> None:
     with started(home) as daemon:
-        daemon.hear("STATUS=turn shop")
-        home.edit(old, new)
-        daemon.send(signal.SIGHUP)
-        daemon.hear("RELOADING=1")
         daemon.hear("READY=1")
-        daemon.hear("STATUS=turn shop")
-        daemon.hear("WATCHDOG=1")
-        assert daemon.process.poll() is None
-        assert daemon.stop() == 0
-        assert "configuration not taken" in daemon.log
-
-
-def test_the_ledger_is_locked_while_it_runs(home: Home) -> None:
-    with started(home) as daemon:
-        daemon.hear("READY=1")
-        second = run_to_end(home, "sync")
-        assert second.returncode == cli.EXIT_USER
+        second = run_here(home, "sync")
+        assert second.exit_code == cli.EXIT_USER
         assert "dolisync run is at work on this ledger" in second.stderr
+        beside = run_here(home, "backfill", "run", "--from", "2020-01-01", "--yes")
+        assert beside.exit_code == 0, beside.stderr
         assert daemon.stop() == 0
-    assert run_to_end(home, "sync").returncode == 0
-
-
-def test_a_backfill_runs_beside_it(home: Home) -> None:
-    with started(home) as daemon:
-        daemon.hear("READY=1")
-        beside = run_to_end(home, "backfill", "run", "--from", "2020-01-01", "--yes")
-        assert beside.returncode == 0, beside.stderr
-        assert daemon.stop() == 0
+    assert run_here(home, "sync").exit_code == 0
 
 
 def test_dolibarr_down_is_told_and_is_no_end(home: Home, shop: StandIn) -> None:
@@ -262,7 +269,7 @@ def test_dolibarr_down_is_told_and_is_no_end(home: Home, shop: StandIn) -> None:
 
 def test_started_while_dolibarr_is_down_it_is_started_again(home: Home, shop: StandIn) -> None:
     home.edit(f'database_url = "{shop.database_url}"\n', "")
-    assert run_to_end(home, "sync").returncode == 0
+    assert run_here(home, "sync").exit_code == 0
     home.edit(shop.url, "http://127.0.0.1:9")
     finished = run_to_end(home, "run")
     assert finished.returncode == cli.EXIT_FAILED

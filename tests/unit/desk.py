@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, delete, event, func, select
+from sqlalchemy import Connection, Engine, Table, delete, func, select
 
 from connectors.dolibarr_http import DolibarrHttp
 from connectors.dolibarr_rest import RestSaleSource
@@ -266,11 +266,4 @@ def open_street(template: Path, place: Path) -> Iterator[Street]:
 
 def _copied(template: Path, path: Path) -> Engine:
     shutil.copy(template, path)
-    engine = open_engine(f"sqlite:///{path}")
-    event.listen(engine, "connect", _in_no_hurry)
-    return engine
-
-
-def _in_no_hurry(connection: Any, _record: object) -> None:
-    """Leave it to the system when to write to the disk: no test here loses power."""
-    connection.execute("PRAGMA synchronous=OFF")
+    return open_engine(f"sqlite:///{path}")

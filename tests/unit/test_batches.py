@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -21,6 +21,7 @@ from dolisync.sync import opening, transfer, undo
 from dolisync.sync.discounts import follow_discounts
 from dolisync.sync.judge import Showing
 from dolisync.sync.opening import Opening, OpeningList
+from tests.examples import by_default_and_long
 from tests.fakes import reward
 from tests.unit.test_merge import KEPT, OLD, Merging, merging
 
@@ -406,13 +407,7 @@ def _act(place: Merging, number: int, what: str, amount: int, who: int) -> None:
     assert shop.parked() == []
 
 
-@settings(
-    max_examples=10,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(before=ACTS, since=ACTS, clamp=st.booleans())
-def test_any_life_before_and_since_a_merge_can_be_undone(
+def any_life_before_and_since_a_merge_can_be_undone(
     tmp_path_factory: pytest.TempPathFactory,
     sqlite_template: Any,
     before: Any,
@@ -443,3 +438,17 @@ def test_any_life_before_and_since_a_merge_can_be_undone(
     place.shop.reconcile()
     place.balances()
     engine.dispose()
+
+
+@by_default_and_long(4, 10)
+def test_any_life_before_and_since_a_merge_can_be_undone(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Any, examples: int
+) -> None:
+    @settings(max_examples=examples)
+    @given(before=ACTS, since=ACTS, clamp=st.booleans())
+    def holds(**drawn: Any) -> None:
+        any_life_before_and_since_a_merge_can_be_undone(
+            tmp_path_factory=tmp_path_factory, sqlite_template=sqlite_template, **drawn
+        )
+
+    holds()

@@ -10,7 +10,15 @@ from benchmarks.measure import Against, Beside, Cost, Times
 from benchmarks.run import WIDTH, Plan, as_numbers, as_text, measure
 from tests.mariadb import MariadbServer
 
-TINY = Plan(sales=200, rest_sales=200, many_sales=400, repeats=1, turns=2)
+TINY = Plan(
+    sales=200,
+    rest_sales=200,
+    many_sales=400,
+    repeats=1,
+    turns=2,
+    customers=30,
+    warms_up=False,
+)
 
 
 @pytest.mark.mariadb

@@ -20,6 +20,7 @@ from dolisync.program.kinds import by_campaign_of, key_of
 from dolisync.program.terms import Program
 from dolisync.sync.catalogue import question_of
 from tests.builders import credit_note, line, program, sale
+from tests.examples import by_default_and_long
 from tests.fakes import Shop
 from tests.unit.test_caps import held, why
 from tests.unit.test_challenges import badge
@@ -337,9 +338,17 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=20)
-@given(terms=st.sampled_from(PROGRAMS), history=st.lists(steps, min_size=2, max_size=8))
-def test_any_history_equals_its_replay(
+def any_history_equals_its_replay(
     ledger_template: Path, terms: Program, history: list[Any]
 ) -> None:
     equals_its_replay(ledger_template, terms, history)
+
+
+@by_default_and_long(7, 20)
+def test_any_history_equals_its_replay(ledger_template: Path, examples: int) -> None:
+    @settings(max_examples=examples)
+    @given(terms=st.sampled_from(PROGRAMS), history=st.lists(steps, min_size=2, max_size=8))
+    def holds(**drawn: Any) -> None:
+        any_history_equals_its_replay(ledger_template=ledger_template, **drawn)
+
+    holds()

@@ -1,7 +1,8 @@
 """Codes over whole histories: two tills, an office, polls, crashes and lost answers in any order.
 
 Whatever happens, what documents take of a code and what is left on it is what was issued; and when
-all has come to rest, documents take what stands on them.
+all has come to rest, documents take what stands on them. ``pytest -m long
+tests/unit/test_code_histories.py`` tries more histories.
 """
 
 from __future__ import annotations
@@ -148,14 +149,28 @@ class Story:
                 assert use.amount == stands, use
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(HISTORIES)
 def test_nothing_is_spent_twice_and_nothing_is_lost(
     place: tuple[StandIn, MovingClock],
     ledger_of_its_own: Callable[[], Engine],
     history: list[tuple[str, int, int]],
 ) -> None:
-    shop = CodeShop(*place, ledger_of_its_own())
+    loses_nothing(CodeShop(*place, ledger_of_its_own()), history)
+
+
+@pytest.mark.long
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(HISTORIES)
+def test_nothing_is_spent_twice_and_nothing_is_lost_at_length(
+    place: tuple[StandIn, MovingClock],
+    ledger_of_its_own: Callable[[], Engine],
+    history: list[tuple[str, int, int]],
+) -> None:
+    loses_nothing(CodeShop(*place, ledger_of_its_own()), history)
+
+
+def loses_nothing(shop: CodeShop, history: list[tuple[str, int, int]]) -> None:
     for left in shop.door.typed():
         shop.shop.delete_line(left.rowid)
     story = Story(shop)

@@ -29,6 +29,7 @@ from dolisync.receipt import ReceiptCode
 from dolisync.sync.receipts import build_receipt
 from dolisync.sync.vouchers import Vouchers
 from tests.builders import SOURCE, credit_note, customer, line, program, sale
+from tests.examples import by_default_and_long
 from tests.fakes import Shop, reopened
 
 Open = Callable[..., Shop]
@@ -224,9 +225,7 @@ HISTORY = st.lists(
 )
 
 
-@settings(max_examples=20)
-@given(HISTORY)
-def test_whatever_happens_cards_hold_what_the_sale_says(
+def whatever_happens_cards_hold_what_the_sale_says(
     ledger_of_its_own: Callable[[], Engine], history: list[tuple[str, int]]
 ) -> None:
     shop = Shop(ledger_of_its_own(), programs=(program(),), around=AROUND)
@@ -251,6 +250,18 @@ def test_whatever_happens_cards_hold_what_the_sale_says(
                 used += 10
         assert shop.breaches() == []
     shop.engine.dispose()
+
+
+@by_default_and_long(7, 20)
+def test_whatever_happens_cards_hold_what_the_sale_says(
+    ledger_of_its_own: Callable[[], Engine], examples: int
+) -> None:
+    @settings(max_examples=examples)
+    @given(history=HISTORY)
+    def holds(**drawn: Any) -> None:
+        whatever_happens_cards_hold_what_the_sale_says(ledger_of_its_own=ledger_of_its_own, **drawn)
+
+    holds()
 
 
 def test_verify_finds_a_card_that_was_never_made(shop: Shop) -> None:

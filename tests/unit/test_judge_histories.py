@@ -1,4 +1,7 @@
-"""Whatever happens to sales, in whatever order: the ledger holds what a replay would give."""
+"""Whatever happens to sales, in whatever order: the ledger holds what a replay would give.
+
+``pytest -m long tests/unit/test_judge_histories.py`` tries more histories.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -91,11 +95,27 @@ def replayed(template: Path, folder: str, terms: Program, final: list[Sale]) -> 
     return other
 
 
-@settings(max_examples=25)
-@given(terms=programs, history=st.lists(steps, min_size=1, max_size=10))
+histories = st.lists(steps, min_size=1, max_size=10)
+
+
+@settings(max_examples=10)
+@given(terms=programs, history=histories)
 def test_any_history_holds_and_equals_its_replay(
     ledger_template: Path, terms: Program, history: list[Any]
 ) -> None:
+    holds_and_equals_its_replay(ledger_template, terms, history)
+
+
+@pytest.mark.long
+@settings(max_examples=25)
+@given(terms=programs, history=histories)
+def test_any_history_holds_and_equals_its_replay_at_length(
+    ledger_template: Path, terms: Program, history: list[Any]
+) -> None:
+    holds_and_equals_its_replay(ledger_template, terms, history)
+
+
+def holds_and_equals_its_replay(ledger_template: Path, terms: Program, history: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         shop = opened(ledger_template, folder, "live.db", terms)
         live(shop, history)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -21,6 +21,7 @@ from dolisync.ledger.engine import open_engine, reading
 from dolisync.ledger.redemptions import by_tokens
 from dolisync.model import Customer, DiscountKind, Sale, SaleStatus
 from dolisync.sync.discounts import follow_discounts
+from tests.examples import by_default_and_long
 from tests.fakes import Shop, reopened, reward
 
 OLD, KEPT = 7, 8
@@ -242,14 +243,7 @@ acts = st.lists(
 )
 
 
-@pytest.mark.parametrize("shortfall", ["debt", "clamp"])
-@settings(
-    max_examples=8,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(before=acts, after=acts)
-def test_any_life_before_and_after_a_merge(
+def any_life_before_and_after_a_merge(
     shortfall: str,
     before: list[str],
     after: list[str],
@@ -272,6 +266,24 @@ def test_any_life_before_and_after_a_merge(
     assert place.balances()[0] == 0
     assert place.shop.view(OLD).debt == 0
     engine.dispose()
+
+
+@pytest.mark.parametrize("shortfall", ["debt", "clamp"])
+@by_default_and_long(3, 8)
+def test_any_life_before_and_after_a_merge(
+    shortfall: str, tmp_path_factory: Any, sqlite_template: Path, examples: int
+) -> None:
+    @settings(max_examples=examples)
+    @given(before=acts, after=acts)
+    def holds(**drawn: Any) -> None:
+        any_life_before_and_after_a_merge(
+            shortfall=shortfall,
+            tmp_path_factory=tmp_path_factory,
+            sqlite_template=sqlite_template,
+            **drawn,
+        )
+
+    holds()
 
 
 def _live(shop: Shop, acts: list[str], buyer: int, first: int) -> None:

@@ -2,6 +2,9 @@
 
 Whatever the step and whatever the failure: right after it the ledger's invariants hold, and after a
 restart everything ends as it would have ended without it.
+
+By default only every fifth step fails, in each scenario and way beginning at another one; ``pytest
+-m long tests/unit/test_nth_failure.py`` lets every step fail.
 """
 
 from __future__ import annotations
@@ -54,6 +57,8 @@ from dolisync.sync.reconcile import Reconciler
 TOKEN = "DS-000000000001"
 # Far more than any run has steps: who comes here never ends.
 MOST_STEPS = 1000
+# Neighbouring steps are mostly of different kinds, so every fifth meets all kinds in the end.
+SAMPLED = 5
 ROUNDS = 12
 PROGRAM = {
     "earn": {"amount": {}, "visit": {"points": 3}},
@@ -331,23 +336,43 @@ def play_all(
     way: str,
     opening: Callable[[NthTrouble], Stage],
     connection_lost: Exception | None = None,
+    every: int = 1,
+    first: int = 0,
 ) -> int:
-    """Let the run fail at every step in turn; return how many steps there were."""
+    """Let the run fail at its steps in turn, or at a sample; return how many steps there are."""
     lost = connection_lost or sqlite3.OperationalError("database is locked")
     with _no_sleep():
-        faultless = opening(NthTrouble(random.Random(0), way="none"))
-        scenario.run(faultless)
-        expected = _finish(scenario, faultless)
-        for nth in range(1, MOST_STEPS):
+        steps, expected = _faultless(scenario, opening, way)
+        # The run past the last step must be untouched: or steps were overlooked.
+        for nth in (*_sample(steps, every, first), steps + 1):
             trouble = NthTrouble(random.Random(nth), way=way, nth=nth, connection_lost=lost)
             try:
-                if not _play(scenario, opening(trouble), expected):
-                    return nth - 1
+                has_struck = _play(scenario, opening(trouble), expected)
+                assert has_struck == (nth <= steps), f"of {steps} steps"
             except AssertionError as error:
                 raise AssertionError(f"{scenario.name}, {way} at step {nth}: {error}") from error
             finally:
                 SWITCH.trouble = calm()
-    raise AssertionError("the run never ends")
+    return steps
+
+
+def _faultless(
+    scenario: Scenario, opening: Callable[[NthTrouble], Stage], way: str
+) -> tuple[int, dict[str, object]]:
+    """Count at how many steps a run could fail in this way, and tell how it ends without it."""
+    stage = opening(NthTrouble(random.Random(0), way=way, nth=MOST_STEPS))
+    stage.trouble.is_armed = True
+    scenario.run(stage)
+    stage.trouble.is_armed = False
+    assert not stage.trouble.has_struck, "the run never ends"
+    return MOST_STEPS - stage.trouble.nth, _finish(scenario, stage)
+
+
+def _sample(steps: int, every: int, first: int) -> range:
+    """Choose steps; at least one if there are any."""
+    chosen = range(1 + first % min(every, max(steps, 1)), steps + 1, every)
+    assert chosen or not steps
+    return chosen
 
 
 def _rules(engine: Engine) -> Bench:
@@ -375,12 +400,25 @@ def _from_copies(scenario: Scenario) -> Callable[[NthTrouble], Stage]:
     return opening
 
 
+def _first(scenario: Scenario, way: str) -> int:
+    """Let the samples of a way begin at different steps, and those of a scenario too."""
+    return SCENARIOS.index(scenario) + WAYS.index(way)
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_a_run_may_fail_anywhere(scenario, way):
-    steps = play_all(scenario, way, _from_copies(scenario))
+    opening, first = _from_copies(scenario), _first(scenario, way)
+    steps = play_all(scenario, way, opening, every=SAMPLED, first=first)
     if way == "crash":
         assert steps > 5
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_a_run_may_fail_at_each_step(scenario, way):
+    play_all(scenario, way, _from_copies(scenario))
 
 
 @pytest.fixture
@@ -413,14 +451,31 @@ def _from_nothing(scenario: Scenario, engine: Engine) -> Callable[[NthTrouble], 
     return opening
 
 
-@pytest.mark.mariadb
-@pytest.mark.parametrize("way", ["crash", "lost commit"])
-@pytest.mark.parametrize(
-    "scenario", [FIRST_INTAKE, SCENARIOS[3], SCENARIOS[4]], ids=lambda scenario: scenario.name
+LOST_MARIADB = pymysql.err.OperationalError(2013, "Lost connection to MySQL server during query")
+ON_MARIADB = (FIRST_INTAKE, SCENARIOS[3], SCENARIOS[4])
+on_mariadb = pytest.mark.parametrize(
+    ("scenario", "way"),
+    [
+        pytest.param(scenario, way, id=f"{scenario.name}-{way}")
+        for scenario in ON_MARIADB
+        for way in ("crash", "lost commit")
+    ],
 )
+
+
+@pytest.mark.mariadb
+@on_mariadb
 def test_a_run_may_fail_anywhere_on_mariadb(scenario, way, troubled_mariadb):
-    lost = pymysql.err.OperationalError(2013, "Lost connection to MySQL server during query")
-    assert play_all(scenario, way, _from_nothing(scenario, troubled_mariadb), lost) > 0
+    opening = _from_nothing(scenario, troubled_mariadb)
+    first = ON_MARIADB.index(scenario) + WAYS.index(way)
+    assert play_all(scenario, way, opening, LOST_MARIADB, SAMPLED, first) > 0
+
+
+@pytest.mark.long
+@pytest.mark.mariadb
+@on_mariadb
+def test_a_run_may_fail_at_each_step_on_mariadb(scenario, way, troubled_mariadb):
+    assert play_all(scenario, way, _from_nothing(scenario, troubled_mariadb), LOST_MARIADB) > 0
 
 
 def test_a_wish_during_the_second_look_is_kept():

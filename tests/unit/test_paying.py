@@ -26,6 +26,7 @@ from dolisync.sentences import Tongue
 from dolisync.sync import backfill, judge
 from dolisync.sync.explain import explain
 from tests.builders import NOON, credit_note, program, sale
+from tests.examples import by_default_and_long
 from tests.fakes import Shop, reopened
 from tests.unit.test_merge import Merging
 
@@ -318,9 +319,7 @@ def test_verify_sees_what_a_payment_did_not_cost(shop: Shop) -> None:
     assert any("+250 points for customer 7 are missing" in breach for breach in shop.breaches())
 
 
-@settings(deadline=None, max_examples=25)
-@given(st.data())
-def test_any_life_of_payments_ends_as_a_replay(sqlite_template: Path, data: st.DataObject) -> None:
+def any_life_of_payments_ends_as_a_replay(sqlite_template: Path, data: st.DataObject) -> None:
     """Pay, take back, return, give away, delete: the ledger is what the documents say."""
     with tempfile.TemporaryDirectory() as folder:
         shop = opened(_copy(sqlite_template, folder, "played"))
@@ -336,6 +335,16 @@ def test_any_life_of_payments_ends_as_a_replay(sqlite_template: Path, data: st.D
             assert fresh.view(buyer).balance == shop.view(buyer).balance
         for one in (shop, fresh):
             one.engine.dispose()
+
+
+@by_default_and_long(9, 25)
+def test_any_life_of_payments_ends_as_a_replay(sqlite_template: Path, examples: int) -> None:
+    @settings(max_examples=examples)
+    @given(data=st.data())
+    def holds(**drawn: Any) -> None:
+        any_life_of_payments_ends_as_a_replay(sqlite_template=sqlite_template, **drawn)
+
+    holds()
 
 
 def _copy(template: Path, folder: str, name: str) -> Engine:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import settings as examples
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
 
@@ -29,6 +28,7 @@ from dolisync.sync import recompute as module
 from dolisync.sync.judge import Rules
 from dolisync.sync.recompute import Outcome, Recomputing, Wanted
 from tests.builders import credit_note, customer, program, sale
+from tests.examples import by_default_and_long
 from tests.fakes import Shop, reward
 from tests.unit.test_caps import held
 from tests.unit.test_privacy import erase
@@ -326,14 +326,7 @@ returned = st.builds(
 )
 
 
-@examples(max_examples=15)
-@given(
-    before=st.sampled_from(VERSIONS),
-    after=st.sampled_from(VERSIONS),
-    history=st.lists(sales | returned, min_size=1, max_size=8),
-    later=st.lists(sales | returned, max_size=3),
-)
-def test_undone_everything_is_as_if_nothing_had_been(
+def undone_everything_is_as_if_nothing_had_been(
     ledger_template: Path, before: Any, after: Any, history: list[Sale], later: list[Sale]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -363,6 +356,21 @@ def test_undone_everything_is_as_if_nothing_had_been(
             assert judged.view(buyer).earned == left.view(buyer).earned
         for shop in shops:
             shop.engine.dispose()
+
+
+@by_default_and_long(6, 15)
+def test_undone_everything_is_as_if_nothing_had_been(ledger_template: Path, examples: int) -> None:
+    @settings(max_examples=examples)
+    @given(
+        before=st.sampled_from(VERSIONS),
+        after=st.sampled_from(VERSIONS),
+        history=st.lists(sales | returned, min_size=1, max_size=8),
+        later=st.lists(sales | returned, max_size=3),
+    )
+    def holds(**drawn: Any) -> None:
+        undone_everything_is_as_if_nothing_had_been(ledger_template=ledger_template, **drawn)
+
+    holds()
 
 
 # --- what changed ---

@@ -1,6 +1,7 @@
 """In whatever order sales, returns and words of staff arrive, and wherever the daemon dies between:
 
-recommendations end with what they would have come to if all had been known at once.
+recommendations end with what they would have come to if all had been known at once. ``pytest -m
+long tests/unit/test_referral_histories.py`` tries more and longer histories.
 """
 
 from __future__ import annotations
@@ -249,7 +250,7 @@ def by_hand(shop: Shop) -> str:
     return batch.token
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(
     terms=programs,
     history=st.lists(steps, min_size=2, max_size=12),

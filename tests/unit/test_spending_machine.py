@@ -2,7 +2,8 @@
 
 Everything goes through the stand-in's real doors. After each step the ledger's invariants hold, and
 no document bears a line of ours twice; at the end, once all has come to rest, each document has
-cost its customer what stands on it, and nobody else. SPENDING_EXAMPLES=n looks for longer.
+cost its customer what stands on it, and nobody else. ``pytest -m long
+tests/unit/test_spending_machine.py`` plays more lives, SPENDING_EXAMPLES=n as many as one likes.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ from tests.unit.counter import REWARDS, counter_terms, make_fields, source_terms
 from tests.unit.desk import OPENING, _copied
 from tests.unit.test_drafts import BreakingDoor, DraftCounter
 
-EXAMPLES = int(os.environ.get("SPENDING_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("SPENDING_EXAMPLES", "3"))
+EXAMPLES_LONG = 8
 STEPS = 30
 VALIDATED, PAID = 1, 2
 TILL = st.sampled_from([1, 2])
@@ -491,12 +493,15 @@ def place(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> It
         engine.dispose()
 
 
-def test_no_life_spends_a_point_twice_or_loses_one(place: Place) -> None:
+@pytest.mark.parametrize(
+    "examples", [EXAMPLES, pytest.param(EXAMPLES_LONG, marks=pytest.mark.long)]
+)
+def test_no_life_spends_a_point_twice_or_loses_one(place: Place, examples: int) -> None:
     Life.place = place
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=EXAMPLES,
+            max_examples=examples,
             stateful_step_count=STEPS,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -2,7 +2,8 @@
 
 After every step the ledger's invariants hold. At the end, once all has come to rest, reading the
 whole shop into an empty ledger gives what every sale holds, and every reward stands in Dolibarr
-once. STATE_MACHINE_EXAMPLES=n looks for longer.
+once. ``pytest -m long tests/unit/test_state_machine.py`` plays more lives, and
+STATE_MACHINE_EXAMPLES=n as many as one likes.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ from dolisync.sync.judge import Showing
 from tests.builders import SOURCE
 from tests.unit.desk import DeskClock, Street, open_street
 
-EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("STATE_MACHINE_EXAMPLES", "8"))
+EXAMPLES_LONG = 25
 STEPS = 18
 VALIDATED, PAID, ABANDONED = 1, 2, 3
 WHICH = st.integers(0, 50)
@@ -316,12 +318,15 @@ class Life(RuleBasedStateMachine):
         assert not {t for t in there if t in known} - alive
 
 
-def test_any_life_ends_as_its_replay(street: Street) -> None:
+@pytest.mark.parametrize(
+    "examples", [EXAMPLES, pytest.param(EXAMPLES_LONG, marks=pytest.mark.long)]
+)
+def test_any_life_ends_as_its_replay(street: Street, examples: int) -> None:
     Life.street = street
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=EXAMPLES,
+            max_examples=examples,
             stateful_step_count=STEPS,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -19,6 +19,7 @@ from dolisync.ledger.engine import open_engine, reading
 from dolisync.model import DiscountKind
 from dolisync.sync import opening
 from dolisync.sync.explain import explain
+from tests.examples import by_default_and_long
 from tests.fakes import reward
 from tests.unit.test_batches import (
     begin,
@@ -352,14 +353,7 @@ def new_engine(tmp_path_factory: Any, sqlite_template: Path) -> Iterator[Any]:
         engine.dispose()
 
 
-@pytest.mark.parametrize("what", ["transfer", "opening", "merge"])
-@settings(
-    max_examples=7,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(life=LIVES, amount=st.integers(1, 120), clamp=st.booleans())
-def test_undone_at_once_all_is_as_it_was(
+def undone_at_once_all_is_as_it_was(
     what: str, life: list[tuple[str, int, int]], amount: int, clamp: bool, new_engine: Any
 ) -> None:
     place = merging(
@@ -385,6 +379,17 @@ def test_undone_at_once_all_is_as_it_was(
     undone = take_back(place)
     assert standing(place) == was
     assert not any(change.lacking for change in undone.changes)
+
+
+@pytest.mark.parametrize("what", ["transfer", "opening", "merge"])
+@by_default_and_long(3, 7)
+def test_undone_at_once_all_is_as_it_was(what: str, new_engine: Any, examples: int) -> None:
+    @settings(max_examples=examples)
+    @given(life=LIVES, amount=st.integers(1, 120), clamp=st.booleans())
+    def holds(**drawn: Any) -> None:
+        undone_at_once_all_is_as_it_was(what=what, new_engine=new_engine, **drawn)
+
+    holds()
 
 
 def standing(place: Merging) -> list[Any]:

@@ -1,4 +1,7 @@
-"""What if: today's rules give what the ledger holds; others, what they would give."""
+"""What if: today's rules give what the ledger holds; others, what they would give.
+
+``pytest -m long tests/unit/test_whatif.py`` plays more lives.
+"""
 
 from __future__ import annotations
 
@@ -122,7 +125,9 @@ def test_a_program_that_is_new_stands_beside_nothing(ledger: Engine) -> None:
     assert found.today.total("more") == Month()
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(3, 8))]
+)
 @pytest.mark.parametrize(
     "terms",
     [
