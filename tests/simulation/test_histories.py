@@ -1,6 +1,6 @@
 """Play histories of a shop and a daemon in trouble; each must end with every invariant holding.
 
-By default only the first third of the histories of each kind is played; ``pytest -m long
+By default only the first quarter of the histories of each kind is played; ``pytest -m long
 tests/simulation/test_histories.py`` plays the others. SIMULATION_SEED=n plays one history,
 SIMULATION_LONGEST=n sets how many steps one has at most; SIMULATION_LONG=1 lets ``-m long`` play
 ten thousand more of all kinds, three times as long.
@@ -33,7 +33,7 @@ def _chosen(histories: int) -> list[object]:
     seed = os.environ.get("SIMULATION_SEED")
     if seed is not None:
         return [pytest.param([int(seed)], id=f"seed{seed}")]
-    by_default = histories // 3
+    by_default = histories // 4
     return [
         *_chunks(0, by_default),
         *_chunks(by_default, histories, marks=pytest.mark.long),

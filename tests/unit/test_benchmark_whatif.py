@@ -13,6 +13,6 @@ from tests.mariadb import MariadbServer
 
 @pytest.mark.mariadb
 def test_both_are_measured_on_a_tiny_shop(mariadb_server: MariadbServer, tmp_path: Path) -> None:
-    found = measure(furnish(tmp_path, mariadb_server.new_database(), 200))
+    found = measure(furnish(tmp_path, mariadb_server.new_database(), 200, 50))
     assert list(found) == ["the same rules", "campaigns, tiers and caps"]
     assert all(cost.seconds > 0 for cost in found.values())

@@ -73,7 +73,9 @@ def test_those_who_were_erased_stand_on_neither_side(open_shop: OpenShop) -> Non
     assert found.today.recommended == found.then.recommended == {"loyalty": 50}
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize(
+    "seed", [*range(4), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(4, 12))]
+)
 def test_todays_rules_give_what_is_held(open_shop: OpenShop, seed: int) -> None:
     shop, rng = open_shop(with_referral(minimum=30, max_a_year=2)), random.Random(seed)
     for rowid in range(1, 25):
