@@ -18,9 +18,10 @@ from dolisync.program.assess import (
     what_counts,
     what_counts_alone,
 )
-from dolisync.program.before import Before
+from dolisync.program.before import Before, Limit, Room
 from dolisync.program.calendar import add_days, add_months
 from dolisync.program.course import Counted, Course
+from dolisync.program.limits import Limited
 from dolisync.program.looking_back import before_of, reach_days
 from dolisync.program.rounding import round_units
 from dolisync.program.surroundings import Surroundings
@@ -155,6 +156,19 @@ def test_points_from_product_cards_are_told() -> None:
 
 def campaign(name: str, **terms: Any) -> dict[str, Any]:
     return {"name": name, "title": name.title(), **terms}
+
+
+def test_what_a_limited_campaign_would_give_is_known_of_sales_that_earn_nothing_or_are_cut() -> (
+    None
+):
+    limited = campaign("gift", bonus=5, budget={"points": 100})
+    poor = program(earn={"amount": {"per": 1000}}, campaign=[limited])
+    used_up = Before(rooms=(Room("gift", 0, None, Limit.BUDGET),))
+    (verdict,) = assess(poor, AROUND, Family(sale(1, 40), before=used_up))
+    assert (verdict.units, verdict.limited) == (0, (Limited("gift", 5, 5, 0),))
+    capped = program(earn={"amount": {}, "caps": {"per_sale": 10}}, campaign=[limited])
+    (verdict,) = assess(capped, AROUND, Family(sale(1, 40)))
+    assert (verdict.units, verdict.limited) == (10, (Limited("gift", 5, 5, 5),))
 
 
 def test_factors_multiply_where_their_articles_meet() -> None:
