@@ -57,7 +57,7 @@ def added(
     basket: Basket,
     base_units: int,
     *,
-    is_told: bool = True,
+    is_told: bool,
 ) -> Added:
     """Return what campaigns add to what is left of a sale.
 

@@ -39,7 +39,7 @@ def room(program: Program, before: Before) -> int | None:
 
 
 def within(
-    program: Program, before: Before, units: int, *, is_told: bool = True
+    program: Program, before: Before, units: int, *, is_told: bool
 ) -> tuple[int, tuple[Reason, ...]]:
     """Cut what a sale earns to the room that the sales before it left.
 

@@ -42,7 +42,7 @@ def reach_days(program: Program) -> int:
     What lies farther back they know as sums only.
     """
     asked = (one.asks.days for one in program.limited_campaigns if one.asks and one.asks.days)
-    return max(_reach_of_tiers(program), *asked, 0)
+    return max([_reach_of_tiers(program), *asked])
 
 
 def _reach_of_tiers(program: Program) -> int:

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from dolisync.model import Buyer
+from dolisync.program.assess import Family, assess
 from dolisync.program.campaign_terms import CampaignTerms
 from dolisync.program.moments import birthday_in, not_now, time_of_day
+from dolisync.program.surroundings import Surroundings
 from tests.builders import program, sale
 
 
@@ -40,7 +42,11 @@ def holds(
 ) -> bool:
     terms = CampaignTerms.model_validate({"bonus": 1, **campaign})
     sold = replace(sale(1, 10, day=day, created_at=made_at), buyer=Buyer(birthday=born))
-    return not_now(program(timezone=zone), terms, sold) is None
+    told = not_now(program(timezone=zone), terms, sold) is None
+    # Without words it is decided another way, day by day first.
+    judged = assess(program(timezone=zone, campaign=[terms]), Surroundings(), Family(sold))
+    assert (judged[0].units == 11) is told
+    return told
 
 
 def at(text: str) -> datetime:

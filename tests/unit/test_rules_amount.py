@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from dolisync.model import Sale
+from dolisync.model import Payment, Sale
 from dolisync.program.assess import Family, Verdict, assess
 from dolisync.program.reasons import Why
 from dolisync.program.surroundings import Surroundings
-from tests.builders import line, program, sale
+from tests.builders import credit_note, line, program, sale
 
 AROUND = Surroundings()
 
@@ -70,6 +70,26 @@ def test_scope_decides_whether_lines_are_rounded_by_themselves(
     basket = sale(1, lines=[line("0.70", rowid=n) for n in range(3)])
     terms = {"counting": "proportional", "scope": scope, "rounding": rounding}
     assert units(terms, basket) == points
+
+
+def test_line_by_line_each_line_was_paid_in_the_same_share() -> None:
+    paid = [Payment("LOY", Decimal(15), None), Payment("LIQ", Decimal(15), None)]
+    basket = sale(1, lines=[line(10, rowid=1), line(20, rowid=2)], payments=paid)
+    around = Surroundings(points_payment_mode="LOY")
+    for scope in ("sale", "line"):
+        terms = program(earn={"amount": {"scope": scope}})
+        assert assess(terms, around, Family(basket))[0].units == 15
+
+
+def test_line_by_line_a_campaign_keeps_nothing_of_what_came_back_in_parts() -> None:
+    """Of 21 two halves came back, each rounded to 10: the one point that is left is not tripled."""
+    triple = {"multiply": 3, "articles": {"references": ["P1"]}}
+    terms = program(earn={"amount": {"scope": "line"}}, campaign=[triple])
+    sold = sale(1, lines=[line(21, 1, rowid=1), line(5, 2, rowid=2)])
+    halves = tuple(credit_note(number, "10.50", 1) for number in (2, 3))
+    judged = assess(terms, AROUND, Family(sold, halves))
+    assert judged[0].units == 63 + 5
+    assert sum(verdict.units for verdict in judged) == 5 + (21 - 2 * 10)
 
 
 def test_tenths_add_up_as_people_add_them() -> None:

@@ -158,9 +158,7 @@ def campaign(name: str, **terms: Any) -> dict[str, Any]:
     return {"name": name, "title": name.title(), **terms}
 
 
-def test_what_a_limited_campaign_would_give_is_known_of_sales_that_earn_nothing_or_are_cut() -> (
-    None
-):
+def test_what_a_limited_campaign_would_give_is_known_where_a_sale_earns_nothing_or_is_cut() -> None:
     limited = campaign("gift", bonus=5, budget={"points": 100})
     poor = program(earn={"amount": {"per": 1000}}, campaign=[limited])
     used_up = Before(rooms=(Room("gift", 0, None, Limit.BUDGET),))
@@ -590,6 +588,26 @@ def test_a_sale_is_judged_in_the_tier_that_staff_set() -> None:
 def test_how_far_rules_look_back(tiers: dict[str, Any], days: int) -> None:
     assert reach_days(tiered(**tiers)) == days
     assert reach_days(program()) == 31
+
+
+@pytest.mark.parametrize(("days", "reach"), [(20, 31), (400, 400), (None, 31)])
+def test_challenges_look_back_as_far_as_they_ask(days: int | None, reach: int) -> None:
+    challenge = {"visits": 5} if days is None else {"visits": 5, "days": days}
+    assert reach_days(program(campaign=[campaign("five", bonus=5, challenge=challenge)])) == reach
+
+
+def test_a_copy_of_a_course_is_the_same_and_goes_on_by_itself() -> None:
+    copy = BEFORE.copy()
+    copy.tier = "gold"
+    gold = copy.copy()
+    assert gold == copy
+    gold.add(date(2027, 1, 1).toordinal(), Counted(1, 5, 500))
+    assert gold != copy
+    assert (copy.first_day, copy.last_day, copy.days) == (
+        BEFORE.first_day,
+        BEFORE.last_day,
+        BEFORE.days,
+    )
 
 
 # --- goods without a product, and what belongs to all of a sale ----------------------------------
