@@ -23,6 +23,7 @@ from dolisync.program.calendar import add_days, add_months
 from dolisync.program.course import Counted, Course
 from dolisync.program.limits import Limited
 from dolisync.program.looking_back import before_of, reach_days
+from dolisync.program.reasons import Why
 from dolisync.program.rounding import round_units
 from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Program, Rounding
@@ -167,6 +168,36 @@ def test_what_a_limited_campaign_would_give_is_known_where_a_sale_earns_nothing_
     capped = program(earn={"amount": {}, "caps": {"per_sale": 10}}, campaign=[limited])
     (verdict,) = assess(capped, AROUND, Family(sale(1, 40)))
     assert (verdict.units, verdict.limited) == (10, (Limited("gift", 5, 5, 5),))
+
+
+@pytest.mark.parametrize(
+    ("combine", "other", "factor", "wanted"),
+    [
+        # Beside another it gives more than alone, and less than nothing is nothing.
+        ("multiply", {"multiply": 3}, 2, 120),
+        ("multiply", {"bonus": 50}, 2, 40),
+        ("multiply", {"bonus": 50}, "0.5", 0),
+        ("best", {"bonus": 50}, 2, 40),
+        ("best", {"bonus": 50}, "0.5", 0),
+    ],
+)
+def test_what_a_limited_campaign_would_give_beside_another(
+    combine: str, other: dict[str, Any], factor: Any, wanted: int
+) -> None:
+    limited = campaign("b", multiply=factor, budget={"points": 1000})
+    terms = program(campaign=[campaign("a", **other), limited], campaigns={"combine": combine})
+    (verdict,) = assess(terms, AROUND, Family(sale(1, 40)))
+    assert verdict.limited == (Limited("b", wanted, wanted, wanted),)
+
+
+def test_a_badge_that_comes_with_a_point_is_told_with_it() -> None:
+    met = {"visits": 1, "badge": "Regular guest"}
+    terms = program(campaign=[campaign("guests", bonus=1, challenge=met)])
+    (verdict,) = assess(terms, AROUND, Family(sale(1, 40)))
+    assert verdict.units == 41
+    said = [str(reason) for reason in verdict.reasons if reason.why is Why.CAMPAIGN_BADGE]
+    assert len(said) == 1
+    assert "Regular guest" in said[0]
 
 
 def test_factors_multiply_where_their_articles_meet() -> None:
@@ -568,6 +599,11 @@ def test_a_sale_knows_of_others_what_caps_ask_and_no_more(
     assert (before.day_units, before.month_units, before.all_units) == known
     assert before.sales == 1
     assert before_of(terms, Course(), (), date(2026, 11, 20).toordinal()).sales == 0
+
+
+def test_a_tier_that_staff_set_and_that_is_no_more_is_none() -> None:
+    entry = by_hand(date(2026, 11, 1), "platinum")
+    assert tier_on(tiered(), Course(), (entry,), date(2026, 11, 20).toordinal()) == ""
 
 
 def test_a_sale_is_judged_in_the_tier_that_staff_set() -> None:
