@@ -18,7 +18,7 @@ from dolisync.program.surroundings import Surroundings
 from dolisync.program.terms import Discounted, Program
 
 _VOID = frozenset({Why.VANISHED, Why.ERASED, Why.SET_ASIDE})
-_PAID_AWAY = frozenset({Why.DISCOUNT_PAID, Why.MODE_PAID, Why.POINTS_PAID})
+_PAID_AWAY = frozenset({Why.DISCOUNT_PAID, Why.GIFT_CARD_PAID, Why.MODE_PAID, Why.POINTS_PAID})
 
 
 def without_effect(

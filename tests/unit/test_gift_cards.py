@@ -144,6 +144,9 @@ def test_what_a_card_paid_earns_as_money_does_or_not_as_set() -> None:
     assert earned(line(50), used_line(-50)) == 53
     # All of it paid so that nothing earns: no visit either.
     assert earned(line(50), used_line(-50), leave_out_gift_cards=True) == 0
+    terms = program(earn={"amount": {}, "leave_out_gift_cards": True})
+    reasons = assess(terms, AROUND, Family(sold(1, line(50), used_line(-50))))[0].reasons
+    assert str(reasons[0]) == "a gift card paid all 50 of it, so it earns nothing"
 
 
 # --- what comes back -----------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dolisync.model import Buyer, Payment, SaleKind, SaleStatus
+from dolisync.model import Buyer, DiscountKind, Payment, SaleKind, SaleStatus
 from dolisync.program.assess import Family, assess
 from dolisync.program.before import Before
 from dolisync.program.reasons import Reason, Why, because
@@ -135,6 +135,9 @@ def test_nothing_left_out_is_not_said_where_all_was_paid_so_that_it_earns_nothin
     earn = {"amount": {}, "leave_out_paid_by": ["VAD"], "leave_out": [{"references": ["X*"]}]}
     gift = sale(1, 40, payments=[Payment("VAD", Decimal(40), None)])
     assert silent(program(earn=earn), gift) == []
+    used = line(-40, None, rowid=2, discount=DiscountKind.GIFT_CARD)
+    by_card = {"amount": {}, "leave_out_gift_cards": True, "leave_out": [{"references": ["X*"]}]}
+    assert silent(program(earn=by_card), sale(1, lines=[line(40, rowid=1), used])) == []
 
 
 @pytest.mark.parametrize("why", [Why.VANISHED, Why.ERASED, Why.SET_ASIDE])
