@@ -1,10 +1,9 @@
-"""Times: taken in turns, so that a busy moment of the machine hits both sides alike."""
+"""Times: taken in turns, so that a busy minute of the machine hits all sides alike."""
 
 from __future__ import annotations
 
 import os
 import platform
-import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,25 +24,27 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Several runs of the same thing."""
+    """Several runs of the same thing, of which the quickest tells most.
+
+    Whatever else goes on in a machine only ever makes a run longer (so says timeit, too).
+    """
 
     costs: tuple[Cost, ...]
 
     @property
     def seconds(self) -> float:
-        """The middle of the seconds."""
-        return statistics.median(cost.seconds for cost in self.costs)
+        """The least of the seconds."""
+        return min(cost.seconds for cost in self.costs)
 
     @property
     def cpu_seconds(self) -> float:
-        """The middle of the process's own seconds."""
-        return statistics.median(cost.cpu_seconds for cost in self.costs)
+        """The least of the process's own seconds."""
+        return min(cost.cpu_seconds for cost in self.costs)
 
     @property
     def noise(self) -> float:
-        """How far the slowest is above the fastest, as a share of the middle."""
-        seconds = [cost.seconds for cost in self.costs]
-        return (max(seconds) - min(seconds)) / self.seconds
+        """How far the slowest is above the fastest, as a share of it."""
+        return max(cost.seconds for cost in self.costs) / self.seconds - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +56,13 @@ class Against:
 
     @property
     def ratio(self) -> float:
-        """How many times the floor it takes: the middle of the ratios of neighbouring runs."""
-        pairs = zip(self.ours.costs, self.floor.costs, strict=True)
-        return statistics.median(ours.seconds / floor.seconds for ours, floor in pairs)
+        """How many times the floor it takes."""
+        return self.ours.seconds / self.floor.seconds
 
     @property
     def cpu_ratio(self) -> float:
-        """The same for the process's own seconds, which a busy machine disturbs less."""
-        pairs = zip(self.ours.costs, self.floor.costs, strict=True)
-        return statistics.median(ours.cpu_seconds / floor.cpu_seconds for ours, floor in pairs)
+        """The same for the process's own seconds."""
+        return self.ours.cpu_seconds / self.floor.cpu_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,34 +75,17 @@ class Beside:
     @property
     def ratio(self) -> float:
         """How many times the plain one's ratio to its floor the other's is."""
-        return _ratio_of_ratios(self._costs(), lambda cost: cost.seconds)
+        return self.more.ratio / self.plain.ratio
 
     @property
     def cpu_ratio(self) -> float:
-        """The same for the process's own seconds, which a busy machine disturbs less."""
-        return _ratio_of_ratios(self._costs(), lambda cost: cost.cpu_seconds)
+        """The same for the process's own seconds."""
+        return self.more.cpu_ratio / self.plain.cpu_ratio
 
     @property
     def time_ratio(self) -> float:
         """How many times as long it takes as the plain one."""
-        return statistics.median(
-            more.seconds / plain.seconds for more, _, plain, _ in self._costs()
-        )
-
-    def _costs(self) -> list[tuple[Cost, Cost, Cost, Cost]]:
-        more, plain = self.more, self.plain
-        sides = (more.ours.costs, more.floor.costs, plain.ours.costs, plain.floor.costs)
-        return list(zip(*sides, strict=True))
-
-
-def _ratio_of_ratios(
-    turns: Sequence[tuple[Cost, Cost, Cost, Cost]], seconds: Callable[[Cost], float]
-) -> float:
-    ratios = []
-    for turn in turns:
-        more, floor, plain, plain_floor = map(seconds, turn)
-        ratios.append((more / floor) / (plain / plain_floor))
-    return statistics.median(ratios)
+        return self.more.ours.seconds / self.plain.ours.seconds
 
 
 def in_turns(repeats: int, *works: Callable[[], Cost], warms_up: bool = True) -> list[Times]:

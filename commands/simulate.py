@@ -12,7 +12,7 @@ import click
 
 from commands import terminal
 from commands.accounts import points_text
-from commands.house import House
+from commands.house import House, collect_seldom
 from commands.options import Day, json_option, pass_house
 from dolisync.config import Settings, load
 from dolisync.errors import UserError
@@ -50,6 +50,7 @@ def simulate(
         message = f"--to {until} is before --from {since}"
         raise UserError(message, "give a later day with --to")
     settings = load(file).settings
+    collect_seldom()
     _refuse_other_sources(house, settings)
     total = whatif.count_known(house.engine)
     with terminal.progress("simulating", total, shown=not as_json) as tell:

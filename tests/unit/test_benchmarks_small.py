@@ -49,13 +49,14 @@ def test_more_is_held_against_its_own_floor_and_the_plain_ones() -> None:
     def times(*seconds: float) -> Times:
         return Times(tuple(Cost(one, 2 * one + 1) for one in seconds))
 
-    more = Against(times(6, 8, 10), times(2, 2, 2))
-    plain = Against(times(4, 4, 4), times(2, 1, 2))
+    more = Against(times(6, 8, 10), times(3, 2, 2))
+    plain = Against(times(5, 4, 4), times(2, 1, 2))
 
     beside = Beside(more, plain)
 
-    # Turn by turn 3 to 2, 4 to 4, and 5 to 2.
-    assert beside.ratio == 1.5
-    assert beside.time_ratio == 2
-    # 13 of 5 to 9 of 5, 17 of 5 to 9 of 3, and 21 of 5 to 9 of 5.
-    assert beside.cpu_ratio == pytest.approx(13 / 9)
+    # The quickest of each: 6 to 2, and 4 to 1.
+    assert beside.ratio == 0.75
+    assert beside.time_ratio == 1.5
+    # 13 to 5, and 9 to 3.
+    assert beside.cpu_ratio == pytest.approx(13 / 15)
+    assert more.ours.noise == pytest.approx(2 / 3)
