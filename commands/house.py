@@ -88,8 +88,7 @@ def collect_seldom() -> None:
     """Let the garbage collector look through what there is less often.
 
     A page of sales makes many objects that all live until it is booked: looking through them every
-    seven hundred, as Python does by itself, takes a seventh of the time of a backfill and a fifth
-    of that of ``simulate``.
+    seven hundred, as Python does by itself, finds nothing and takes long.
     """
     gc.set_threshold(*COLLECTED_EVERY)
 

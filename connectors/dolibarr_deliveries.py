@@ -22,8 +22,8 @@ from dolisync.errors import RefusedError
 from dolisync.model import Delivery
 from dolisync.ports import HandOver
 
-# The names of both in links between documents.
-ORDER, SHIPMENT = "commande", "shipping"
+# Their names in links between documents.
+ORDER, SHIPMENT, INVOICE = "commande", "shipping", "facture"
 
 _DONE = {ORDER: "3", SHIPMENT: "2"}
 _CANCELLED_SHIPMENT = "-1"
@@ -96,7 +96,7 @@ def _states_of(kind: str, invoice: str, other: str, listed: str) -> str:
     closed_at = "d.date_cloture" if kind == ORDER else "NULL"
     return (
         f"SELECT e.fk_{invoice}, '{kind}', d.fk_statut, {closed_at} FROM llx_element_element e"  # noqa: S608
-        f" JOIN {_TABLES[kind]} d ON d.rowid = e.fk_{other} WHERE e.{invoice}type = 'facture'"
+        f" JOIN {_TABLES[kind]} d ON d.rowid = e.fk_{other} WHERE e.{invoice}type = '{INVOICE}'"
         f" AND e.{other}type = '{kind}' AND e.fk_{invoice} IN ({listed})"
     )
 
@@ -117,26 +117,22 @@ def documents_by_sql(database: Database, moved: Collection[HandOver]) -> frozens
     found: set[int] = set()
     with database.reading("orders and shipments") as reader:
         for kind in _TABLES:
-            for chunk in chunks(one.rowid for one in moved if one.kind == kind):
-                listed = number_list(chunk)
-                parts = [
-                    f"SELECT fk_{invoice} FROM llx_element_element WHERE {invoice}type = 'facture'"  # noqa: S608
-                    f" AND {other}type = '{kind}' AND fk_{other} IN ({listed})"
-                    for invoice, other in _ENDS
-                ]
-                found |= {int(row[0]) for row in reader.rows(" UNION ALL ".join(parts))}
+            rowids = [one.rowid for one in moved if one.kind == kind]
+            for links in linked_by_sql(reader, kind, rowids, INVOICE).values():
+                found |= links[INVOICE]
     return frozenset(found)
 
 
 def linked_by_sql(
-    reader: Reader, kind: str, rowids: Iterable[int]
+    reader: Reader, kind: str, rowids: Iterable[int], *others: str
 ) -> dict[int, dict[str, set[int]]]:
-    """Find the orders and shipments with which these documents of a kind are linked."""
+    """Find the documents of other kinds with which these of a kind are linked."""
     found: dict[int, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    wanted = ", ".join(f"'{other}'" for other in others)
     for chunk in chunks(rowids):
         parts = [
             f"SELECT fk_{mine}, {other}type, fk_{other} FROM llx_element_element"  # noqa: S608
-            f" WHERE {mine}type = %s AND {other}type IN ('{ORDER}', '{SHIPMENT}')"
+            f" WHERE {mine}type = %s AND {other}type IN ({wanted})"
             f" AND fk_{mine} IN ({number_list(chunk)})"
             for mine, other in _ENDS
         ]
@@ -240,7 +236,7 @@ def documents_by_rest(http: DolibarrHttp, moved: Iterable[HandOver]) -> frozense
     found: set[int] = set()
     for one in moved:
         links = links_of(http.get_object(f"{_PATHS[one.kind]}/{one.rowid}"))
-        found.update(links.get("facture", ()))
+        found.update(links.get(INVOICE, ()))
     return frozenset(found)
 
 

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from connectors import dolibarr_values as values
 from connectors.dolibarr_database import Database, Reader, number_list
-from connectors.dolibarr_deliveries import ORDER, RIGHTS, SHIPMENT, linked_by_sql, links_of
+from connectors.dolibarr_deliveries import INVOICE, ORDER, RIGHTS, SHIPMENT, linked_by_sql, links_of
 from connectors.dolibarr_http import DolibarrHttp, Params
 from connectors.dolibarr_rest_products import PAGE_SIZE, Fields
 from connectors.dolibarr_sql_rows import chunks
@@ -40,7 +40,6 @@ OTHERWISE = (
     "STOCK_CALCULATE_ON_SHIPMENT",
     "STOCK_CALCULATE_ON_SHIPMENT_CLOSE",
 )
-_INVOICE = "facture"
 _LEAST = Decimal("0.00001")
 _Moved = dict[int, dict[int, Decimal]]
 # For each kind of document, and each of them: the invoices whose goods it moved.
@@ -77,7 +76,7 @@ class _Stock(Protocol):
 
 
 def _warehouses(stock: _Stock, goods: Goods) -> dict[int, tuple[Warehouse, ...]]:
-    found = _moved(stock, goods, {_INVOICE: {invoice: {invoice} for invoice in goods}})
+    found = _moved(stock, goods, {INVOICE: {invoice: {invoice} for invoice in goods}})
     others = {invoice: goods[invoice] for invoice in goods if invoice not in found}
     if stock.are_moved_otherwise({product for mine in others.values() for product in mine}):
         found |= _moved(stock, others, _movers(stock, others))
@@ -109,7 +108,7 @@ def _moved(stock: _Stock, goods: Goods, movers: _Movers) -> dict[int, list[int]]
 def _movers(stock: _Stock, goods: Goods) -> _Movers:
     """Find the shipments of these invoices, or else their orders and the shipments of these."""
     movers: dict[str, dict[int, set[int]]] = {ORDER: defaultdict(set), SHIPMENT: defaultdict(set)}
-    for invoice, links in stock.links(_INVOICE, goods).items():
+    for invoice, links in stock.links(INVOICE, goods).items():
         kind = SHIPMENT if links.get(SHIPMENT) else ORDER
         for rowid in links.get(kind, ()):
             movers[kind][rowid].add(invoice)
@@ -142,7 +141,7 @@ class _SqlStock:
         return bool(products)
 
     def links(self, kind: str, rowids: Collection[int]) -> _Links:
-        return linked_by_sql(self.reader, kind, rowids)
+        return linked_by_sql(self.reader, kind, rowids, ORDER, SHIPMENT)
 
     def names(self) -> Mapping[int, str]:
         return _names_by_sql(self.reader)
@@ -171,7 +170,7 @@ def _names_by_sql(reader: Reader) -> dict[int, str]:
 # --- through the API -----------------------------------------------------------------------------
 
 
-_PATHS = {_INVOICE: "invoices", ORDER: "orders"}
+_PATHS = {INVOICE: "invoices", ORDER: "orders"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,7 @@ def _compile_once(connection: Connection) -> None:
 
 @event.listens_for(Engine, "engine_connect")
 def _in_no_hurry(connection: Connection) -> None:
-    # When SQLite writes to the disk is left to the system: no test here loses power. Measured, a
-    # commit that waits for the disk took 0.8 ms, and one that does not 0.03 ms.
+    # When SQLite writes to the disk is left to the system: no test here loses power.
     if connection.dialect.name == "sqlite" and "is_in_no_hurry" not in connection.info:
         connection.connection.cursor().execute("PRAGMA synchronous=OFF")
         connection.info["is_in_no_hurry"] = True

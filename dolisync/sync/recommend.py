@@ -286,7 +286,7 @@ def note_leavers(
 
     Who has opted out since, and has nothing of it yet, will have nothing of it.
     """
-    if not are_wanted(book):
+    if buyers.question.opt_out_field is None or not are_wanted(book):
         return
     with reading(engine) as connection:
         found = referrals.unrewarded(connection, {sale.customer for sale in sales})

@@ -7,7 +7,6 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -407,7 +406,8 @@ def _act(place: Merging, number: int, what: str, amount: int, who: int) -> None:
     assert shop.parked() == []
 
 
-def any_life_before_and_since_a_merge_can_be_undone(
+@by_default_and_long(4, 10, before=ACTS, since=ACTS, clamp=st.booleans())
+def test_any_life_before_and_since_a_merge_can_be_undone(
     tmp_path_factory: pytest.TempPathFactory,
     sqlite_template: Any,
     before: Any,
@@ -438,17 +438,3 @@ def any_life_before_and_since_a_merge_can_be_undone(
     place.shop.reconcile()
     place.balances()
     engine.dispose()
-
-
-@by_default_and_long(4, 10)
-def test_any_life_before_and_since_a_merge_can_be_undone(
-    tmp_path_factory: pytest.TempPathFactory, sqlite_template: Any, examples: int
-) -> None:
-    @settings(max_examples=examples)
-    @given(before=ACTS, since=ACTS, clamp=st.booleans())
-    def holds(**drawn: Any) -> None:
-        any_life_before_and_since_a_merge_can_be_undone(
-            tmp_path_factory=tmp_path_factory, sqlite_template=sqlite_template, **drawn
-        )
-
-    holds()

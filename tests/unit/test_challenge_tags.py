@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from sqlalchemy import Engine
@@ -338,17 +337,10 @@ steps = st.one_of(
 )
 
 
-def any_history_equals_its_replay(
+@by_default_and_long(
+    7, 20, terms=st.sampled_from(PROGRAMS), history=st.lists(steps, min_size=2, max_size=8)
+)
+def test_any_history_equals_its_replay(
     ledger_template: Path, terms: Program, history: list[Any]
 ) -> None:
     equals_its_replay(ledger_template, terms, history)
-
-
-@by_default_and_long(7, 20)
-def test_any_history_equals_its_replay(ledger_template: Path, examples: int) -> None:
-    @settings(max_examples=examples)
-    @given(terms=st.sampled_from(PROGRAMS), history=st.lists(steps, min_size=2, max_size=8))
-    def holds(**drawn: Any) -> None:
-        any_history_equals_its_replay(ledger_template=ledger_template, **drawn)
-
-    holds()

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -23,6 +22,7 @@ from dolisync.ledger import voucher_uses
 from dolisync.ledger.engine import reading
 from dolisync.model import SaleStatus
 from dolisync.program.code_shares import taken_by
+from tests.examples import by_default_and_long
 from tests.unit.test_code_lines import CodeShop, broken, lost
 
 ON_DRAFTS = ("type", "add", "remove", "delete_ours", "discard", "validate")
@@ -149,28 +149,13 @@ class Story:
                 assert use.amount == stands, use
 
 
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(HISTORIES)
+@by_default_and_long(5, 12, history=HISTORIES)
 def test_nothing_is_spent_twice_and_nothing_is_lost(
     place: tuple[StandIn, MovingClock],
     ledger_of_its_own: Callable[[], Engine],
     history: list[tuple[str, int, int]],
 ) -> None:
-    loses_nothing(CodeShop(*place, ledger_of_its_own()), history)
-
-
-@pytest.mark.long
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(HISTORIES)
-def test_nothing_is_spent_twice_and_nothing_is_lost_at_length(
-    place: tuple[StandIn, MovingClock],
-    ledger_of_its_own: Callable[[], Engine],
-    history: list[tuple[str, int, int]],
-) -> None:
-    loses_nothing(CodeShop(*place, ledger_of_its_own()), history)
-
-
-def loses_nothing(shop: CodeShop, history: list[tuple[str, int, int]]) -> None:
+    shop = CodeShop(*place, ledger_of_its_own())
     for left in shop.door.typed():
         shop.shop.delete_line(left.rowid)
     story = Story(shop)

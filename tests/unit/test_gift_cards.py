@@ -10,7 +10,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
 from structlog.testing import capture_logs
@@ -228,7 +227,8 @@ HISTORY = st.lists(
 )
 
 
-def whatever_happens_cards_hold_what_the_sale_says(
+@by_default_and_long(7, 20, history=HISTORY)
+def test_whatever_happens_cards_hold_what_the_sale_says(
     ledger_of_its_own: Callable[[], Engine], history: list[tuple[str, int]]
 ) -> None:
     shop = Shop(ledger_of_its_own(), programs=(program(),), around=AROUND)
@@ -253,18 +253,6 @@ def whatever_happens_cards_hold_what_the_sale_says(
                 used += 10
         assert shop.breaches() == []
     shop.engine.dispose()
-
-
-@by_default_and_long(7, 20)
-def test_whatever_happens_cards_hold_what_the_sale_says(
-    ledger_of_its_own: Callable[[], Engine], examples: int
-) -> None:
-    @settings(max_examples=examples)
-    @given(history=HISTORY)
-    def holds(**drawn: Any) -> None:
-        whatever_happens_cards_hold_what_the_sale_says(ledger_of_its_own=ledger_of_its_own, **drawn)
-
-    holds()
 
 
 def test_verify_finds_a_card_that_was_never_made(shop: Shop) -> None:

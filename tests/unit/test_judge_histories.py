@@ -12,14 +12,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dolisync.ledger.engine import open_engine
 from dolisync.model import Sale, SaleStatus
 from dolisync.program.terms import Program
 from tests.builders import credit_note, program, sale
+from tests.examples import by_default_and_long
 from tests.fakes import Shop
 
 CUSTOMERS = st.integers(7, 8)
@@ -95,27 +94,10 @@ def replayed(template: Path, folder: str, terms: Program, final: list[Sale]) -> 
     return other
 
 
-histories = st.lists(steps, min_size=1, max_size=10)
-
-
-@settings(max_examples=10)
-@given(terms=programs, history=histories)
+@by_default_and_long(10, 25, terms=programs, history=st.lists(steps, min_size=1, max_size=10))
 def test_any_history_holds_and_equals_its_replay(
     ledger_template: Path, terms: Program, history: list[Any]
 ) -> None:
-    holds_and_equals_its_replay(ledger_template, terms, history)
-
-
-@pytest.mark.long
-@settings(max_examples=25)
-@given(terms=programs, history=histories)
-def test_any_history_holds_and_equals_its_replay_at_length(
-    ledger_template: Path, terms: Program, history: list[Any]
-) -> None:
-    holds_and_equals_its_replay(ledger_template, terms, history)
-
-
-def holds_and_equals_its_replay(ledger_template: Path, terms: Program, history: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         shop = opened(ledger_template, folder, "live.db", terms)
         live(shop, history)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -243,7 +242,9 @@ acts = st.lists(
 )
 
 
-def any_life_before_and_after_a_merge(
+@pytest.mark.parametrize("shortfall", ["debt", "clamp"])
+@by_default_and_long(3, 8, before=acts, after=acts)
+def test_any_life_before_and_after_a_merge(
     shortfall: str,
     before: list[str],
     after: list[str],
@@ -266,24 +267,6 @@ def any_life_before_and_after_a_merge(
     assert place.balances()[0] == 0
     assert place.shop.view(OLD).debt == 0
     engine.dispose()
-
-
-@pytest.mark.parametrize("shortfall", ["debt", "clamp"])
-@by_default_and_long(3, 8)
-def test_any_life_before_and_after_a_merge(
-    shortfall: str, tmp_path_factory: Any, sqlite_template: Path, examples: int
-) -> None:
-    @settings(max_examples=examples)
-    @given(before=acts, after=acts)
-    def holds(**drawn: Any) -> None:
-        any_life_before_and_after_a_merge(
-            shortfall=shortfall,
-            tmp_path_factory=tmp_path_factory,
-            sqlite_template=sqlite_template,
-            **drawn,
-        )
-
-    holds()
 
 
 def _live(shop: Shop, acts: list[str], buyer: int, first: int) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -319,7 +318,8 @@ def test_verify_sees_what_a_payment_did_not_cost(shop: Shop) -> None:
     assert any("+250 points for customer 7 are missing" in breach for breach in shop.breaches())
 
 
-def any_life_of_payments_ends_as_a_replay(sqlite_template: Path, data: st.DataObject) -> None:
+@by_default_and_long(9, 25, data=st.data())
+def test_any_life_of_payments_ends_as_a_replay(sqlite_template: Path, data: st.DataObject) -> None:
     """Pay, take back, return, give away, delete: the ledger is what the documents say."""
     with tempfile.TemporaryDirectory() as folder:
         shop = opened(_copy(sqlite_template, folder, "played"))
@@ -335,16 +335,6 @@ def any_life_of_payments_ends_as_a_replay(sqlite_template: Path, data: st.DataOb
             assert fresh.view(buyer).balance == shop.view(buyer).balance
         for one in (shop, fresh):
             one.engine.dispose()
-
-
-@by_default_and_long(9, 25)
-def test_any_life_of_payments_ends_as_a_replay(sqlite_template: Path, examples: int) -> None:
-    @settings(max_examples=examples)
-    @given(data=st.data())
-    def holds(**drawn: Any) -> None:
-        any_life_of_payments_ends_as_a_replay(sqlite_template=sqlite_template, **drawn)
-
-    holds()
 
 
 def _copy(template: Path, folder: str, name: str) -> Engine:

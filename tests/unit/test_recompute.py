@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, select
 
@@ -326,7 +325,15 @@ returned = st.builds(
 )
 
 
-def undone_everything_is_as_if_nothing_had_been(
+@by_default_and_long(
+    6,
+    15,
+    before=st.sampled_from(VERSIONS),
+    after=st.sampled_from(VERSIONS),
+    history=st.lists(sales | returned, min_size=1, max_size=8),
+    later=st.lists(sales | returned, max_size=3),
+)
+def test_undone_everything_is_as_if_nothing_had_been(
     ledger_template: Path, before: Any, after: Any, history: list[Sale], later: list[Sale]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -356,21 +363,6 @@ def undone_everything_is_as_if_nothing_had_been(
             assert judged.view(buyer).earned == left.view(buyer).earned
         for shop in shops:
             shop.engine.dispose()
-
-
-@by_default_and_long(6, 15)
-def test_undone_everything_is_as_if_nothing_had_been(ledger_template: Path, examples: int) -> None:
-    @settings(max_examples=examples)
-    @given(
-        before=st.sampled_from(VERSIONS),
-        after=st.sampled_from(VERSIONS),
-        history=st.lists(sales | returned, min_size=1, max_size=8),
-        later=st.lists(sales | returned, max_size=3),
-    )
-    def holds(**drawn: Any) -> None:
-        undone_everything_is_as_if_nothing_had_been(ledger_template=ledger_template, **drawn)
-
-    holds()
 
 
 # --- what changed ---

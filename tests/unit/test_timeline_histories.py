@@ -10,8 +10,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -25,6 +23,7 @@ from dolisync.program.terms import Program
 from dolisync.program.tiers import SetByHand
 from dolisync.sync.tiers import set_tier
 from tests.builders import credit_note, customer, program, sale
+from tests.examples import by_default_and_long
 from tests.fakes import Shop
 from tests.unit.test_judge_histories import live, opened, replayed
 
@@ -155,30 +154,15 @@ def set_by_hand(shop: Shop, number: int, entry: TierSetting) -> None:
     set_tier(shop.engine, shop.clock, shop.intake.rules, shop.program, entry, f"T{number}")
 
 
-lives_by_hand = given(
+@by_default_and_long(
+    7,
+    18,
     terms=st.sampled_from([terms for terms in PROGRAMS if terms.get("tier") == TIERS]),
     history=st.lists(steps | settings_by_hand, min_size=2, max_size=8),
 )
-
-
-@settings(max_examples=7)
-@lives_by_hand
 def test_it_does_not_matter_when_a_tier_was_set_by_hand(
     ledger_template: Path, terms: dict[str, Any], history: list[Any]
 ) -> None:
-    does_not_matter_when(ledger_template, terms, history)
-
-
-@pytest.mark.long
-@settings(max_examples=18)
-@lives_by_hand
-def test_it_does_not_matter_when_a_tier_was_set_by_hand_at_length(
-    ledger_template: Path, terms: dict[str, Any], history: list[Any]
-) -> None:
-    does_not_matter_when(ledger_template, terms, history)
-
-
-def does_not_matter_when(ledger_template: Path, terms: dict[str, Any], history: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         shop = opened(ledger_template, folder, "live.db", program(**terms))
         other = opened(ledger_template, folder, "replay.db", program(**terms))
@@ -223,42 +207,20 @@ def uses(shop: Shop) -> list[tuple[Any, ...]]:
     return found
 
 
-lives_under_limits = given(
+@by_default_and_long(
+    7,
+    20,
     terms=st.sampled_from(LIMITED).map(lambda terms: program(**terms)),
     history=st.lists(steps, min_size=2, max_size=9),
 )
-lives = given(terms=programs, history=st.lists(steps, min_size=1, max_size=9))
-
-
-@settings(max_examples=7)
-@lives_under_limits
 def test_campaigns_with_limits_give_the_same_in_any_order(
     ledger_template: Path, terms: Program, history: list[Any]
 ) -> None:
     equals_its_replay(ledger_template, terms, history)
 
 
-@pytest.mark.long
-@settings(max_examples=20)
-@lives_under_limits
-def test_campaigns_with_limits_give_the_same_in_any_order_at_length(
-    ledger_template: Path, terms: Program, history: list[Any]
-) -> None:
-    equals_its_replay(ledger_template, terms, history)
-
-
-@settings(max_examples=14)
-@lives
+@by_default_and_long(14, 40, terms=programs, history=st.lists(steps, min_size=1, max_size=9))
 def test_any_history_under_rules_that_look_back_equals_its_replay(
-    ledger_template: Path, terms: Program, history: list[Any]
-) -> None:
-    equals_its_replay(ledger_template, terms, history)
-
-
-@pytest.mark.long
-@settings(max_examples=40)
-@lives
-def test_any_history_under_rules_that_look_back_equals_its_replay_at_length(
     ledger_template: Path, terms: Program, history: list[Any]
 ) -> None:
     equals_its_replay(ledger_template, terms, history)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -353,7 +352,9 @@ def new_engine(tmp_path_factory: Any, sqlite_template: Path) -> Iterator[Any]:
         engine.dispose()
 
 
-def undone_at_once_all_is_as_it_was(
+@pytest.mark.parametrize("what", ["transfer", "opening", "merge"])
+@by_default_and_long(3, 7, life=LIVES, amount=st.integers(1, 120), clamp=st.booleans())
+def test_undone_at_once_all_is_as_it_was(
     what: str, life: list[tuple[str, int, int]], amount: int, clamp: bool, new_engine: Any
 ) -> None:
     place = merging(
@@ -379,17 +380,6 @@ def undone_at_once_all_is_as_it_was(
     undone = take_back(place)
     assert standing(place) == was
     assert not any(change.lacking for change in undone.changes)
-
-
-@pytest.mark.parametrize("what", ["transfer", "opening", "merge"])
-@by_default_and_long(3, 7)
-def test_undone_at_once_all_is_as_it_was(what: str, new_engine: Any, examples: int) -> None:
-    @settings(max_examples=examples)
-    @given(life=LIVES, amount=st.integers(1, 120), clamp=st.booleans())
-    def holds(**drawn: Any) -> None:
-        undone_at_once_all_is_as_it_was(what=what, new_engine=new_engine, **drawn)
-
-    holds()
 
 
 def standing(place: Merging) -> list[Any]:
